@@ -1,0 +1,1 @@
+"""Runs over recorded time: statistics, buy and hold, reports."""

@@ -1,0 +1,146 @@
+"""The desk's books: a pure fold over broker events. The same events in the same order give the same books.
+
+Promises that every event counts once (a sequence seen before changes nothing) and that a gap in the sequence raises.
+Refuses to know prices: equity is asked with marks from outside.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import assert_never
+
+from trading_bot.domain.errors import StorageError
+from trading_bot.domain.events import BrokerEvent, CashUpdate, OrderUpdate, SplitUpdate
+from trading_bot.domain.orders import Fill, Order, Side, move
+from trading_bot.domain.values import ZERO, Amount, ClientOrderId, NonNegative, Record, Symbol, UtcTime
+
+
+class Position(Record):
+    """What is held of one symbol; the quantity is negative for a short."""
+
+    symbol: Symbol
+    quantity: Amount
+    average_price: NonNegative
+    opened_at: UtcTime
+
+    @property
+    def side(self) -> Side:
+        """BUY for a long, SELL for a short: the side that opened it."""
+        return Side.BUY if self.quantity > 0 else Side.SELL
+
+    def market_value(self, mark: Decimal) -> Decimal:
+        """Signed value at `mark`."""
+        return self.quantity * mark
+
+    def unrealized(self, mark: Decimal) -> Decimal:
+        """Profit or loss against the average price at `mark`, before costs."""
+        return self.quantity * (mark - self.average_price)
+
+
+class Account(Record):
+    """What the venue says of the account."""
+
+    account_id: str
+    currency: str = "USD"
+    cash: Amount
+    equity: Amount
+    buying_power: Amount
+    """Value of new positions that the venue would accept now."""
+    maintenance_margin: NonNegative = ZERO
+
+
+class Books(Record):
+    """Cash, positions and orders as of the event with number `sequence`."""
+
+    sequence: int = 0
+    cash: Amount = ZERO
+    positions: Mapping[Symbol, Position] = {}
+    orders: Mapping[ClientOrderId, Order] = {}
+    """Every order the venue has told of."""
+    realized: Amount = ZERO
+    """Profit and loss of closed quantity, before fees."""
+    fees: Amount = ZERO
+    income: Amount = ZERO
+    """Dividends, borrow and funding: cash that came by neither trade nor deposit."""
+
+    def equity(self, marks: Mapping[Symbol, Decimal]) -> Decimal:
+        """Cash and positions at `marks`. KeyError names a held symbol without a mark."""
+        return self.cash + sum((p.market_value(marks[s]) for s, p in self.positions.items()), ZERO)
+
+    def working_orders(self, symbol: Symbol | None = None) -> tuple[Order, ...]:
+        """Orders that rest at the venue, of one symbol or of all, by id."""
+        found = (o for o in self.orders.values() if o.state.is_working and symbol in {None, o.symbol})
+        return tuple(sorted(found, key=lambda o: o.client_order_id))
+
+    def apply(self, event: BrokerEvent) -> "Books":
+        """Return the books after `event`. StorageError if an event before it is missing."""
+        if event.sequence <= self.sequence:
+            return self
+        if event.sequence != self.sequence + 1:
+            msg = f"broker event {self.sequence + 1} is missing: the books stop before event {event.sequence}"
+            raise StorageError(msg)
+        match event:
+            case OrderUpdate():
+                changed = self._after_order(event)
+            case CashUpdate():
+                changed = self._after_cash(event)
+            case SplitUpdate():
+                changed = self._after_split(event)
+            case _:
+                assert_never(event)
+        return changed.model_copy(update={"sequence": event.sequence})
+
+    def _after_order(self, event: OrderUpdate) -> "Books":
+        known = self.orders.get(event.order.client_order_id)
+        if known is not None and known.state is not event.order.state:
+            move(known.state, event.order.state)
+        orders = {**self.orders, event.order.client_order_id: event.order}
+        books = self.model_copy(update={"orders": orders})
+        return books if event.fill is None else books._after_fill(event.fill)
+
+    def _after_fill(self, fill: Fill) -> "Books":
+        held = self.positions.get(fill.symbol)
+        signed = fill.quantity * fill.side.sign
+        position, realized = _trade(held, fill, signed)
+        positions = {s: p for s, p in self.positions.items() if s != fill.symbol}
+        if position is not None:
+            positions[fill.symbol] = position
+        return self.model_copy(
+            update={
+                "cash": self.cash - signed * fill.price - fill.fee,
+                "positions": positions,
+                "realized": self.realized + realized,
+                "fees": self.fees + fill.fee,
+            }
+        )
+
+    def _after_cash(self, event: CashUpdate) -> "Books":
+        income = self.income if event.reason == "deposit" else self.income + event.amount
+        return self.model_copy(update={"cash": self.cash + event.amount, "income": income})
+
+    def _after_split(self, event: SplitUpdate) -> "Books":
+        held = self.positions.get(event.symbol)
+        if held is None:
+            return self
+        positions = {s: p for s, p in self.positions.items() if s != event.symbol}
+        if event.quantity_after != 0:
+            update = {"quantity": event.quantity_after, "average_price": held.average_price / event.ratio}
+            positions[event.symbol] = held.model_copy(update=update)
+        return self.model_copy(update={"positions": positions})
+
+
+def _trade(held: Position | None, fill: Fill, signed: Decimal) -> tuple[Position | None, Decimal]:
+    """Position and realized profit after a fill of `signed` quantity, by average cost."""
+    if held is None:
+        opened = Position(symbol=fill.symbol, quantity=signed, average_price=fill.price, opened_at=fill.at)
+        return opened, ZERO
+    after = held.quantity + signed
+    if (held.quantity > 0) == (signed > 0):
+        cost = abs(held.quantity) * held.average_price + fill.quantity * fill.price
+        return held.model_copy(update={"quantity": after, "average_price": cost / abs(after)}), ZERO
+    closed = min(abs(signed), abs(held.quantity))
+    realized = closed * (fill.price - held.average_price) * (1 if held.quantity > 0 else -1)
+    if after == 0:
+        return None, realized
+    if (after > 0) == (held.quantity > 0):
+        return held.model_copy(update={"quantity": after}), realized
+    return Position(symbol=fill.symbol, quantity=after, average_price=fill.price, opened_at=fill.at), realized

@@ -1,0 +1,230 @@
+"""Every error that the desk raises, in one tree.
+
+    DeskError
+    ├── ConfigError               the configuration cannot be used as written
+    ├── HomeError                 the desk's home cannot be used
+    │   ├── HomeLockedError       another process owns it
+    │   └── HomeMismatchError     it belongs to another kind of desk
+    ├── StorageError              the journal or the bar store cannot be trusted
+    │   ├── JournalConflictError  a key exists with another content
+    │   ├── JournalDamagedError   rows were changed, lost or cannot be read
+    │   ├── SchemaTooNewError     written by a newer version of this program
+    │   └── DiskFullError         nothing more can be made durable
+    ├── DataError                 market data is missing or wrong
+    │   ├── NoDataError           the source does not have what was asked for
+    │   ├── BadBarsError          bars break a rule that may not be repaired
+    │   └── SourceFailedError     the source did not answer
+    ├── MandateError              nothing allows this desk to take risk
+    │   ├── MandateMissingError
+    │   ├── MandateUnsignedError
+    │   ├── MandateTamperedError
+    │   ├── MandateExpiredError
+    │   └── MandateMismatchError  signed for another account, mode or configuration
+    ├── NotApprovedError          an order does not match a verdict in the journal
+    ├── HaltedError               the desk is halted; only closing orders may pass
+    ├── BrokerError
+    │   ├── OrderRejectedError    the venue said no; nothing was placed
+    │   ├── OrderNotFoundError    the venue does not know the order
+    │   ├── OutcomeUnknownError   the order MAY have been placed
+    │   └── BrokerUnavailableError  nothing was sent
+    ├── IllegalTransitionError    a state machine was asked for a move not in its table
+    ├── ClockError                time jumped or went backwards
+    └── NotOnTerminalError        a person has to type this at a terminal
+
+Each class says by `code` what happened, by `retryable` whether the same call may succeed later without a
+change, and by `requires_human` whether a person has to act. Messages say what may have happened and what to do.
+"""
+
+from typing import ClassVar
+
+
+class DeskError(Exception):
+    """Base of all errors of the desk."""
+
+    code: ClassVar[str] = "desk_error"
+    retryable: ClassVar[bool] = False
+    requires_human: ClassVar[bool] = True
+
+
+class ConfigError(DeskError):
+    """The configuration cannot be used; the message names key, file and line."""
+
+    code = "config_invalid"
+
+
+class HomeError(DeskError):
+    """The desk's home cannot be used (missing, read-only, not a folder)."""
+
+    code = "home_unusable"
+
+
+class HomeLockedError(HomeError):
+    """Another process owns the home; the message says which."""
+
+    code = "home_locked"
+    retryable = True
+    requires_human = False
+
+
+class HomeMismatchError(HomeError):
+    """The home was made by a desk with another clock, seed or account."""
+
+    code = "home_mismatch"
+
+
+class StorageError(DeskError):
+    """The journal or the bar store cannot be trusted."""
+
+    code = "storage_error"
+
+
+class JournalConflictError(StorageError):
+    """The same key was journaled before with another content."""
+
+    code = "journal_conflict"
+
+
+class JournalDamagedError(StorageError):
+    """The journal cannot be read, or its hash chain does not verify."""
+
+    code = "journal_damaged"
+
+
+class SchemaTooNewError(StorageError):
+    """The database was written by a newer version of this program."""
+
+    code = "schema_too_new"
+
+
+class DiskFullError(StorageError):
+    """Nothing more can be made durable, so nothing more is sent."""
+
+    code = "disk_full"
+    retryable = True
+
+
+class DataError(DeskError):
+    """Market data is missing or wrong."""
+
+    code = "data_error"
+
+
+class NoDataError(DataError):
+    """The source has nothing for this symbol, timeframe or date."""
+
+    code = "no_data"
+
+
+class BadBarsError(DataError):
+    """Bars break a rule that may not be repaired."""
+
+    code = "bad_bars"
+
+
+class SourceFailedError(DataError):
+    """The source did not answer; this is not the same as having nothing."""
+
+    code = "source_failed"
+    retryable = True
+    requires_human = False
+
+
+class MandateError(DeskError):
+    """Nothing allows this desk to take risk."""
+
+    code = "mandate_invalid"
+
+
+class MandateMissingError(MandateError):
+    """There is no mandate; `mandate sign` makes one."""
+
+    code = "mandate_missing"
+
+
+class MandateUnsignedError(MandateError):
+    """The mandate has no signature, or none by the pinned operator key."""
+
+    code = "mandate_unsigned"
+
+
+class MandateTamperedError(MandateError):
+    """The mandate was edited after it was signed."""
+
+    code = "mandate_tampered"
+
+
+class MandateExpiredError(MandateError):
+    """The mandate's time is over."""
+
+    code = "mandate_expired"
+
+
+class MandateMismatchError(MandateError):
+    """The mandate was signed for another account, mode or configuration."""
+
+    code = "mandate_mismatch"
+
+
+class NotApprovedError(DeskError):
+    """The order does not match a verdict in the journal; it was not sent."""
+
+    code = "not_approved"
+
+
+class HaltedError(DeskError):
+    """The desk is halted; only closing and protective orders may pass. Nothing was sent."""
+
+    code = "halted"
+
+
+class BrokerError(DeskError):
+    """Something went wrong between desk and venue."""
+
+    code = "broker_error"
+
+
+class OrderRejectedError(BrokerError):
+    """The venue refused; nothing was placed."""
+
+    code = "order_rejected"
+    requires_human = False
+
+
+class OrderNotFoundError(BrokerError):
+    """The venue does not know this order."""
+
+    code = "order_not_found"
+    requires_human = False
+
+
+class OutcomeUnknownError(BrokerError):
+    """The call did not answer; the order MAY have been placed. Ask by its client order id, never resend under another."""
+
+    code = "outcome_unknown"
+    requires_human = False
+
+
+class BrokerUnavailableError(BrokerError):
+    """The venue could not be reached; nothing was sent."""
+
+    code = "broker_unavailable"
+    retryable = True
+    requires_human = False
+
+
+class IllegalTransitionError(DeskError):
+    """A state machine was asked for a move that its table does not have."""
+
+    code = "illegal_transition"
+
+
+class ClockError(DeskError):
+    """Time jumped or went backwards by more than is tolerated."""
+
+    code = "clock_jump"
+
+
+class NotOnTerminalError(DeskError):
+    """This needs a person at a terminal; a pipe or a program is refused."""
+
+    code = "not_on_terminal"

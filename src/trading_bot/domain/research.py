@@ -1,0 +1,116 @@
+"""What analysts answer: screenings, analyses, entry plans, reviews. The same records whoever answers.
+
+Scores are analytics (floats, 0-100); prices that may become orders are exact and on the tick.
+"""
+
+from enum import StrEnum
+
+from trading_bot.domain.orders import Side
+from trading_bot.domain.proposals import EntryStyle, Target
+from trading_bot.domain.values import Finite, Fraction, Positive, Ratio, Record, Symbol
+
+
+class Regime(StrEnum):
+    """State of the market as a whole or of one symbol."""
+
+    TREND_UP = "trend_up"
+    TREND_DOWN = "trend_down"
+    RANGE = "range"
+    HIGH_VOLATILITY = "high_volatility"
+    UNKNOWN = "unknown"
+
+
+class Check(Record):
+    """One filter or signal: what it wanted, what it saw, whether it held. `actual` is None where it cannot be known."""
+
+    name: str
+    passed: bool
+    wanted: str
+    actual: Finite | None
+
+
+class Candidate(Record):
+    """A symbol that passed the screen, with its sub-scores (volume 30, technical 40, trend 20, liquidity 10)."""
+
+    symbol: Symbol
+    score: Finite
+    volume: Finite
+    technical: Finite
+    trend: Finite
+    liquidity: Finite
+    price: Finite
+    reasons: tuple[str, ...]
+
+
+class Elimination(Record):
+    """A symbol that did not pass, and the first reason."""
+
+    symbol: Symbol
+    reason: str
+
+
+class Screening(Record):
+    """Answer of `screen`: candidates by falling score, and why the others are out."""
+
+    regime: Regime
+    candidates: tuple[Candidate, ...]
+    eliminated: tuple[Elimination, ...]
+
+
+class Recommendation(StrEnum):
+    """What an analysis comes to."""
+
+    STRONG_BUY = "STRONG_BUY"
+    BUY = "BUY"
+    HOLD = "HOLD"
+    AVOID = "AVOID"
+
+
+class Analysis(Record):
+    """Answer of `analyze` for one symbol."""
+
+    symbol: Symbol
+    recommendation: Recommendation
+    score: Finite
+    """0-100 after multipliers."""
+    confidence: Ratio
+    signals: tuple[Check, ...]
+    multipliers: tuple[str, ...]
+    price: Finite
+    stop: Finite | None
+    """None if no stop lies outside the noise: then there is no trade."""
+    stop_basis: str
+    support: Finite | None
+    resistance: Finite | None
+    thesis: str
+
+
+class EntryPlan(Record):
+    """Answer of `optimize` for one symbol: how to get in, where to get out."""
+
+    symbol: Symbol
+    side: Side
+    style: EntryStyle
+    entry: Positive
+    stop_loss: Positive
+    targets: tuple[Target, ...]
+    exposure: Fraction
+    reason: str
+
+
+class Grade(StrEnum):
+    """Grade of a period."""
+
+    EXCELLENT = "EXCELLENT"
+    GOOD = "GOOD"
+    ACCEPTABLE = "ACCEPTABLE"
+    NEEDS_IMPROVEMENT = "NEEDS_IMPROVEMENT"
+
+
+class Review(Record):
+    """Answer of `review`: a grade, its reasons, what stood out, what to look at next."""
+
+    grade: Grade
+    summary: str
+    observations: tuple[str, ...]
+    recommendations: tuple[str, ...]

@@ -1,0 +1,114 @@
+"""Building blocks of all records: exact amounts, UTC times, canonical JSON, derived ids.
+
+Promises that money is `Decimal` (a float is refused, in containers too), that time is aware and UTC, and that equal
+records have equal canonical bytes. Refuses to guess: naive times, NaN, infinities and absurd magnitudes raise.
+"""
+
+import base64
+import hashlib
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, NewType
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+DecisionId = NewType("DecisionId", str)
+ProposalId = NewType("ProposalId", str)
+VerdictId = NewType("VerdictId", str)
+ClientOrderId = NewType("ClientOrderId", str)
+EvidenceId = NewType("EvidenceId", str)
+TaskRunId = NewType("TaskRunId", str)
+Symbol = NewType("Symbol", str)
+Digest = NewType("Digest", str)
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+_LARGEST = Decimal(10) ** 15
+_SMALLEST_EXPONENT = -18
+
+
+def _exact(value: object) -> object:
+    """Refuse what cannot be an exact amount."""
+    if isinstance(value, bool | float):
+        msg = f"must be an exact decimal (a string, an int or a Decimal), not {type(value).__name__}"
+        raise ValueError(msg)  # noqa: TRY004 - pydantic turns ValueError, not TypeError, into a field error
+    return value
+
+
+def _sane(value: Decimal) -> Decimal:
+    if abs(value) >= _LARGEST:
+        msg = f"is absurdly large ({value:.3e}); the largest amount is 1e15"
+        raise ValueError(msg)
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < _SMALLEST_EXPONENT:
+        msg = "has more than 18 decimal places"
+        raise ValueError(msg)
+    return value
+
+
+def _utc(value: datetime) -> datetime:
+    if value.tzinfo is None or value.utcoffset() is None:
+        msg = "must be aware; a time without zone is refused"
+        raise ValueError(msg)
+    return value.astimezone(UTC)
+
+
+Amount = Annotated[Decimal, BeforeValidator(_exact), AfterValidator(_sane)]
+"""Any exact decimal: money, a price difference, a signed quantity."""
+Positive = Annotated[Decimal, BeforeValidator(_exact), AfterValidator(_sane), Field(gt=0)]
+NonNegative = Annotated[Decimal, BeforeValidator(_exact), AfterValidator(_sane), Field(ge=0)]
+Fraction = Annotated[Decimal, BeforeValidator(_exact), AfterValidator(_sane), Field(gt=0, le=1)]
+"""A share of a whole, above 0 and at most 1."""
+UtcTime = Annotated[datetime, AfterValidator(_utc)]
+Ratio = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+"""An analytic share from 0 to 1 (a confidence, a relative score); never money."""
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Record(BaseModel):
+    """A frozen record; an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def canonical(self) -> str:
+        """JSON with sorted keys and no spaces; equal records give equal text."""
+        return canonical_json(self.model_dump(mode="json"))
+
+    def fingerprint(self) -> Digest:
+        """SHA-256 of the canonical JSON, as 64 hex digits."""
+        return Digest(hashlib.sha256(self.canonical().encode()).hexdigest())
+
+
+class Journaled(Record):
+    """A record that the journal keeps: one row per (`kind`, `key`), written once and never changed.
+
+    `recovery` rows tell of starts and of doubts that were resolved; `journal export` leaves them out.
+    """
+
+    kind: ClassVar[str]
+    recovery: ClassVar[bool] = False
+
+    at: UtcTime
+    """Trading time at which it happened."""
+
+    @property
+    def key(self) -> str:
+        """What makes the row unique among its kind."""
+        raise NotImplementedError
+
+
+def canonical_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """JSON text that is equal for equal values: sorted keys, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def derive_id(*parts: str, length: int = 20) -> str:
+    """Return an id of `length` characters of `[a-z2-7]` that is a pure function of `parts`."""
+    raw = hashlib.sha256(canonical_json(parts).encode()).digest()
+    return base64.b32encode(raw).decode().lower()[:length]
+
+
+def client_order_id(desk: str, decision: DecisionId, leg: str, attempt: int) -> ClientOrderId:
+    """Return `{desk}-{hash}`: at most 36 characters of `[a-z0-9-]`, the same for the same decision, leg and attempt."""
+    return ClientOrderId(f"{desk}-{derive_id(decision, leg, str(attempt), length=24)}")

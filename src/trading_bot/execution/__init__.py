@@ -1,0 +1,1 @@
+"""Session loop, engine, intents, protection, reconciliation. The only room that talks to a broker."""

@@ -1,0 +1,1 @@
+"""The day: workflow state machine, scheduler, workflows."""

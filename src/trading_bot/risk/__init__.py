@@ -1,0 +1,1 @@
+"""Mandate, rules, gate, sizing, discipline, halt. The only maker of an `ApprovedOrder`."""

@@ -1,0 +1,1 @@
+"""Market-data connectors; the only importers of data vendors' libraries."""
