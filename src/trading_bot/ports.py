@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date, datetime
+    from datetime import date, datetime, timedelta
 
     import numpy as np
     import pandas as pd
@@ -113,7 +113,8 @@ class MarketSource(Protocol):
     def quote(self, symbol: Symbol, at: datetime) -> Quote | None:
         """Newest quote published at or before `at`, None before the first.
 
-        Bar sources publish each bar's open at its start (source `bar-open`) and its close at its end (`bar-close`), with a modelled spread, from their finest bars.
+        Bar sources publish each bar's open at its start (source `bar-open`) and its close at its end (`bar-close`), with a
+        modelled spread, from their finest bars.
         """
 
     def notes(self) -> tuple[str, ...]:
@@ -153,6 +154,8 @@ class Broker(Protocol):
     """
 
     name: str
+    settles_within: timedelta
+    """An order that `find` does not know so long after it was sent was never placed; 0 where every call is a transaction."""
 
     def account(self) -> Account:
         """Cash, equity and buying power now."""

@@ -55,7 +55,9 @@ class Books(Record):
     cash: Amount = ZERO
     positions: Mapping[Symbol, Position] = {}
     orders: Mapping[ClientOrderId, Order] = {}
-    """Every order the venue has told of."""
+    """Orders that are not at their end."""
+    stops: Mapping[Symbol, Decimal] = {}
+    """Stop price last seen resting for each held symbol: what protection is renewed at."""
     realized: Amount = ZERO
     """Profit and loss of closed quantity, before fees."""
     fees: Amount = ZERO
@@ -90,14 +92,21 @@ class Books(Record):
         return changed.model_copy(update={"sequence": event.sequence})
 
     def _after_order(self, event: OrderUpdate) -> "Books":
-        known = self.orders.get(event.order.client_order_id)
-        if known is not None and known.state is not event.order.state:
-            move(known.state, event.order.state)
-        orders = {**self.orders, event.order.client_order_id: event.order}
-        books = self.model_copy(update={"orders": orders})
-        return books if event.fill is None else books._after_fill(event.fill)
+        order = event.order
+        known = self.orders.get(order.client_order_id)
+        if known is not None and known.state is not order.state:
+            move(known.state, order.state)
+        orders = {i: o for i, o in self.orders.items() if i != order.client_order_id}
+        if not order.state.is_final:
+            orders[order.client_order_id] = order
+        stops = self.stops
+        if order.role is OrderRole.STOP_LOSS and order.state.is_working and order.stop_price is not None:
+            stops = {**stops, order.symbol: order.stop_price}
+        books = self.model_copy(update={"orders": orders, "stops": stops})
+        return books if event.fill is None else books.after_fill(event.fill)
 
-    def _after_fill(self, fill: Fill) -> "Books":
+    def after_fill(self, fill: Fill) -> "Books":
+        """Return the books after one execution."""
         held = self.positions.get(fill.symbol)
         signed = fill.quantity * fill.side.sign
         position, realized = _trade(held, fill, signed)
@@ -106,6 +115,7 @@ class Books(Record):
             positions[fill.symbol] = position
         return self.model_copy(
             update={
+                "stops": {s: p for s, p in self.stops.items() if s in positions or s != fill.symbol},
                 "cash": self.cash - signed * fill.price - fill.fee,
                 "positions": positions,
                 "realized": self.realized + realized,

@@ -225,6 +225,6 @@ class ClockError(DeskError):
 
 
 class NotOnTerminalError(DeskError):
-    """This needs a person at a terminal; a pipe or a program is refused."""
+    """A person has to type this at a terminal; a pipe or a program is refused."""
 
     code = "not_on_terminal"

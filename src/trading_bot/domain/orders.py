@@ -25,6 +25,7 @@ from trading_bot.domain.values import (
     Symbol,
     UtcTime,
     VerdictId,
+    derive_digest,
 )
 
 
@@ -195,6 +196,16 @@ class ApprovedOrder(Record):
     decision_id: DecisionId
     replaces: ClientOrderId | None = None
     """The resting order whose place this one takes."""
+
+    @staticmethod
+    def digest_of(spec: OrderSpec, replaces: ClientOrderId | None) -> Digest:
+        """Digest of what would be sent; the verdict lists it, the engine compares it before every send."""
+        return derive_digest(spec.canonical(), replaces or "")
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether the order still is what was approved."""
+        return self.digest == self.digest_of(self.spec, self.replaces)
 
 
 class OrderIntent(Journaled):

@@ -81,28 +81,41 @@ def _rounded(price: Decimal) -> Decimal:
     return price.quantize(Decimal("1e-8"))
 
 
+class TradeLedger:
+    """Pairs fills into round trips as events come; `closed` grows in order of the trades' ends."""
+
+    def __init__(self) -> None:
+        self.closed: list[RoundTrip] = []
+        self._running: dict[Symbol, _Open] = {}
+
+    def add(self, event: BrokerEvent) -> None:
+        """Take in the next event."""
+        if isinstance(event, SplitUpdate) and event.symbol in self._running:
+            self._running[event.symbol].split(event.ratio, abs(event.quantity_after))
+        if isinstance(event, OrderUpdate) and event.fill is not None:
+            self._book(event.fill)
+
+    def entry_order(self, symbol: Symbol) -> ClientOrderId | None:
+        """The order that opened the running trade in `symbol`."""
+        running = self._running.get(symbol)
+        return None if running is None else running.first.client_order_id
+
+    def _book(self, fill: Fill) -> None:
+        trade = self._running.setdefault(fill.symbol, _Open(fill))
+        overshoot = fill.quantity - trade.quantity if fill.side is not trade.first.side else ZERO
+        if overshoot > 0:
+            share = (fill.quantity - overshoot) / fill.quantity
+            self._book(fill.model_copy(update={"quantity": fill.quantity - overshoot, "fee": fill.fee * share}))
+            self._book(fill.model_copy(update={"quantity": overshoot, "fee": fill.fee * (1 - share)}))
+            return
+        trade.add(fill)
+        if trade.quantity == 0:
+            self.closed.append(self._running.pop(fill.symbol).finish(fill))
+
+
 def round_trips(events: Iterable[BrokerEvent]) -> tuple[RoundTrip, ...]:
     """Return closed trades in order of their end. A fill larger than the position closes it and opens the other side."""
-    running: dict[Symbol, _Open] = {}
-    closed: list[RoundTrip] = []
+    ledger = TradeLedger()
     for event in events:
-        if isinstance(event, SplitUpdate) and event.symbol in running:
-            running[event.symbol].split(event.ratio, abs(event.quantity_after))
-        if isinstance(event, OrderUpdate) and event.fill is not None:
-            _book(event.fill, running, closed)
-    return tuple(closed)
-
-
-def _book(fill: Fill, running: dict[Symbol, _Open], closed: list[RoundTrip]) -> None:
-    trade = running.setdefault(fill.symbol, _Open(fill))
-    overshoot = fill.quantity - trade.quantity if fill.side is not trade.first.side else ZERO
-    if overshoot > 0:
-        share = (fill.quantity - overshoot) / fill.quantity
-        closing = fill.model_copy(update={"quantity": fill.quantity - overshoot, "fee": fill.fee * share})
-        opening = fill.model_copy(update={"quantity": overshoot, "fee": fill.fee * (1 - share)})
-        _book(closing, running, closed)
-        _book(opening, running, closed)
-        return
-    trade.add(fill)
-    if trade.quantity == 0:
-        closed.append(running.pop(fill.symbol).finish(fill))
+        ledger.add(event)
+    return tuple(ledger.closed)

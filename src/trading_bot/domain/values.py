@@ -109,6 +109,11 @@ def derive_id(*parts: str, length: int = 20) -> str:
     return base64.b32encode(raw).decode().lower()[:length]
 
 
+def derive_digest(*parts: str) -> Digest:
+    """Return the SHA-256 of `parts` as 64 hex digits."""
+    return Digest(hashlib.sha256(canonical_json(parts).encode()).hexdigest())
+
+
 def client_order_id(desk: str, decision: DecisionId, leg: str, attempt: int) -> ClientOrderId:
     """Return `{desk}-{hash}`: at most 36 characters of `[a-z0-9-]`, the same for the same decision, leg and attempt."""
     return ClientOrderId(f"{desk}-{derive_id(decision, leg, str(attempt), length=24)}")

@@ -1,0 +1,129 @@
+"""A case before the gate: one proposal to open, and everything that a rule may look at.
+
+A case is complete and still: rules are pure functions of it. Money is in the account's currency.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+
+from trading_bot.domain.books import Account, Books
+from trading_bot.domain.instrument import Instrument
+from trading_bot.domain.mandate import Discipline, Limits, Mandate
+from trading_bot.domain.market import Quote
+from trading_bot.domain.orders import Side
+from trading_bot.domain.proposals import EntryStyle, Proposal
+from trading_bot.domain.records import DeskState
+from trading_bot.domain.trades import RoundTrip
+from trading_bot.domain.values import ZERO, Symbol
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What holds for the whole desk at one moment."""
+
+    now: datetime
+    """Trading time."""
+    session: date | None
+    """The session that is open now."""
+    mandate: Mandate
+    mandate_expired: bool
+    desk_state: DeskState
+    books: Books
+    account: Account
+    marks: Mapping[Symbol, Decimal]
+    """Newest visible price of every held symbol."""
+    sectors: Mapping[Symbol, str]
+    """Sector of every symbol that is held, being entered or proposed."""
+    open_risk: Decimal
+    """Loss if every stop of positions and working entries is hit."""
+    pending: Mapping[Symbol, Decimal]
+    """Value of working entries by symbol."""
+    history: tuple[RoundTrip, ...]
+    """Closed trades, oldest first."""
+    day_trades: int
+    """Round trips opened and closed in one session, over the last five sessions."""
+    entries_today: int
+    orders_last_minute: int
+    equity_high: Decimal
+    equity_last_close: Decimal
+    suspended: frozenset[str] = field(default_factory=frozenset)
+    """Strategies that discipline has stopped."""
+
+    @property
+    def equity(self) -> Decimal:
+        """Equity at the marks."""
+        return self.books.equity(self.marks)
+
+    @property
+    def losing_streak(self) -> int:
+        """Number of losses since the last profit."""
+        return losing_streak(self.history)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One proposal in its situation."""
+
+    proposal: Proposal
+    situation: Situation
+    instrument: Instrument
+    quote: Quote | None
+
+    @property
+    def limits(self) -> Limits:
+        """The mandate's limits."""
+        return self.situation.mandate.limits
+
+    @property
+    def discipline(self) -> Discipline:
+        """The mandate's brakes on behaviour."""
+        return self.situation.mandate.discipline
+
+    @property
+    def symbol(self) -> Symbol:
+        """What is to be opened."""
+        return self.proposal.symbol
+
+    @property
+    def price(self) -> Decimal:
+        """Price that the entry is reckoned with: what it would pay now, or its limit; 0 without a quote."""
+        if self.proposal.style is EntryStyle.PULLBACK and self.proposal.entry is not None:
+            return self.proposal.entry
+        if self.quote is None:
+            return ZERO
+        return self.quote.ask if self.proposal.side is Side.BUY else self.quote.bid
+
+    @property
+    def risk_per_share(self) -> Decimal:
+        """Loss of one share at the stop; not above 0 if the price is already beyond it."""
+        return (self.price - (self.proposal.stop_loss or self.price)) * self.proposal.side.sign
+
+    @property
+    def held(self) -> Decimal:
+        """Absolute value held of the symbol already, working entries included."""
+        position = self.situation.books.positions.get(self.symbol)
+        value = abs(position.market_value(self.situation.marks[self.symbol])) if position else ZERO
+        return value + self.situation.pending.get(self.symbol, ZERO)
+
+    @property
+    def gross(self) -> Decimal:
+        """Absolute value of all positions and working entries."""
+        return exposure(self.situation) + sum(self.situation.pending.values(), ZERO)
+
+
+def exposure(situation: Situation) -> Decimal:
+    """Sum of absolute market values of positions."""
+    positions = situation.books.positions.items()
+    return sum((abs(p.market_value(situation.marks[s])) for s, p in positions), ZERO)
+
+
+def losing_streak(history: tuple[RoundTrip, ...]) -> int:
+    """Number of losses since the last trade that did not lose."""
+    streak = 0
+    for trade in reversed(history):
+        if trade.profit >= 0:
+            break
+        streak += 1
+    return streak

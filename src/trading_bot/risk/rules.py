@@ -1,0 +1,253 @@
+"""The rules that can forbid new risk: a table of small pure functions from a case to a finding, or None.
+
+Each names its limit and the actual value. A rule whose limit is `none` does not speak. A rule that cannot know its value speaks
+against the proposal. Rules that only make a size smaller stand in `sizing.py`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from trading_bot.domain.instrument import AssetClass
+from trading_bot.domain.mandate import Autonomy
+from trading_bot.domain.orders import Side
+from trading_bot.domain.proposals import Effect, Finding
+from trading_bot.domain.records import DeskState
+from trading_bot.risk.case import Case, losing_streak
+
+Rule = Callable[[Case], Finding | None]
+
+
+def reject(rule: str, limit: object, actual: object) -> Finding:
+    """A finding that forbids."""
+    return Finding(rule=rule, effect=Effect.REJECT, limit=str(limit), actual=str(actual))
+
+
+def percent(share: Decimal) -> str:
+    """A share as a person writes it."""
+    return f"{share * 100:.2f} %"
+
+
+def desk_running(case: Case) -> Finding | None:
+    """New risk needs a running desk."""
+    state = case.situation.desk_state
+    return None if state is DeskState.RUNNING else reject("desk_state", DeskState.RUNNING, state)
+
+
+def mandate_in_force(case: Case) -> Finding | None:
+    """A mandate whose time is over allows no new risk."""
+    expired = case.situation.mandate_expired
+    return reject("mandate_expiry", case.situation.mandate.expires_at.isoformat(), "expired") if expired else None
+
+
+def autonomy_allows(case: Case) -> Finding | None:
+    """`observe` sends nothing; `confirm` waits for a person."""
+    match case.situation.mandate.autonomy:
+        case Autonomy.AUTO:
+            return None
+        case Autonomy.OBSERVE:
+            return reject("autonomy", Autonomy.AUTO, Autonomy.OBSERVE)
+        case Autonomy.CONFIRM:
+            return Finding(rule="autonomy", effect=Effect.NEEDS_APPROVAL, limit="approval", actual="none given")
+
+
+def in_universe(case: Case) -> Finding | None:
+    """Only what the mandate names may be opened."""
+    known = case.symbol in case.situation.mandate.universe
+    return None if known else reject("universe", "symbols of the mandate", case.symbol)
+
+
+def not_expired(case: Case) -> Finding | None:
+    """A proposal has its time."""
+    over = case.situation.now > case.proposal.expires_at
+    return reject("proposal_expiry", case.proposal.expires_at.isoformat(), case.situation.now.isoformat()) if over else None
+
+
+def market_open(case: Case) -> Finding | None:
+    """New risk is taken while the market trades."""
+    return reject("session", "an open session", "closed") if case.situation.session is None else None
+
+
+def quote_fresh(case: Case) -> Finding | None:
+    """No fresh quote, no order."""
+    limit = case.limits.quote_age_seconds
+    if case.quote is None:
+        return reject("quote_age", f"{limit} s", "no quote")
+    if limit == "none":
+        return None
+    age = case.situation.now - case.quote.time
+    return reject("quote_age", f"{limit} s", f"{age.total_seconds():.0f} s") if age > timedelta(seconds=limit) else None
+
+
+def spread_sane(case: Case) -> Finding | None:
+    """The spread, as a share of the middle."""
+    limit = case.limits.max_spread
+    if limit == "none" or case.quote is None:
+        return None
+    share = case.quote.spread / case.quote.mid
+    return reject("max_spread", percent(limit), percent(share)) if share > limit else None
+
+
+def price_near_quote(case: Case) -> Finding | None:
+    """The proposal's entry may not lie far from the market: an old or invented price."""
+    limit = case.limits.price_collar
+    if limit == "none" or case.quote is None or case.proposal.entry is None:
+        return None
+    distance = abs(case.proposal.entry - case.quote.mid) / case.quote.mid
+    return reject("price_collar", percent(limit), percent(distance)) if distance > limit else None
+
+
+def stop_on_right_side(case: Case) -> Finding | None:
+    """A price beyond the stop would be stopped out at once; a stop within the spread is none."""
+    spread = case.quote.spread if case.quote is not None else case.instrument.tick_size
+    least = max(spread, case.instrument.tick_size)
+    distance = case.risk_per_share
+    return reject("stop_side", f"at least {least} from the price", distance) if distance < least else None
+
+
+def target_ahead(case: Case) -> Finding | None:
+    """A price that has reached the first target already leaves nothing to earn."""
+    sign = case.proposal.side.sign
+    nearest = min((t.price for t in case.proposal.targets), key=lambda price: price * sign, default=None)
+    reached = nearest is not None and (nearest - case.price) * sign <= 0
+    return reject("target_ahead", nearest, case.price) if reached else None
+
+
+def short_selling_allowed(case: Case) -> Finding | None:
+    """Shorts need the mandate's word and an instrument that can be borrowed."""
+    if case.proposal.side is Side.BUY:
+        return None
+    allowed = case.limits.short_selling and case.instrument.shortable
+    return None if allowed else reject("short_selling", "not allowed", "a short")
+
+
+def not_held_yet(case: Case) -> Finding | None:
+    """One position for each symbol: neither adding to it nor reversing it by an opening order."""
+    return reject("one_position", "no position or working entry", f"{case.held:.2f} held") if case.held else None
+
+
+def positions_left(case: Case) -> Finding | None:
+    """Number of positions and symbols being entered."""
+    limit = case.limits.open_positions
+    count = len(set(case.situation.books.positions) | set(case.situation.pending))
+    return reject("open_positions", limit, count) if limit != "none" and count >= limit else None
+
+
+def trades_left_today(case: Case) -> Finding | None:
+    """New positions of this session."""
+    limit = case.limits.trades_per_day
+    count = case.situation.entries_today
+    return reject("trades_per_day", limit, count) if limit != "none" and count >= limit else None
+
+
+def order_rate(case: Case) -> Finding | None:
+    """Orders of the last minute."""
+    limit = case.limits.orders_per_minute
+    count = case.situation.orders_last_minute
+    return reject("orders_per_minute", limit, count) if limit != "none" and count >= limit else None
+
+
+def daily_loss(case: Case) -> Finding | None:
+    """Loss since the last session's close, open positions included."""
+    limit = case.limits.daily_loss
+    start = case.situation.equity_last_close
+    if limit == "none":
+        return None
+    loss = 1 - case.situation.equity / start if start > 0 else Decimal(1)
+    return reject("daily_loss", percent(limit), percent(loss)) if loss >= limit else None
+
+
+def drawdown(case: Case) -> Finding | None:
+    """Loss from the highest equity."""
+    limit = case.limits.drawdown
+    high = case.situation.equity_high
+    if limit == "none":
+        return None
+    loss = 1 - case.situation.equity / high if high > 0 else Decimal(1)
+    return reject("drawdown", percent(limit), percent(loss)) if loss >= limit else None
+
+
+def cooled_down(case: Case) -> Finding | None:
+    """After some losses in a row the desk rests."""
+    limit = case.discipline.cooldown_losses
+    history = case.situation.history
+    if limit == "none" or losing_streak(history) < limit:
+        return None
+    until = history[-1].closed_at + timedelta(minutes=case.discipline.cooldown_minutes)
+    return (
+        reject("cooldown", f"none before {until.isoformat()}", f"{losing_streak(history)} losses") if case.situation.now < until else None
+    )
+
+
+def no_revenge(case: Case) -> Finding | None:
+    """No quick return to a symbol after a loss in it."""
+    minutes = case.discipline.reentry_minutes
+    losses = [t for t in case.situation.history if t.symbol == case.symbol and t.profit < 0]
+    if minutes == "none" or not losses:
+        return None
+    until = losses[-1].closed_at + timedelta(minutes=minutes)
+    return reject("reentry", f"none before {until.isoformat()}", "a loss in it") if case.situation.now < until else None
+
+
+def strategy_active(case: Case) -> Finding | None:
+    """A suspended strategy opens nothing until a person resumes it."""
+    stopped = case.proposal.strategy in case.situation.suspended
+    return reject("strategy_suspended", "active", case.proposal.strategy) if stopped else None
+
+
+@dataclass(frozen=True)
+class DayTradeRegime:
+    """A rule on day trades that was in force from `first` to `last`, both included."""
+
+    first: date
+    last: date
+    minimum_equity: Decimal
+    day_trades: int
+
+
+# FINRA Rule 4210(f)(8)(B), ended by Regulatory Notice 26-10 on 2026-06-04. What follows it is the broker's own intraday margin, which
+# reaches the desk as buying power; the mandate's trades_per_day holds in every regime.
+DAY_TRADE_REGIMES = (DayTradeRegime(date(2001, 9, 28), date(2026, 6, 3), Decimal(25_000), 3),)
+
+
+def day_trades(case: Case) -> Finding | None:
+    """The pattern-day-trader rule, while it was in force: an entry that could become one day trade too many."""
+    if case.instrument.asset_class is not AssetClass.EQUITY:
+        return None
+    today = _day(case.situation.now)
+    for regime in DAY_TRADE_REGIMES:
+        applies = regime.first <= today <= regime.last and case.situation.equity < regime.minimum_equity
+        if applies and case.situation.day_trades >= regime.day_trades:
+            return reject("pattern_day_trader", f"{regime.day_trades} day trades in 5 sessions", case.situation.day_trades)
+    return None
+
+
+def _day(moment: datetime) -> date:
+    return moment.astimezone(UTC).date()
+
+
+RULES: tuple[Rule, ...] = (
+    desk_running,
+    mandate_in_force,
+    autonomy_allows,
+    in_universe,
+    not_expired,
+    market_open,
+    quote_fresh,
+    spread_sane,
+    price_near_quote,
+    stop_on_right_side,
+    target_ahead,
+    short_selling_allowed,
+    not_held_yet,
+    positions_left,
+    trades_left_today,
+    order_rate,
+    daily_loss,
+    drawdown,
+    cooled_down,
+    no_revenge,
+    strategy_active,
+    day_trades,
+)

@@ -1,0 +1,149 @@
+"""How much: the size that a proposal asks for, and the table of rules that cap it.
+
+Wanted is the least of risk-based, capital-based and buying-power-based quantity, times the proposal's exposure multiplier and the
+streak factor (both at most 1). Each cap is a pure function from a case to the largest quantity it allows. Quantities are in the
+instrument's units, before rounding down to lots; a cap below zero counts as zero.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trading_bot.domain.instrument import AssetClass
+from trading_bot.domain.mandate import NoLimit
+from trading_bot.domain.orders import Side
+from trading_bot.domain.proposals import Effect, Finding
+from trading_bot.domain.values import ONE, ZERO
+from trading_bot.risk.case import Case, exposure
+from trading_bot.risk.rules import percent
+
+INITIAL_MARGIN_SHORT = Decimal("1.5")
+"""Regulation T: 150 % of a short's value, of which the proceeds are 100 %."""
+
+
+@dataclass(frozen=True)
+class Cap:
+    """The largest quantity that one rule allows."""
+
+    rule: str
+    quantity: Decimal | None
+    """None if the rule has no limit."""
+    limit: str
+    effect: Effect = Effect.REDUCE
+
+
+def risk_per_trade(case: Case) -> Cap:
+    """Loss at the stop, as a share of equity."""
+    limit = case.limits.risk_per_trade
+    if limit == "none" or case.risk_per_share <= 0:
+        return Cap("risk_per_trade", None, str(limit))
+    return Cap("risk_per_trade", case.situation.equity * limit / case.risk_per_share, percent(limit))
+
+
+def position(case: Case) -> Cap:
+    """Value of the position, as a share of equity."""
+    return _value_cap("position", case, case.limits.position, case.held)
+
+
+def approval_above(case: Case) -> Cap:
+    """Value above which an approver is needed; there is none in this call, so the size is cut to it."""
+    return _value_cap("approval_above", case, case.limits.approval_above, case.held, Effect.NEEDS_APPROVAL)
+
+
+def sector(case: Case) -> Cap:
+    """Value of all positions and working entries of the symbol's sector. Unknown sectors count as one."""
+    situation = case.situation
+    own = situation.sectors[case.symbol]
+    held = sum((abs(p.market_value(situation.marks[s])) for s, p in situation.books.positions.items() if situation.sectors[s] == own), ZERO)
+    pending = sum((v for s, v in situation.pending.items() if situation.sectors[s] == own), ZERO)
+    return _value_cap("sector", case, case.limits.sector, held + pending)
+
+
+def open_risk(case: Case) -> Cap:
+    """Loss if every stop is hit, this one included."""
+    limit = case.limits.open_risk
+    if limit == "none" or case.risk_per_share <= 0:
+        return Cap("open_risk", None, str(limit))
+    left = case.situation.equity * limit - case.situation.open_risk
+    return Cap("open_risk", left / case.risk_per_share, percent(limit))
+
+
+def gross_exposure(case: Case) -> Cap:
+    """Absolute value of everything, as a multiple of equity."""
+    return _value_cap("gross_exposure", case, case.limits.gross_exposure, case.gross)
+
+
+def leverage(case: Case) -> Cap:
+    """The lesser of the mandate's and the instrument's leverage, over everything held."""
+    limit = case.limits.leverage
+    if limit == "none":
+        return Cap("leverage", None, "none")
+    return _value_cap("leverage", case, min(limit, case.instrument.leverage_cap), case.gross)
+
+
+def buying_power(case: Case) -> Cap:
+    """What the venue would still accept, less the reserve."""
+    usable = case.situation.account.buying_power * (1 - case.limits.buying_power_reserve)
+    return Cap("buying_power", usable / (case.price * _initial_margin(case)), f"{usable:.2f}")
+
+
+def margin(case: Case) -> Cap:
+    """Equity must stay above maintenance margin by the reserve after the trade (matters to shorts and to leverage)."""
+    situation = case.situation
+    rate = _maintenance_rate(case)
+    if rate == 0:
+        return Cap("margin", None, "no margin used")
+    spare = situation.equity / (1 + case.limits.margin_reserve) - situation.account.maintenance_margin
+    return Cap("margin", spare / (case.price * rate), percent(case.limits.margin_reserve))
+
+
+BASES: tuple[Callable[[Case], Cap], ...] = (risk_per_trade, position, buying_power)
+CAPS: tuple[Callable[[Case], Cap], ...] = (*BASES, approval_above, sector, open_risk, gross_exposure, leverage, margin)
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """What was wanted, what is allowed, and the caps that made the difference."""
+
+    wanted: Decimal
+    quantity: Decimal
+    findings: tuple[Finding, ...]
+
+
+def size(case: Case) -> Sizing:
+    """Return the size of `case` on the instrument's lots; 0 if nothing is left. The case needs a price above 0."""
+    base = min((c.quantity for c in (rule(case) for rule in BASES) if c.quantity is not None), default=ZERO)
+    wanted = max(base, ZERO) * case.proposal.exposure * streak_factor(case)
+    caps = [rule(case) for rule in CAPS]
+    binding = [c for c in caps if c.quantity is not None and c.quantity < wanted]
+    allowed = min([wanted, *(max(c.quantity, ZERO) for c in binding if c.quantity is not None)])
+    return Sizing(wanted, case.instrument.round_quantity(allowed), tuple(_finding(c, wanted) for c in binding))
+
+
+def streak_factor(case: Case) -> Decimal:
+    """Smaller sizes on a losing streak (row F3)."""
+    limit = case.discipline.streak_losses
+    return case.discipline.streak_factor if limit != "none" and case.situation.losing_streak >= limit else ONE
+
+
+def _value_cap(rule: str, case: Case, limit: Decimal | NoLimit, used: Decimal, effect: Effect = Effect.REDUCE) -> Cap:
+    if limit == "none":
+        return Cap(rule, None, "none")
+    return Cap(rule, (case.situation.equity * limit - used) / case.price, percent(limit), effect)
+
+
+def _initial_margin(case: Case) -> Decimal:
+    return ONE if case.proposal.side is Side.BUY else INITIAL_MARGIN_SHORT - 1
+
+
+def _maintenance_rate(case: Case) -> Decimal:
+    leveraged = exposure(case.situation) > case.situation.equity
+    uses_margin = case.proposal.side is Side.SELL or leveraged or case.instrument.asset_class is AssetClass.CRYPTO_PERPETUAL
+    return Decimal("0.30") if uses_margin else ZERO
+
+
+def _finding(cap: Cap, wanted: Decimal) -> Finding:
+    quantity = max(cap.quantity or ZERO, ZERO).quantize(Decimal("1e-8"))
+    return Finding(
+        rule=cap.rule, effect=cap.effect, limit=cap.limit, actual=f"{wanted:.2f} wanted, {quantity:.2f} allowed", max_quantity=quantity
+    )
