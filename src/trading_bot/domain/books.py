@@ -10,7 +10,7 @@ from typing import assert_never
 
 from trading_bot.domain.errors import StorageError
 from trading_bot.domain.events import BrokerEvent, CashUpdate, OrderUpdate, SplitUpdate
-from trading_bot.domain.orders import Fill, Order, Side, move
+from trading_bot.domain.orders import Fill, Order, OrderRole, Side, move
 from trading_bot.domain.values import ZERO, Amount, ClientOrderId, NonNegative, Record, Symbol, UtcTime
 
 

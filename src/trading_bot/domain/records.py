@@ -9,6 +9,7 @@ from trading_bot.domain.values import (
     ClientOrderId,
     Digest,
     Journaled,
+    Record,
     Symbol,
     TaskRunId,
     UtcTime,
@@ -231,3 +232,40 @@ class ReportMade(Journaled):
     def key(self) -> str:
         """The file's name."""
         return self.name
+
+
+class CommandAction(StrEnum):
+    """What a person may tell the desk."""
+
+    HALT = "halt"
+    FLATTEN = "flatten"
+    """Halt, cancel entries, close everything."""
+    REDUCE_ONLY = "reduce_only"
+    RESUME = "resume"
+
+
+class Command(Record):
+    """An inbox item of kind `command`."""
+
+    action: CommandAction
+    by: str
+    reason: str
+    proof: str = ""
+    """For `resume`: the operator's signed statement."""
+
+
+class CommandDone(Journaled):
+    """A command was carried out, or refused."""
+
+    kind: ClassVar[str] = "command"
+
+    item: str
+    action: CommandAction
+    by: str
+    refused: str = ""
+    """Why it was not carried out; empty if it was."""
+
+    @property
+    def key(self) -> str:
+        """The inbox item's id."""
+        return self.item

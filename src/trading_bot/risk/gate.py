@@ -236,3 +236,21 @@ def _exit_verdict(proposal: Proposal, case: Exit, findings: tuple[Finding, ...],
         price=case.price or ZERO,
         strategy=proposal.strategy,
     )
+
+
+def rule_without_mandate(proposal: Proposal, now: datetime, why: str) -> Ruling:
+    """Refuse new risk because nothing allows it."""
+    finding = reject("mandate", "a signed mandate", why or "none")
+    verdict = Verdict(
+        id=verdict_id(proposal.id),
+        at=now,
+        proposal_id=proposal.id,
+        decision_id=proposal.decision_id,
+        symbol=proposal.symbol,
+        outcome=VerdictOutcome.REJECTED,
+        findings=(finding,),
+        quantity=ZERO,
+        price=ZERO,
+        strategy=proposal.strategy,
+    )
+    return Ruling(verdict)

@@ -1,0 +1,84 @@
+"""Clocks. The only place that asks the machine what time it is.
+
+Promises that trading time never goes backwards, and that a jump of the machine's clock is an error and not a trade. A simulated
+clock stands still while nobody moves it.
+"""
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+from trading_bot.domain.errors import ClockError
+
+_SLICE = 0.25
+_TOLERANCE = timedelta(seconds=30)
+
+
+class SystemWallClock:
+    """Real time as the machine tells it."""
+
+    def now(self) -> datetime:
+        """Return the machine's time, UTC."""
+        return datetime.now(UTC)
+
+
+class FrozenWallClock:
+    """A wall clock for runs that must not depend on the day on which they are made."""
+
+    def __init__(self, moment: datetime) -> None:
+        self._moment = moment
+
+    def now(self) -> datetime:
+        """Return the one moment it knows."""
+        return self._moment
+
+
+class SimulatedClock:
+    """Trading time that moves only by `sleep_until`, at once."""
+
+    simulated = True
+
+    def __init__(self, start: datetime) -> None:
+        self._now = start
+
+    def now(self) -> datetime:
+        """Return the simulated time."""
+        return self._now
+
+    def sleep_until(self, moment: datetime) -> None:
+        """Go to `moment`; never back."""
+        self._now = max(self._now, moment)
+
+
+class RealClock:
+    """Trading time that is the machine's, checked against its steady counter.
+
+    `stop`: an event that ends a sleep early. ClockError if the machine's clock ran away from the counter by more than 30 s
+    between two calls (a suspended laptop, a hand on the clock): who runs the desk has to look before it trades on.
+    """
+
+    simulated = False
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._last = datetime.now(UTC)
+        self._steady = time.monotonic()
+
+    def now(self) -> datetime:
+        """Return the machine's time; a small step back is held at the last answer."""
+        wall, steady = datetime.now(UTC), time.monotonic()
+        drift = (wall - self._last) - timedelta(seconds=steady - self._steady)
+        if abs(drift) > _TOLERANCE:
+            jump = f"the machine's clock jumped by {drift.total_seconds():+.0f} s"
+            msg = f"{jump}: set it right (NTP), look at `status`, then start the desk again"
+            raise ClockError(msg)
+        self._last, self._steady = max(wall, self._last), steady
+        return self._last
+
+    def sleep_until(self, moment: datetime) -> None:
+        """Wait for `moment`, or for the stop event."""
+        while not self._stop.is_set():
+            left = (moment - self.now()).total_seconds()
+            if left <= 0:
+                return
+            self._stop.wait(min(left, _SLICE))

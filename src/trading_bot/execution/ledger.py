@@ -1,0 +1,142 @@
+"""What the desk remembers while it runs, rebuilt from the journal at every start: books, trades, sends, equity marks.
+
+Promises that a ledger built from the journal equals the one that was kept in memory up to the last durable row.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from trading_bot.domain.books import Books
+from trading_bot.domain.events import BookedEvent, BrokerEvent
+from trading_bot.domain.orders import OrderIntent, OrderRole
+from trading_bot.domain.proposals import Proposal
+from trading_bot.domain.records import EquityPoint, Send, StrategySuspension
+from trading_bot.domain.trades import RoundTrip, TradeLedger
+from trading_bot.domain.values import ZERO, ClientOrderId, ProposalId, Symbol
+from trading_bot.ports import Journal
+
+_DAY_TRADE_WINDOW = timedelta(days=7)
+"""Five sessions, weekends between them included."""
+
+
+class Ledger:
+    """Books and history of one desk."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.books = Books()
+        self.trades = TradeLedger()
+        self.pending: dict[ClientOrderId, OrderIntent] = {}
+        """Intents without a definite end of their sending."""
+        self.intents: list[OrderIntent] = []
+        self.suspended: set[str] = set()
+        self.equity_high = ZERO
+        self.equity_last_close = ZERO
+        self._strategies: dict[ProposalId, str] = {}
+        self._intent_of: dict[ClientOrderId, OrderIntent] = {}
+        self._load(journal)
+
+    def _load(self, journal: Journal) -> None:
+        for proposal in journal.all(Proposal):
+            self.note_proposal(proposal)
+        self.note_intents(journal.all(OrderIntent))
+        for send in journal.all(Send):
+            self.note_send(send)
+        self.note_events(row.event for row in journal.all(BookedEvent))
+        for point in journal.all(EquityPoint):
+            self.note_equity(point)
+        for suspension in journal.all(StrategySuspension):
+            self.note_suspension(suspension)
+
+    def note_proposal(self, proposal: Proposal) -> None:
+        """Remember whose strategy a proposal is."""
+        self._strategies[proposal.id] = proposal.strategy
+
+    def note_intents(self, intents: Iterable[OrderIntent]) -> None:
+        """Take in intents that have just become durable."""
+        for intent in intents:
+            identity = intent.order.spec.client_order_id
+            if identity not in self._intent_of:
+                self._intent_of[identity] = self.pending[identity] = intent
+                self.intents.append(intent)
+
+    def note_send(self, send: Send) -> None:
+        """Take in the end of a sending."""
+        self.pending.pop(send.client_order_id, None)
+
+    def note_events(self, events: Iterable[BrokerEvent]) -> None:
+        """Take in broker events, in the venue's order."""
+        for event in events:
+            first = self.books.sequence == 0
+            self.books = self.books.apply(event)
+            self.trades.add(event)
+            if first:
+                self.equity_high = self.equity_last_close = self.books.cash
+
+    def note_equity(self, point: EquityPoint) -> None:
+        """Take in an equity mark."""
+        self.equity_high = max(self.equity_high, point.equity)
+        if point.label == "close":
+            self.equity_last_close = point.equity
+
+    def note_suspension(self, suspension: StrategySuspension) -> None:
+        """Take in a strategy's suspension or return."""
+        (self.suspended.add if suspension.suspended else self.suspended.discard)(suspension.strategy)
+
+    def entries_since(self, moment: datetime) -> int:
+        """Number of proposals that were entered at or after `moment`."""
+        return len({i.order.proposal_id for i in self._since(moment) if i.order.spec.role is OrderRole.ENTRY})
+
+    def orders_since(self, moment: datetime) -> int:
+        """Number of orders sent at or after `moment`."""
+        return sum(1 for _ in self._since(moment))
+
+    def _since(self, moment: datetime) -> Iterable[OrderIntent]:
+        for intent in reversed(self.intents):
+            if intent.at < moment:
+                return
+            yield intent
+
+    def day_trades(self, now: datetime) -> int:
+        """Trades opened and closed on one day, within the last five sessions."""
+        recent = (t for t in reversed(self.trades.closed) if t.closed_at > now - _DAY_TRADE_WINDOW)
+        return sum(1 for t in recent if _day(t.opened_at) == _day(t.closed_at))
+
+    def entry_intent(self, symbol: Symbol) -> OrderIntent | None:
+        """The intent that opened the position in `symbol`, None if it was not ours."""
+        identity = self.trades.entry_order(symbol)
+        return None if identity is None else self._intent_of.get(identity)
+
+    def strategy_of(self, trade: RoundTrip) -> str:
+        """The strategy that opened a trade, or `unknown`."""
+        intent = self._intent_of.get(trade.entry_order)
+        return "unknown" if intent is None else self._strategies.get(intent.order.proposal_id, "unknown")
+
+    def pending_entries(self) -> dict[Symbol, tuple[Decimal, Decimal]]:
+        """Value and risk of working entries and of entries being sent, by symbol."""
+        totals: dict[Symbol, tuple[Decimal, Decimal]] = {}
+        for intent, left in self._entries_left():
+            spec = intent.order.spec
+            price = spec.limit_price or spec.stop_price or self._reference(intent)
+            risk = abs(price - spec.stop_loss.price) if spec.stop_loss is not None else price
+            value, at_risk = totals.get(spec.symbol, (ZERO, ZERO))
+            totals[spec.symbol] = (value + price * left, at_risk + risk * left)
+        return totals
+
+    def _entries_left(self) -> Iterable[tuple[OrderIntent, Decimal]]:
+        for intent in self.pending.values():
+            if intent.order.spec.role is OrderRole.ENTRY:
+                yield intent, intent.order.spec.quantity
+        for order in self.books.working_orders():
+            intent_ = self._intent_of.get(order.client_order_id)
+            if order.role is OrderRole.ENTRY and intent_ is not None and order.client_order_id not in self.pending:
+                yield intent_, order.remaining
+
+    def _reference(self, intent: OrderIntent) -> Decimal:
+        """A price for a market entry: its nearest bound, the take profit, or else the stop."""
+        legs = (intent.order.spec.take_profit, intent.order.spec.stop_loss)
+        return next((leg.price for leg in legs if leg is not None), ZERO)
+
+
+def _day(moment: datetime) -> date:
+    return moment.date()

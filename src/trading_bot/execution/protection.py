@@ -1,0 +1,32 @@
+"""Which part of a position has no live stop. Pure; the engine acts on it through the gate."""
+
+from decimal import Decimal
+
+from trading_bot.domain.books import Books
+from trading_bot.domain.orders import OrderRole
+from trading_bot.domain.values import ZERO, Symbol
+
+_GUARDS = frozenset({OrderRole.STOP_LOSS, OrderRole.CLOSE})
+
+
+def guarded(books: Books, symbol: Symbol) -> Decimal:
+    """Return the quantity of `symbol` that working stops and closing orders would take off, at most what is held."""
+    position = books.positions[symbol]
+    orders = (o for o in books.working_orders(symbol) if o.role in _GUARDS and o.side is position.side.opposite)
+    return min(sum((o.remaining for o in orders), ZERO), abs(position.quantity))
+
+
+def naked(books: Books) -> dict[Symbol, Decimal]:
+    """Return the unguarded quantity of every position that has one, by symbol."""
+    found = {s: abs(p.quantity) - guarded(books, s) for s, p in sorted(books.positions.items())}
+    return {symbol: quantity for symbol, quantity in found.items() if quantity > 0}
+
+
+def open_risk(books: Books) -> Decimal:
+    """Return what is lost from average prices if every stop is hit; a position without a stop counts whole."""
+    total = ZERO
+    for symbol, position in books.positions.items():
+        stop = books.stops.get(symbol)
+        per_share = position.average_price if stop is None else (position.average_price - stop) * position.side.sign
+        total += max(per_share, ZERO) * abs(position.quantity)
+    return total
