@@ -1,0 +1,135 @@
+"""From cleaned tables to bar series: which prices are adjusted by what, files of one timeframe joined into one.
+
+Promises one rule for each question (`docs/data.md`): whether prices can be brought back to as traded, and which of two
+files counts where they differ.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from trading_bot.domain.instrument import Instrument
+from trading_bot.domain.market import Feed, PriceBasis, Timeframe
+from trading_bot.domain.values import Symbol
+from trading_bot.ports import BarSeries
+from trading_bot.sources.files_actions import Events, as_traded, from_columns, from_factor_file, merged
+from trading_bot.sources.files_clean import Bars, Note, clean, read_times
+from trading_bot.sources.files_read import PRICES, VALUES, Table, factor_file
+from trading_bot.sources.sessions import SessionTable, stamps
+
+Basis = Literal["as_traded", "split_adjusted", "unknown"]
+_SUSPICIOUS = 0.4
+"""A one-day move above this share, without a split, is noted."""
+_HOLE = np.timedelta64(6, "D")
+"""Closes that lie further apart make no one-day move."""
+_SAME = 1e-9
+_NAMED = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One table, cleaned; its prices still stand as in the file."""
+
+    table: Table
+    timeframe: Timeframe
+    bars: Bars
+    times: pd.Series
+
+
+def part_of(table: Table, calendar: str, sessions: SessionTable, note: Note) -> Part:
+    """Read and clean one table; what was done is noted under the file's name. BadBarsError."""
+
+    def noted(text: str) -> None:
+        note(f"{table.path.name}: {text}")
+
+    times, timeframe = read_times(table, calendar, noted)
+    return Part(table, timeframe, clean(table, times, timeframe, sessions, noted), times)
+
+
+def events_of(symbol: Symbol, parts: Sequence[Part], sessions: SessionTable) -> Events:
+    """Splits and dividends that the daily files, or the factor files beside them, tell of."""
+    found = []
+    for part in _longest_first([p for p in parts if p.timeframe is Timeframe.DAY]):
+        factors = factor_file(part.table.path, symbol)
+        if part.table.has_events and part.table.settings.prices != "fully_adjusted":
+            found.append((from_columns(part.table, part.times), part.table.settings.prices != "as_traded"))
+        elif factors is not None:
+            first, last = part.bars.days[0].item(), part.bars.days[-1].item()
+            found.append((from_factor_file(factors, sessions.between(first, last).days), False))
+    return merged(found)
+
+
+def joined(instrument: Instrument, parts: Sequence[Part], daily: Sequence[Part], events: Events, note: Note) -> BarSeries:
+    """One series of the parts of one timeframe, as traded if every part can be brought back to it."""
+    ordered = _longest_first(parts)
+    bases = [_basis(part, instrument, daily) for part in ordered]
+    frames = []
+    for part, basis in zip(ordered, bases, strict=True):
+        _note_basis(part, basis, note)
+        factor = events.factor(part.bars.days) if basis == "split_adjusted" else None
+        frame = part.bars.frame if factor is None else as_traded(part.bars.frame, factor)
+        frames.append(frame.assign(end=part.bars.ends))
+    frame = _union(frames, ordered, note)
+    first, timeframe = ordered[0].table.settings, ordered[0].timeframe
+    default = Feed.CONSOLIDATED if timeframe is Timeframe.DAY else Feed.SINGLE_VENUE
+    return BarSeries(
+        symbol=instrument.symbol,
+        timeframe=timeframe,
+        frame=frame[list(VALUES)],
+        ends=frame["end"].to_numpy().astype("datetime64[ns]"),
+        feed=first.feed or default,
+        basis=PriceBasis.NOT_AS_TRADED if "unknown" in bases else PriceBasis.AS_TRADED,
+        source="files",
+    )
+
+
+def _basis(part: Part, instrument: Instrument, daily: Sequence[Part]) -> Basis:
+    stated, table = part.table.settings.prices, part.table
+    told = any(d.table.has_events and d.table.settings.prices in {None, "split_adjusted"} for d in daily)
+    raw = any(factor_file(d.table.path, instrument.symbol) is not None for d in daily)
+    if stated == "fully_adjusted":
+        return "unknown"
+    if stated == "as_traded" or instrument.calendar == "24/7":
+        return "as_traded"
+    if told and (stated == "split_adjusted" or table.has_events or part.timeframe is not Timeframe.DAY):
+        return "split_adjusted"
+    return "as_traded" if raw and stated is None else "unknown"
+
+
+def _note_basis(part: Part, basis: Basis, note: Note) -> None:
+    name = part.table.path.name
+    if basis == "unknown":
+        note(f"{name}: prices are not as traded (adjusted, or not said to be otherwise); source.files.prices can say")
+    if basis == "split_adjusted" and not part.table.has_events and part.table.settings.prices is None:
+        note(f"{name}: prices count as split-adjusted by the splits of the daily file")
+
+
+def _longest_first(parts: Sequence[Part]) -> list[Part]:
+    return sorted(parts, key=lambda part: -len(part.bars.frame))
+
+
+def _union(frames: Sequence[pd.DataFrame], parts: Sequence[Part], note: Note) -> pd.DataFrame:
+    """All rows; of two at one time the longer file's."""
+    whole = frames[0]
+    for frame, part in zip(frames[1:], parts[1:], strict=True):
+        both = frame.index.intersection(whole.index)
+        ours, theirs = whole.loc[both, list(PRICES)].to_numpy(), frame.loc[both, list(PRICES)].to_numpy()
+        differ = ~np.isclose(ours, theirs, rtol=_SAME, atol=0).all(axis=1)
+        if differ.any():
+            days = ", ".join(str(moment) for moment in both[differ][:_NAMED])
+            note(f"{part.table.path.name}: {int(differ.sum())} bars differ from {parts[0].table.path.name}, which counts ({days})")
+        whole = pd.concat([whole, frame.loc[frame.index.difference(whole.index)]]).sort_index()
+    return whole
+
+
+def note_moves(series: BarSeries, events: Events, note: Note) -> None:
+    """Note one-day moves above 40 % that no split explains."""
+    days = stamps(series.frame.index).astype("datetime64[ns]").astype("datetime64[D]")
+    factor = events.factor(days) if series.basis is PriceBasis.AS_TRADED else np.ones(len(days))
+    close = series.frame["close"].to_numpy() / factor
+    moves = close[1:] / close[:-1] - 1
+    for number in np.flatnonzero((np.abs(moves) > _SUSPICIOUS) & (np.diff(days) < _HOLE)):
+        note(f"the close moved {moves[number]:+.1%} on {days[number + 1]} without a split: suspicious")
