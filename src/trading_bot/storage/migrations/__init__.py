@@ -1,0 +1,1 @@
+"""Alembic's scripts, run by `storage/database.py` when a journal is new or of an older schema."""
