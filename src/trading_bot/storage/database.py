@@ -34,6 +34,9 @@ _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
 )
 
+_WRITE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN"}
+_SNAPSHOT = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ"}
+
 _ERRORS: dict[str, tuple[type[DeskError], str]] = {
     "SQLITE_FULL": (DiskFullError, "the disk is full, so nothing more is journaled or sent; free some space and start again"),
     "SQLITE_READONLY": (HomeError, "it is read-only; make file and folder writable for this user"),
@@ -93,10 +96,21 @@ class Database:
             yield self._connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection whose reads all see one moment, while others go on writing."""
+        with self._transaction(_SNAPSHOT[self._engine.dialect.name]) as connection:
+            yield connection
+
+    @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction that no other writer interrupts: committed and durable at the end of the block, or gone without a trace."""
+        with self._transaction(_WRITE[self._engine.dialect.name]) as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Connection]:
         with self._lock, _translated(self.name):
-            self._connection.exec_driver_sql("BEGIN IMMEDIATE" if self._engine.dialect.name == "sqlite" else "BEGIN")
+            self._connection.exec_driver_sql(begin)
             try:
                 yield self._connection
                 self._connection.exec_driver_sql("COMMIT")
