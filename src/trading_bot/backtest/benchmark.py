@@ -5,7 +5,7 @@ splits followed, dividends kept as cash by who held before the ex-date, marked a
 bought, came late or ended early is said in the notes. Refuses to invent prices: without any bar there is no benchmark.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -64,12 +64,12 @@ def buy_and_hold(  # noqa: PLR0913, PLR0917 - the period and what it is reckoned
     symbols: Sequence[Symbol],
     first: date,
     last: date,
-    calendars: Mapping[str, Calendar],
+    calendars: Callable[[str], Calendar],
     cash: Decimal = CASH,
 ) -> Benchmark:
     """Hold `symbols` from the first opening to the last close between `first` and `last`, both included.
 
-    `calendars`: by name, as in `Instrument.calendar`. `cash`: shared out equally among the symbols that can be bought.
+    `calendars`: from a name, as in `Instrument.calendar`, to the calendar. `cash`: shared out equally among the symbols that can be bought.
     Raises NoDataError if none can.
     """
     bought = [p for s in symbols if (p := _prices(source, s, first, last, calendars)) is not None]
@@ -93,15 +93,16 @@ def _periods(bought: Iterable[_Prices]) -> int:
     return 365 if any(p.calendar == ROUND_THE_CLOCK for p in bought) else 252
 
 
-def _prices(source: MarketSource, symbol: Symbol, first: date, last: date, calendars: Mapping[str, Calendar]) -> _Prices | None:
+def _prices(source: MarketSource, symbol: Symbol, first: date, last: date, calendars: Callable[[str], Calendar]) -> _Prices | None:
     """The symbol's prices by session from its coarsest bars, or None if the source has none in the period."""
     try:
         name = source.instrument(symbol).calendar
         series = source.bars(symbol, source.timeframes(symbol)[-1])
     except NoDataError:
         return None
-    wanted = calendars[name].sessions(first, last)
-    hours = [calendars[name].hours(day) for day in wanted]
+    calendar = calendars(name)
+    wanted = calendar.sessions(first, last)
+    hours = [calendar.hours(day) for day in wanted]
     index = pd.DatetimeIndex(series.frame.index)
     begins = index.searchsorted(pd.DatetimeIndex([opening for opening, _ in hours], tz="UTC"))
     ends = index.searchsorted(pd.DatetimeIndex([closing for _, closing in hours], tz="UTC"))
