@@ -6,16 +6,16 @@ that is `review`'s.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
-from typing import Protocol, Self, TypeVar
+from typing import Self, TypeVar
 
 from trading_bot.backtest.patterns import Behaviour, Group, behaviours, groups
-from trading_bot.backtest.statistics import CLOSE, Curve, Performance, TradeStatistics, performance, trade_statistics
+from trading_bot.backtest.statistics import Curve, Performance, TradeStatistics, closes, performance, trade_statistics
 from trading_bot.domain.books import Books, Position
 from trading_bot.domain.events import BrokerEvent, CashReason, CashUpdate, OrderUpdate
-from trading_bot.domain.orders import OrderRole
+from trading_bot.domain.orders import Fill, OrderRole
 from trading_bot.domain.proposals import Effect, Proposal, Verdict, VerdictOutcome
 from trading_bot.domain.records import EquityPoint
 from trading_bot.domain.trades import RoundTrip
@@ -35,6 +35,26 @@ class Material:
     events: Sequence[BrokerEvent]
     books: Books
     """As of the period's end."""
+
+    def until(self, last: date, zone: tzinfo) -> Self:
+        """Without the records after `last`; points by their session, trades by their end, the rest by its time."""
+        return self._cut(date.min, last, datetime.min.replace(tzinfo=UTC), _midnight(last + timedelta(days=1), zone))
+
+    def within(self, first: date, last: date, zone: tzinfo) -> Self:
+        """The records of the sessions from `first` to `last`, both included; `start` is the last close before them."""
+        inside = self._cut(first, last, _midnight(first, zone), _midnight(last + timedelta(days=1), zone))
+        earlier = [p for p in closes(self.points) if p.session < first]
+        return replace(inside, start=earlier[-1].equity if earlier else self.start)
+
+    def _cut(self, first: date, last: date, begin: datetime, end: datetime) -> Self:
+        return replace(
+            self,
+            points=[p for p in self.points if first <= p.session <= last],
+            trades=[t for t in self.trades if begin <= t.closed_at < end],
+            proposals=[p for p in self.proposals if begin <= p.at < end],
+            verdicts=[v for v in self.verdicts if begin <= v.at < end],
+            events=[e for e in self.events if begin <= e.at < end],
+        )
 
 
 class Protection(Record):
@@ -85,34 +105,7 @@ class Facts(Record):
     positions: tuple[Protection, ...]
 
 
-class _Timed(Protocol):
-    """Anything that happened at a moment."""
-
-    @property
-    def at(self) -> datetime:
-        """When."""
-
-
-_T = TypeVar("_T", bound=_Timed)
 _Name = TypeVar("_Name", bound=str)
-
-
-@dataclass(frozen=True)
-class _Window:
-    """The period as moments: from local midnight to local midnight, the end excluded."""
-
-    begin: datetime
-    end: datetime
-
-    @classmethod
-    def of(cls, first: date, last: date, zone: tzinfo) -> Self:
-        """The days from `first` to `last` in `zone`."""
-        begin, end = (datetime.combine(day, time(), zone).astimezone(UTC) for day in (first, last + timedelta(days=1)))
-        return cls(begin, end)
-
-    def of_it(self, records: Iterable[_T]) -> list[_T]:
-        """Those records that lie in the period."""
-        return [r for r in records if self.begin <= r.at < self.end]
 
 
 def facts(material: Material, first: date, last: date, zone: tzinfo, *, periods_per_year: int = 252) -> Facts:
@@ -121,32 +114,35 @@ def facts(material: Material, first: date, last: date, zone: tzinfo, *, periods_
     `zone`: the market's own; its midnights bound the period, its hours and weekdays name the patterns. The period's last close has to
     be among the equity points already: without it there is no return.
     """
-    window = _Window.of(first, last, zone)
-    known = [t for t in material.trades if t.closed_at < window.end]
-    closed = [t for t in known if t.closed_at >= window.begin]
-    events = window.of_it(material.events)
-    closes = sorted((p for p in material.points if p.label == CLOSE and p.session <= last), key=lambda p: p.session)
-    before = [p.equity for p in closes if p.session < first]
-    start = before[-1] if before else material.start
-    end = closes[-1].equity if closes else start
-    curve = Curve.of((p for p in closes if p.session >= first), start)
-    fills = [e.fill for e in events if isinstance(e, OrderUpdate) and e.fill is not None]
+    known, inside = material.until(last, zone), material.within(first, last, zone)
+    curve = Curve.of(inside.points, inside.start)
+    worth = [material.start, *(p.equity for p in closes(known.points))]
+    cash = [e.amount for e in inside.events if isinstance(e, CashUpdate) and e.reason is not CashReason.DEPOSIT]
     return Facts(
         first=first,
         last=last,
-        start_equity=start,
-        end_equity=end,
-        performance=performance(curve, closed, fills, periods_per_year=periods_per_year),
-        trades=trade_statistics(closed),
-        largest_loss=max((-t.profit for t in closed if t.profit < 0), default=ZERO),
-        drawdown=float(1 - end / max(material.start, *(p.equity for p in closes))) if curve.sessions else None,
-        income=sum((e.amount for e in events if isinstance(e, CashUpdate) and e.reason is not CashReason.DEPOSIT), ZERO),
-        pattern_trades=len(known),
-        groups=groups(known, zone),
-        behaviours=behaviours(known),
-        adherence=adherence(window.of_it(material.proposals), window.of_it(material.verdicts)),
+        start_equity=inside.start,
+        end_equity=worth[-1],
+        performance=performance(curve, inside.trades, fills(inside.events), periods_per_year=periods_per_year),
+        trades=trade_statistics(inside.trades),
+        largest_loss=max((-t.profit for t in inside.trades if t.profit < 0), default=ZERO),
+        drawdown=float(1 - worth[-1] / max(worth)) if curve.sessions else None,
+        income=sum(cash, ZERO),
+        pattern_trades=len(known.trades),
+        groups=groups(known.trades, zone),
+        behaviours=behaviours(known.trades),
+        adherence=adherence(inside.proposals, inside.verdicts),
         positions=protections(material.books),
     )
+
+
+def fills(events: Iterable[BrokerEvent]) -> list[Fill]:
+    """What was executed, in order."""
+    return [e.fill for e in events if isinstance(e, OrderUpdate) and e.fill is not None]
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def adherence(proposals: Sequence[Proposal], verdicts: Sequence[Verdict]) -> Adherence:

@@ -49,11 +49,11 @@ class Curve:
     @classmethod
     def of(cls, points: Iterable[EquityPoint], start: Decimal) -> Self:
         """The curve of the `close` points among `points`, by session; `start` is the equity before them."""
-        closes = sorted((p for p in points if p.label == CLOSE), key=lambda p: p.session)
+        ends = closes(points)
         return cls(
-            tuple(p.session for p in closes),
-            np.array([float(p.equity) for p in closes], dtype=np.float64),
-            np.array([float(p.exposure) for p in closes], dtype=np.float64),
+            tuple(p.session for p in ends),
+            np.array([float(p.equity) for p in ends], dtype=np.float64),
+            np.array([float(p.exposure) for p in ends], dtype=np.float64),
             float(start),
         )
 
@@ -139,6 +139,11 @@ def performance(curve: Curve, trades: Sequence[RoundTrip] = (), fills: Sequence[
         costs=sum((f.fee for f in fills), ZERO),
         **closed.model_dump(include={"trades", "win_rate", "profit_factor", "expectancy", "average_win", "average_loss"}),
     )
+
+
+def closes(points: Iterable[EquityPoint]) -> list[EquityPoint]:
+    """The points that stand for their sessions, by session."""
+    return sorted((p for p in points if p.label == CLOSE), key=lambda p: p.session)
 
 
 def returns(curve: Curve) -> Floats:
