@@ -1,18 +1,22 @@
 """Calendars for tests of sources: New York's by its rules on recorded sessions, and one that never closes."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from functools import cache
-from zoneinfo import ZoneInfo
+from pathlib import Path
 
 import exchange_calendars
 import pytest
 
+from trading_bot.config import FileSettings
 from trading_bot.domain.errors import NoDataError
 from trading_bot.domain.instrument import AssetClass, Instrument
 from trading_bot.domain.values import Symbol
 from trading_bot.ports import Calendar
+from trading_bot.sources.files import FileSource
 
 _EARLY, _LATE = date(1998, 1, 1), date(2026, 12, 31)
 
@@ -54,7 +58,9 @@ class Table:
 @cache
 def _calendar(name: str) -> Table:
     if name == "XNYS":
-        known = exchange_calendars.get_calendar("XNYS", start=_EARLY.isoformat(), end=_LATE.isoformat()).schedule
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # exchange_calendars uses what pandas 3.1 deprecates
+            known = exchange_calendars.get_calendar("XNYS", start=_EARLY.isoformat(), end=_LATE.isoformat()).schedule
         rows = zip(known.index, known["open"], known["close"], strict=True)
         return Table(name, {day.date(): (opening.to_pydatetime(), closing.to_pydatetime()) for day, opening, closing in rows})
     days = [_EARLY + timedelta(days=n) for n in range((_LATE - _EARLY).days)]
@@ -74,12 +80,17 @@ def instruments() -> Callable[[Symbol], Instrument]:
 
     def find(symbol: Symbol) -> Instrument:
         if symbol.endswith(("USDT", "USD")):
-            return Instrument(symbol=symbol, asset_class=AssetClass.CRYPTO_SPOT, venue="any", calendar="24/7", tick_size="0.00001")
+            return Instrument(symbol=symbol, asset_class=AssetClass.CRYPTO_SPOT, venue="any", calendar="24/7", tick_size=Decimal("0.00001"))
         return Instrument(symbol=symbol)
 
     return find
 
 
-def eastern(text: str) -> datetime:
-    """An ISO time on New York's clock, as UTC."""
-    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo("America/New_York")).astimezone(UTC)
+@pytest.fixture
+def files(instruments: Callable[[Symbol], Instrument], calendars: Callable[[str], Calendar]) -> Callable[..., FileSource]:
+    """Make a source over paths; keywords are settings of each."""
+
+    def make(*paths: Path, **settings: str) -> FileSource:
+        return FileSource([FileSettings.model_validate({"path": p, **settings}) for p in paths], instruments, calendars, Decimal(2))
+
+    return make
