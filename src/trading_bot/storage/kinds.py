@@ -1,9 +1,10 @@
-"""Every kind of record that a journal keeps, by its name in the `kind` column."""
+"""Every kind of record that a journal keeps; a test fails if one is added to the domain and not here."""
 
 from trading_bot.domain.events import BookedEvent
 from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.proposals import Decision, Proposal, Verdict
 from trading_bot.domain.records import (
+    CommandDone,
     DeskStart,
     DeskStateChange,
     Doubt,
@@ -20,6 +21,7 @@ from trading_bot.domain.values import Journaled
 
 RECORDS: tuple[type[Journaled], ...] = (
     BookedEvent,
+    CommandDone,
     Decision,
     DeskStart,
     DeskStateChange,
@@ -36,4 +38,3 @@ RECORDS: tuple[type[Journaled], ...] = (
     Transition,
     Verdict,
 )
-KINDS: dict[str, type[Journaled]] = {record.kind: record for record in RECORDS}
