@@ -148,7 +148,7 @@ def test_only_the_point_of_the_close_stands_for_its_session() -> None:
     assert made.path.tolist() == [100, 110, 120]
 
 
-@given(st.lists(st.integers(-(10**17), 10**17), max_size=60), st.integers(0, 10**17))
+@given(st.lists(st.integers(-(10**16), 10**16), max_size=60), st.integers(0, 10**16))
 def test_no_curve_makes_a_figure_that_is_not_a_number(cents: list[int], start: int) -> None:
     """Ruin, debt and an account without capital included: the record itself refuses NaN and infinity."""
     performance(curve(*(c / 100 for c in cents), start=start / 100)).canonical()

@@ -154,7 +154,7 @@ def _headline(facts: Facts) -> str:
     closed = facts.trades
     return (
         f"{days}, {'no close' if gained is None else f'{gained:+.2%}'} ({facts.performance.profit:+}),"
-        f" {closed.trades} closed trades, {closed.wins} won, {closed.losses} lost"
+        f" closed trades {closed.trades}, won {closed.wins}, lost {closed.losses}"
     )
 
 
@@ -164,10 +164,10 @@ def _naked(facts: Facts) -> str:
 
 def _adherence(facts: Facts) -> tuple[str, ...]:
     said = facts.adherence
-    counts = ", ".join(f"{n} {outcome.value}" for outcome, n in said.outcomes.items())
+    counts = ", ".join(f"{outcome.value} {n}" for outcome, n in said.outcomes.items())
     by_rule = (("vetoes", said.vetoes), ("cuts", said.cuts))
     rules = tuple(f"{what} by rule: {', '.join(f'{r} {n}' for r, n in found.items())}" for what, found in by_rule if found)
-    return (f"{said.proposals} proposals, {said.verdicts} verdicts{f': {counts}' if counts else ''}", *rules)
+    return (f"proposals {said.proposals}, verdicts {said.verdicts}{f' ({counts})' if counts else ''}", *rules)
 
 
 def _patterns(facts: Facts) -> tuple[str, ...]:
