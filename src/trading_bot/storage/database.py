@@ -13,7 +13,7 @@ from threading import RLock
 from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.url import URL, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from trading_bot.domain.errors import (
@@ -172,8 +172,8 @@ def _migrate(connection: Connection) -> None:
 def _translated(name: str) -> Iterator[None]:
     try:
         yield
-    except DBAPIError as error:
-        raise _desk_error(name, error.orig) from error
+    except SQLAlchemyError as error:
+        raise _desk_error(name, getattr(error, "orig", error)) from error
     except sqlite3.Error as error:
         raise _desk_error(name, error) from error
 
