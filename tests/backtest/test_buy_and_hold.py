@@ -4,17 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from trading_bot.backtest.benchmark import Benchmark, buy_and_hold
+from trading_bot.config import FileSettings
 from trading_bot.domain.errors import NoDataError
 from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.market import CorporateAction, Dividend, Feed, PriceBasis, Quote, Split, Timeframe
 from trading_bot.domain.values import Symbol
 from trading_bot.ports import BarSeries
+from trading_bot.sources.files import FileSource
 
 A, B = Symbol("AAA"), Symbol("BBB")
 MON, TUE, WED = date(2024, 3, 4), date(2024, 3, 5), date(2024, 3, 6)
@@ -177,3 +180,17 @@ def test_what_happens_after_the_last_session_changes_nothing() -> None:
     before = hold(Prices({A: now}), A, last=TUE)
     after = hold(Prices({A: {**now, WED: (17, 17)}}, later), A, last=TUE)
     assert before.performance == after.performance
+
+
+@pytest.mark.parametrize(("symbol", "known"), [("AAPL", (250.42 + 0.99) / 187.15 - 1), ("NVDA", (134.29 + 0.004 + 3 * 0.01) / 49.244 - 1)])
+def test_the_recorded_year_gives_the_known_total_return(shared: Path, symbol: str, known: float) -> None:
+    """2024 from the first open to the last close: AAPL +34.34 % with 0.99 of dividends; NVDA over its ten for one split.
+
+    NVDA in today's shares: dividends of 0.04 before the split (0.004) and 0.01 three times after it, bought at 492.44 / 10. Weekdays without
+    trading (holidays) have no bars and change nothing.
+    """
+    settings = FileSettings(path=shared / "data" / "us_daily_core")
+    source = FileSource([settings], lambda s: Instrument(symbol=s), lambda _: Weekdays(), Decimal(2))
+    made = buy_and_hold(source, [Symbol(symbol)], date(2024, 1, 2), date(2024, 12, 31), lambda _: Weekdays())
+    assert made.returns[Symbol(symbol)] == pytest.approx(known, abs=5e-5)
+    assert made.notes == ()
