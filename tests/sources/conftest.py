@@ -21,7 +21,7 @@ from trading_bot.sources.files import FileSource
 _EARLY, _LATE = date(1998, 1, 1), date(2026, 12, 31)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Table:
     """A calendar whose hours stand in a table."""
 
@@ -71,7 +71,11 @@ def _calendar(name: str) -> Table:
 @pytest.fixture(scope="session")
 def calendars() -> Callable[[str], Calendar]:
     """Calendars by name."""
-    return _calendar
+
+    def find(name: str) -> Calendar:
+        return _calendar(name)
+
+    return find
 
 
 @pytest.fixture(scope="session")
@@ -86,7 +90,7 @@ def instruments() -> Callable[[Symbol], Instrument]:
     return find
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def files(instruments: Callable[[Symbol], Instrument], calendars: Callable[[str], Calendar]) -> Callable[..., FileSource]:
     """Make a source over paths; keywords are settings of each."""
 

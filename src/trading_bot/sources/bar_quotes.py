@@ -60,7 +60,7 @@ def spread_around(price: Decimal, instrument: Instrument, spread_bps: Decimal) -
     """Bid and ask around `price`: at least one tick apart, on the tick, the bid at least one tick above 0."""
     half = max(price * spread_bps / _HALF, instrument.tick_size / 2)
     bid = instrument.round_price(max(price - half, instrument.tick_size), Rounding.DOWN)
-    return bid, instrument.round_price(price + half, Rounding.UP)
+    return bid, max(instrument.round_price(price + half, Rounding.UP), bid + instrument.tick_size)
 
 
 def _uncovered(series: Sequence[BarSeries]) -> Iterator[tuple[BarSeries, np.ndarray]]:

@@ -20,11 +20,14 @@ from trading_bot.sources.files_clean import Bars, Note, clean, read_times
 from trading_bot.sources.files_read import PRICES, VALUES, Table, factor_file
 from trading_bot.sources.sessions import SessionTable, stamps
 
-Basis = Literal["as_traded", "split_adjusted", "unknown"]
+Basis = Literal["as_traded", "agrees", "split_adjusted", "unknown"]
+"""`agrees`: as traded, by comparison with the daily file."""
 _SUSPICIOUS = 0.4
 """A one-day move above this share, without a split, is noted."""
 _HOLE = np.timedelta64(6, "D")
 """Closes that lie further apart make no one-day move."""
+_TELLING = 0.2
+"""Logarithm of a split that stands out from a day's noise."""
 _SAME = 1e-9
 _NAMED = 3
 
@@ -65,7 +68,7 @@ def events_of(symbol: Symbol, parts: Sequence[Part], sessions: SessionTable) -> 
 def joined(instrument: Instrument, parts: Sequence[Part], daily: Sequence[Part], events: Events, note: Note) -> BarSeries:
     """One series of the parts of one timeframe, as traded if every part can be brought back to it."""
     ordered = _longest_first(parts)
-    bases = [_basis(part, instrument, daily) for part in ordered]
+    bases = [_basis(part, instrument, daily, events) for part in ordered]
     frames = []
     for part, basis in zip(ordered, bases, strict=True):
         _note_basis(part, basis, note)
@@ -86,23 +89,40 @@ def joined(instrument: Instrument, parts: Sequence[Part], daily: Sequence[Part],
     )
 
 
-def _basis(part: Part, instrument: Instrument, daily: Sequence[Part]) -> Basis:
+def _basis(part: Part, instrument: Instrument, daily: Sequence[Part], events: Events) -> Basis:
     stated, table = part.table.settings.prices, part.table
-    told = any(d.table.has_events and d.table.settings.prices in {None, "split_adjusted"} for d in daily)
+    adjusted = [d for d in daily if d.table.has_events and d.table.settings.prices in {None, "split_adjusted"}]
     raw = any(factor_file(d.table.path, instrument.symbol) is not None for d in daily)
     if stated == "fully_adjusted":
         return "unknown"
     if stated == "as_traded" or instrument.calendar == "24/7":
         return "as_traded"
-    if told and (stated == "split_adjusted" or table.has_events or part.timeframe is not Timeframe.DAY):
+    if adjusted and (stated == "split_adjusted" or table.has_events):
         return "split_adjusted"
+    if adjusted and part.timeframe is not Timeframe.DAY:
+        return "agrees" if _agrees(part, _longest_first(adjusted)[0], events) else "split_adjusted"
     return "as_traded" if raw and stated is None else "unknown"
+
+
+def _agrees(part: Part, daily: Part, events: Events) -> bool:
+    """Whether intraday closes before a split are nearer to what traded than to the daily file's adjusted closes."""
+    last = np.flatnonzero(np.append(part.bars.days[1:] != part.bars.days[:-1], True))
+    days, mine, theirs = np.intersect1d(part.bars.days[last], daily.bars.days, return_indices=True)
+    factor = events.factor(days)
+    told = np.abs(np.log(factor)) > _TELLING
+    if not told.any():
+        return False
+    ratio = part.bars.frame["close"].to_numpy()[last][mine] / daily.bars.frame["close"].to_numpy()[theirs]
+    distance = np.log(ratio[told])
+    return bool(np.median(np.abs(distance - np.log(factor[told]))) < np.median(np.abs(distance)))
 
 
 def _note_basis(part: Part, basis: Basis, note: Note) -> None:
     name = part.table.path.name
     if basis == "unknown":
         note(f"{name}: prices are not as traded (adjusted, or not said to be otherwise); source.files.prices can say")
+    if basis == "agrees":
+        note(f"{name}: prices agree with what traded: left as they are")
     if basis == "split_adjusted" and not part.table.has_events and part.table.settings.prices is None:
         note(f"{name}: prices count as split-adjusted by the splits of the daily file")
 
