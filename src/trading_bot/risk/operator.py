@@ -5,8 +5,6 @@ a statement (such as "resume desk x from state 4") holds for minutes and for exa
 and a private key that others can read. The desk only needs the public key, pinned outside its home.
 """
 
-import base64
-import binascii
 import os
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -16,7 +14,7 @@ from stat import S_IMODE
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from trading_bot.domain.errors import (
     MandateError,
@@ -42,8 +40,8 @@ class Signature(Record):
     """A signature, and by which public key (32 bytes in hex) it claims to be."""
 
     key: str
-    signature: str
-    """Base64."""
+    signature: str = Field(pattern="^[0-9a-f]{128}$")
+    """64 bytes in hex; one spelling each, so that no byte of it can change unnoticed."""
 
 
 class Statement(Record):
@@ -73,21 +71,11 @@ def create_operator_key(folder: Path, passphrase: str) -> Ed25519PublicKey:
     private = Ed25519PrivateKey.generate()
     public = private.public_key()
     encryption = serialization.BestAvailableEncryption(passphrase.encode())
+    pem, pkcs8, spki = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.PublicFormat.SubjectPublicKeyInfo
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _create(
-            folder / PRIVATE_KEY,
-            0o600,
-            private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption),
-        )
-        _create(
-            folder / PUBLIC_KEY,
-            0o644,
-            public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo),
-        )
-    except FileExistsError as error:
-        msg = f"{error.filename} exists already and is kept; what it signed would be void. Move both operator files away to begin anew"
-        raise MandateError(msg) from error
+        _create(folder / PRIVATE_KEY, 0o600, private.private_bytes(pem, pkcs8, encryption))
+        _create(folder / PUBLIC_KEY, 0o644, public.public_bytes(pem, spki))
     except OSError as error:
         msg = f"{folder} cannot hold the operator's key: {error}"
         raise MandateError(msg) from error
@@ -162,7 +150,7 @@ def verify_statement(text: str, kind: str, fields: Mapping[str, str], pinned: Ed
 
 
 def _sign(content: bytes, key: Ed25519PrivateKey) -> Signature:
-    return Signature(key=fingerprint(key.public_key()), signature=base64.b64encode(key.sign(content)).decode())
+    return Signature(key=fingerprint(key.public_key()), signature=key.sign(content).hex())
 
 
 def _check(content: bytes, signature: Signature, pinned: Ed25519PublicKey, what: str) -> None:
@@ -170,8 +158,8 @@ def _check(content: bytes, signature: Signature, pinned: Ed25519PublicKey, what:
         msg = f"{what} is signed by another key ({signature.key[:16]}) than the pinned one ({fingerprint(pinned)[:16]}); sign it again"
         raise MandateUnsignedError(msg)
     try:
-        pinned.verify(base64.b64decode(signature.signature, validate=True), content)
-    except (InvalidSignature, binascii.Error) as error:
+        pinned.verify(bytes.fromhex(signature.signature), content)
+    except InvalidSignature as error:
         msg = f"{what} is not what was signed: text or signature was changed since. Look at it, then sign it again"
         raise MandateTamperedError(msg) from error
 
@@ -196,7 +184,11 @@ def _unlock(folder: Path, passphrase: str) -> Ed25519PrivateKey:
 
 
 def _create(path: Path, mode: int, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except FileExistsError as error:
+        msg = f"{path} exists already and is kept; what it signed would be void. Move both operator files away to begin anew"
+        raise MandateError(msg) from error
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
