@@ -103,6 +103,22 @@ class Prices:
         return ()
 
 
+class HalfHours(Prices):
+    """The same prices as two bars of half an hour a session: opening to 100, then 100 to the close."""
+
+    def timeframes(self, symbol: Symbol) -> tuple[Timeframe, ...]:
+        """Half hours."""
+        del symbol
+        return (Timeframe.MINUTE_30,)
+
+    def bars(self, symbol: Symbol, timeframe: Timeframe) -> BarSeries:
+        """The first and the last half hour of each day."""
+        daily = super().bars(symbol, timeframe)
+        later = daily.frame.assign(open=100.0).set_axis(daily.frame.index + pd.Timedelta(hours=6))
+        frame = pd.concat([daily.frame.assign(close=100.0), later]).sort_index()
+        return BarSeries(symbol, timeframe, frame, frame.index.to_numpy(), daily.feed, daily.basis, self.name)
+
+
 def hold(source: Prices, *symbols: Symbol, first: date = MON, last: date = WED) -> Benchmark:
     """Buy and hold 1,000 dollars from Monday to Wednesday."""
     return buy_and_hold(source, symbols, first, last, lambda _: Weekdays(), Decimal(1000))
@@ -170,6 +186,12 @@ def test_without_any_bar_there_is_no_benchmark() -> None:
         hold(Prices({A: {MON: (50, 50)}}), A, first=date(2025, 1, 1), last=date(2025, 1, 3))
 
 
+def test_intraday_bars_serve_where_there_are_no_daily_ones() -> None:
+    """A source's coarsest bars count: the first open and the last close of each session."""
+    made = hold(HalfHours({A: {MON: (50, 51), TUE: (52, 55)}}), A, last=TUE)
+    assert made.curve.equity.tolist() == pytest.approx([1020, 1100])
+
+
 def test_what_happens_after_the_last_session_changes_nothing() -> None:
     """Later prices, splits and dividends belong to the future."""
     now = {MON: (50.0, 51.0), TUE: (51.0, 52.0)}
@@ -186,8 +208,8 @@ def test_what_happens_after_the_last_session_changes_nothing() -> None:
 def test_the_recorded_year_gives_the_known_total_return(shared: Path, symbol: str, known: float) -> None:
     """2024 from the first open to the last close: AAPL +34.34 % with 0.99 of dividends; NVDA over its ten for one split.
 
-    NVDA in today's shares: dividends of 0.04 before the split (0.004) and 0.01 three times after it, bought at 492.44 / 10. Weekdays without
-    trading (holidays) have no bars and change nothing.
+    NVDA in today's shares: dividends of 0.04 before the split (0.004) and 0.01 three times after it, bought at 492.44 / 10. Weekdays
+    without trading (holidays) have no bars and change nothing.
     """
     settings = FileSettings(path=shared / "data" / "us_daily_core")
     source = FileSource([settings], lambda s: Instrument(symbol=s), lambda _: Weekdays(), Decimal(2))

@@ -15,7 +15,17 @@ import pytest
 
 from trading_bot.backtest.benchmark import Benchmark
 from trading_bot.backtest.facts import Material, facts
-from trading_bot.backtest.report import Header, backtest_report, daily_name, daily_report, monthly_returns, plain, skipped, write
+from trading_bot.backtest.report import (
+    Header,
+    backtest_report,
+    daily_name,
+    daily_report,
+    monthly_returns,
+    plain,
+    skipped,
+    weekly_name,
+    write,
+)
 from trading_bot.backtest.review import review
 from trading_bot.backtest.statistics import Curve, performance
 from trading_bot.domain.books import Books
@@ -133,6 +143,15 @@ def test_a_daily_report_holds_the_session_alone() -> None:
     assert [f["execution_id"] for f in made["fills"]] == ["x1", "x2"]
     assert made["review"]["grade"] == "ACCEPTABLE"
     assert daily_name(MONDAY) == "daily_20240304.json"
+
+
+def test_a_week_is_reported_like_a_day_under_its_own_name() -> None:
+    """From Friday on: both closes, and the kind says what it is."""
+    whole = material()
+    told = facts(whole, FRIDAY, MONDAY, NEW_YORK)
+    made = daily_report(header(), told, whole.within(FRIDAY, MONDAY, NEW_YORK), [], review(told))
+    assert (made["report"], made["profit"], len(made["equity"]["points"])) == ("weekly", "3020.00", 2)
+    assert weekly_name(MONDAY) == "weekly_20240304.json"
 
 
 def test_months_are_chained_from_close_to_close() -> None:

@@ -1,4 +1,4 @@
-"""Reports as plain JSON: of a backtest, of a day.
+"""Reports as plain JSON: of a backtest, of a day, of a week.
 
 Promises that equal inputs give equal bytes (sorted keys, money as strings, ratios rounded to 10 significant digits) and that a
 file is there whole or not at all. Refuses NaN and infinity. Reads nothing: everything comes in as records.
@@ -74,9 +74,9 @@ def backtest_report(header: Header, facts: Facts, inside: Material, tasks: Itera
 
 
 def daily_report(header: Header, facts: Facts, inside: Material, tasks: Iterable[TaskRun], review: Review) -> Report:
-    """The report of one session: what was proposed, allowed, done and held, and how it is graded."""
+    """The report of a session, or of the week that ends with it: what was proposed, allowed, done and held, and how it is graded."""
     report = {
-        **_head("daily", header, facts),
+        **_head("daily" if facts.first == facts.last else "weekly", header, facts),
         "session": facts.last,
         "equity": {"start": facts.start_equity, "end": facts.end_equity, "points": inside.points},
         "profit": facts.performance.profit,
@@ -97,6 +97,11 @@ def daily_report(header: Header, facts: Facts, inside: Material, tasks: Iterable
 def daily_name(session: date) -> str:
     """File name of a session's report."""
     return f"daily_{session:%Y%m%d}.json"
+
+
+def weekly_name(session: date) -> str:
+    """File name of the report of the week that ends with `session`."""
+    return f"weekly_{session:%Y%m%d}.json"
 
 
 def skipped(tasks: Iterable[TaskRun]) -> dict[str, dict[str, int]]:
