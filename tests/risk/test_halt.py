@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from trading_bot.domain.errors import DiskFullError, HomeError, JournalConflictError, JournalDamagedError
 from trading_bot.domain.records import DeskState, DeskStateChange
 from trading_bot.domain.values import Journaled
-from trading_bot.risk.halt import DeskSwitch
+from trading_bot.risk.halt import DeskSwitch, write_halt_file
 from trading_bot.storage.journal import SqlJournal
 from trading_bot.storage.memory import MemoryJournal
 
@@ -90,6 +90,15 @@ def test_removing_the_file_by_hand_does_not_resume(switch: DeskSwitch, tmp_path:
     switch.halt("operator", "lunch", AT)
     (tmp_path / "HALT").unlink()
     assert switch.explain() == (DeskState.HALTED, "operator: lunch")
+
+
+def test_the_file_alone_halts_and_the_desks_own_halt_keeps_it(switch: DeskSwitch, journal: MemoryJournal, tmp_path: Path) -> None:
+    """A command writes the file at once; the running desk journals it when it serves its inbox."""
+    write_halt_file(tmp_path / "HALT", "operator", "first", AT)
+    assert switch.state() is DeskState.HALTED
+    switch.halt("operator", "second", AT)
+    assert "first" in (tmp_path / "HALT").read_text()
+    assert states(journal) == [(1, DeskState.HALTED)]
 
 
 def test_a_file_made_by_hand_halts(switch: DeskSwitch, tmp_path: Path) -> None:

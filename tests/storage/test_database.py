@@ -95,13 +95,13 @@ def test_another_desk_part_than_the_remembered_one_is_refused(tmp_path: Path) ->
 
 def test_a_home_remembers_what_it_was_made_for(tmp_path: Path) -> None:
     """The same facts are fine, new ones are added, a different one is refused and nothing is kept of that call."""
-    journal = SqlJournal.open(tmp_path / "journal.db")
-    journal.bind({"clock": "simulated", "seed": "7"})
-    journal.bind({"clock": "simulated", "account": "paper-1"})
-    with pytest.raises(HomeMismatchError, match="made with seed 7, not 8"):
-        journal.bind({"universe": "x", "seed": "8"})
-    journal.bind({"universe": "y"})
-    journal.close()
+    with SqlJournal.open(tmp_path / "journal.db") as journal:
+        journal.bind({"clock kind": "simulated", "seed": "7"})
+        journal.bind({"clock kind": "simulated", "account": "paper-1"})
+        with pytest.raises(HomeMismatchError, match="made with seed 7, not 8"):
+            journal.bind({"universe": "x", "seed": "8"})
+    with SqlJournal.open(tmp_path / "journal.db") as journal:
+        assert [journal.fact(name) for name in ("clock kind", "seed", "account", "universe")] == ["simulated", "7", "paper-1", None]
 
 
 def test_rows_carry_the_wall_time_of_their_writing(tmp_path: Path) -> None:

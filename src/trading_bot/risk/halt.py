@@ -50,7 +50,8 @@ class DeskSwitch:
     def halt(self, by: str, reason: str, at: datetime) -> None:
         """Stop new risk: HALT file first, then the journal. If one cannot be written the other is, and the error is raised."""
         try:
-            self._write_file(by, reason, at)
+            if self._file is not None:
+                write_halt_file(self._file, by, reason, at)
         finally:
             self._tighten(DeskState.HALTED, by, reason, at)
 
@@ -110,20 +111,6 @@ class DeskSwitch:
         except OSError as error:
             return f"{folder}, where HALT would lie, cannot be looked at: {error}"
 
-    def _write_file(self, by: str, reason: str, at: datetime) -> None:
-        if self._file is None:
-            return
-        text = canonical_json({"by": by, "reason": reason, "at": at.isoformat()})
-        try:
-            with suppress(FileExistsError), self._file.open("x", encoding="utf-8") as file:
-                file.write(text + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            _sync_folder(self._file.parent)
-        except OSError as error:
-            msg = f"{self._file} could not be written: {error}; create it by hand to be sure that the desk stays halted"
-            raise HomeError(msg) from error
-
     def _remove_file(self) -> None:
         if self._file is None:
             return
@@ -133,6 +120,20 @@ class DeskSwitch:
         except OSError as error:
             msg = f"{self._file} could not be removed, so the desk stays halted: {error}; remove it by hand"
             raise HomeError(msg) from error
+
+
+def write_halt_file(path: Path, by: str, reason: str, at: datetime) -> None:
+    """Halt the desk whose HALT file is `path`, durably, also if it is wedged; an older file is kept. HomeError if it cannot be written."""
+    text = canonical_json({"by": by, "reason": reason, "at": at.isoformat()})
+    try:
+        with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        _sync_folder(path.parent)
+    except OSError as error:
+        msg = f"{path} could not be written: {error}; create it by hand to be sure that the desk stays halted"
+        raise HomeError(msg) from error
 
 
 def _key(number: int) -> str:

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Self, TypeVar, cast
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, bindparam, func, insert, select, true, update
@@ -25,6 +25,8 @@ R = TypeVar("R", bound=Journaled)
 
 DESK_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 DESK_LENGTH = 6
+FACT = "fact "
+"""Begins the keys of what `bind` remembers, apart from the journal's own `head` and `clock`."""
 
 _META = select(meta.c.value).where(meta.c.key == bindparam("name"))
 _SET_META = update(meta).where(meta.c.key == bindparam("name")).values(value=bindparam("new"))
@@ -80,28 +82,39 @@ class SqlJournal:
             database = Database.open(address)
             undo.callback(database.close)
             with database.reading() as connection:
-                remembered = _remembered(connection, "desk")
+                remembered = _remembered(connection, FACT + "desk")
             opened = cls(database, wall, checked_desk(desk or remembered or drawn_desk()))
             if opened.desk != remembered:
                 opened.bind({"desk": opened.desk})
             undo.pop_all()
         return opened
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Let go of the database; what was written stays."""
         self._database.close()
+
+    def fact(self, name: str) -> str | None:
+        """What `bind` remembered under this name, None if nothing."""
+        with self._database.reading() as connection:
+            return _remembered(connection, FACT + name)
 
     def bind(self, facts: Mapping[str, str]) -> None:
         """Remember what this home is (clock, seed, account); HomeMismatchError if it was remembered as something else."""
         with self._database.writing() as connection:
             for name, value in facts.items():
-                known = _remembered(connection, name)
+                known = _remembered(connection, FACT + name)
                 if known not in {None, value}:
                     where = self._database.name
                     msg = f"{where} was made with {name} {known}, not {value}; keep that, or use another home (TRADING_BOT_HOME)"
                     raise HomeMismatchError(msg)
                 if known is None:
-                    connection.execute(_ADD_META, {"key": name, "value": value})
+                    connection.execute(_ADD_META, {"key": FACT + name, "value": value})
 
     def append(self, *records: Journaled) -> None:
         """Write all or none, durably. JournalConflictError if a key is known with another content."""

@@ -15,7 +15,7 @@ from trading_bot.domain.errors import HomeError
 from trading_bot.domain.values import Journaled
 from trading_bot.ports import InboxItem
 from trading_bot.storage.database import Database
-from trading_bot.storage.journal import checked_desk, refuse_earlier, unknown_item
+from trading_bot.storage.journal import FACT, checked_desk, refuse_earlier, unknown_item
 from trading_bot.storage.schema import GENESIS, Columns, Row, conflict, inbox, journal, meta, stamp
 
 R = TypeVar("R", bound=Journaled)
@@ -100,7 +100,7 @@ class MemoryJournal:
             raise HomeError(msg)
         chained = self._chain()
         seq, digest = self.head()
-        facts = {"desk": self.desk, "head": f"{seq}:{digest}", "clock": self._clock}
+        facts = {f"{FACT}desk": self.desk, "head": f"{seq}:{digest}", "clock": self._clock}
         items = [{**asdict(i), "posted_at": stamp(i.posted_at), "consumed": i.id in self._consumed} for i in self._items.values()]
         database = Database.open(path)
         try:
