@@ -108,6 +108,48 @@ def test_a_cut_off_parquet_file_is_refused(tmp_path: Path, files: Files, keep: i
         files(tmp_path).bars(_ABC, Timeframe.DAY)
 
 
+def test_a_damaged_file_of_many_symbols_is_not_mistaken_for_missing_data(tmp_path: Path, files: Files) -> None:
+    """Nobody knows what it held: an error alone, a note where another file has the symbol."""
+    (tmp_path / "all.parquet").write_bytes(b"PAR1 cut off")
+    with pytest.raises(BadBarsError, match=r"ABC: no bars in the files, and all\.parquet cannot be read"):
+        files(tmp_path).bars(_ABC, Timeframe.DAY)
+    assert _read(files(_file(tmp_path, _GOOD))) == (list(_DAYS), ["all.parquet cannot be read and was ignored"])
+
+
+@pytest.mark.parametrize(
+    ("name", "stamp", "first"),
+    [
+        ("ABC", "2024-01-{} 16:00:00", "2024-01-02"),
+        ("BTCUSDT", "2024-01-{} 00:00:00", "2024-01-01"),
+        ("BTCUSDT", "2024-01-{}T23:59:59Z", "2024-01-02"),
+    ],
+)
+def test_a_day_may_be_stamped_with_its_end(tmp_path: Path, files: Files, name: str, stamp: str, first: str) -> None:
+    """The closing bell is the same day; midnight, where the market never closes, is the day before."""
+    rows = [f"{stamp.format(day)},10,12,9,11,5" for day in ("02", "03", "04")]
+    source = files(_file(tmp_path, rows, "close_time,open,high,low,close,volume", f"{name}.csv"))
+    days, notes = _read(source, Symbol(name))
+    assert (days[0], len(days), notes) == (first, 3, [])
+
+
+def test_milliseconds_with_a_gap_stay_exact(tmp_path: Path, files: Files) -> None:
+    """A row without time makes the column floats; starts stay on the minute."""
+    start = 1_704_205_800_000
+    rows = [f"{start + n * 60_000},10,12,9,11,5" for n in range(3)]
+    source = files(_file(tmp_path, [*rows, ",10,12,9,11,5"], "ts,open,high,low,close,volume", "BTCUSDT.csv"))
+    assert _read(source, _BTC, Timeframe.MINUTE)[0] == ["01-02 14:30", "01-02 14:31", "01-02 14:32"]
+    assert [int(moment.microsecond) for moment in source.bars(_BTC, Timeframe.MINUTE).frame.index] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"), [("2024-01-02,10,12,9,,1", "1 of 1 rows are impossible"), (",10,12,9,11,1", "'date' is empty")]
+)
+def test_a_file_whose_only_row_is_bad_is_refused(tmp_path: Path, files: Files, row: str, message: str) -> None:
+    """One bad row is forgiven only beside good ones."""
+    with pytest.raises(BadBarsError, match=message):
+        files(_file(tmp_path, [row])).bars(_ABC, Timeframe.DAY)
+
+
 def test_a_path_that_does_not_exist_is_named(tmp_path: Path, files: Files) -> None:
     """Said at once, not at the first symbol."""
     with pytest.raises(NoDataError, match="there is no such file or folder"):

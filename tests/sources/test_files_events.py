@@ -103,6 +103,19 @@ def test_a_split_in_the_future_changes_no_price_that_traded(tmp_path: Path, file
     assert other.actions(_ABC)[0] == one.actions(_ABC)[0]
 
 
+def test_a_file_whose_prices_fall_at_its_splits_is_left_as_it_traded(tmp_path: Path, files: Files) -> None:
+    """Alpha Vantage's daily-adjusted form: raw prices beside dividend and split columns."""
+    folder = _daily(tmp_path, "2024-01-02,100,104,96,100,100,0.2,1", "2024-01-03,25,26,24,25.5,400,0,4", "2024-01-04,25,26,24,25,400,0,1")
+    source = files(folder)
+    series = source.bars(_ABC, Timeframe.DAY)
+    assert (series.basis, series.frame["open"].tolist()) == (PriceBasis.AS_TRADED, [100, 25, 25])
+    assert source.actions(_ABC) == (
+        Dividend(symbol=_ABC, ex=_opening(2), amount=Decimal("0.2")),
+        Split(symbol=_ABC, ex=_opening(3), ratio=Decimal(4)),
+    )
+    assert source.notes() == ("ABC: ABC.csv: prices agree with what traded: left as they are",)
+
+
 def _minutes(folder: Path, price: float) -> None:
     rows = [f"2024-01-0{day} 09:3{n}:00,{price},{price},{price},{price},5" for day in (2, 3) for n in range(3)]
     (folder / "ABC_1m.csv").write_text("\n".join(["time_et,open,high,low,close,volume", *rows]) + "\n", "utf-8")

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trading_bot.config import FileSettings
-from trading_bot.domain.errors import NoDataError
+from trading_bot.domain.errors import BadBarsError, DataError, NoDataError
 from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.market import CorporateAction, Quote, Timeframe
 from trading_bot.domain.values import Symbol
@@ -98,7 +98,9 @@ class FileSource:
         sessions = self._sessions[instrument.calendar]
         parts = [part_of(table, instrument.calendar, sessions, note) for table in self._library.tables(symbol)]
         if not parts:
-            raise NoDataError(self._nothing_of(symbol))
+            raise self._nothing_of(symbol)
+        for name in self._library.unreadable():
+            note(f"{name} cannot be read and was ignored")
         for name in self._library.ignored(symbol):
             note(f"{name} is not a file of bars and was ignored")
         events = events_of(symbol, parts, sessions)
@@ -108,10 +110,12 @@ class FileSource:
         actions = _actions(symbol, events, sessions)
         return _Loaded(series, actions, BarQuotes(tuple(series.values()), instrument, self._spread_bps))
 
-    def _nothing_of(self, symbol: Symbol) -> str:
-        known = self._library.symbols()
+    def _nothing_of(self, symbol: Symbol) -> DataError:
+        damaged, known = self._library.unreadable(), self._library.symbols()
+        if damaged:
+            return BadBarsError(f"{symbol}: no bars in the files, and {', '.join(damaged)} cannot be read; fetch it again or remove it")
         more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
-        return f"{symbol}: no bars in the files; they hold {', '.join(known[:_NAMED]) or 'none'}{more}"
+        return NoDataError(f"{symbol}: no bars in the files; they hold {', '.join(known[:_NAMED]) or 'none'}{more}")
 
 
 def _series(instrument: Instrument, parts: Sequence[Part], events: Events, note: Note) -> dict[Timeframe, BarSeries]:

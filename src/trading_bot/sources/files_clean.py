@@ -23,6 +23,7 @@ BAD_SHARE = 0.01
 REPAIR = 0.01
 """A high or low that misses open or close by at most this share of the price is widened; else the row is dropped."""
 _NAMED = 3
+_MOMENT = pd.Timedelta(1, "ns")
 _COMPACT = (19_000_101, 29_991_231)
 """Whole numbers in this range are dates as YYYYMMDD."""
 _SCALES = ((1e17, 1), (1e14, 10**3), (1e11, 10**6), (0, 10**9))
@@ -46,7 +47,7 @@ def read_times(table: Table, calendar: str, note: Note) -> tuple[pd.Series, Time
     times = _parsed(table, table.frame["time"])
     timeframe = _spacing(table, times)
     if timeframe is Timeframe.DAY:
-        return _dates(times, ZONES[calendar]), timeframe
+        return _dates(times, calendar, ends=table.time.stamps == "end"), timeframe
     if times.dt.tz is not None:
         return _converted(times, "UTC"), timeframe
     name, zone = table.time.name, table.time.zone
@@ -64,15 +65,23 @@ def _converted(times: pd.Series, zone: str) -> pd.Series:
     return moved
 
 
-def _dates(times: pd.Series, zone: str) -> pd.Series:
-    """Dates of daily bars: as written, but for aware times that are no midnights, where the exchange's date counts."""
+def _dates(times: pd.Series, calendar: str, *, ends: bool) -> pd.Series:
+    """Dates of daily bars: as written, but for aware times that are no midnights, where the exchange's date counts.
+
+    The day of a market that never closes `ends` at the next day's midnight.
+    """
+    if ends and calendar == "24/7":
+        times = times - _MOMENT
     midnights = (times.dropna() == times.dropna().dt.normalize()).all()
-    local = times if times.dt.tz is None or midnights else _converted(times, zone)
+    local = times if times.dt.tz is None or midnights else _converted(times, ZONES[calendar])
     dates: pd.Series = local.dt.tz_localize(None).dt.normalize()
     return dates
 
 
 def _parsed(table: Table, raw: pd.Series) -> pd.Series:
+    if raw.isna().all():
+        msg = f"{table.path}: {table.time.name!r} is empty; fetch the file again"
+        raise BadBarsError(msg)
     try:
         if pd.api.types.is_numeric_dtype(raw):
             times = _from_numbers(raw)
@@ -90,7 +99,7 @@ def _from_numbers(raw: pd.Series) -> pd.Series:
     if _COMPACT[0] <= first <= _COMPACT[1]:
         return pd.to_datetime(raw.astype("Int64").astype("string"), format="%Y%m%d")
     scale = next(scale for least, scale in _SCALES if first >= least)
-    return pd.to_datetime(raw * scale, utc=True)
+    return pd.to_datetime(raw.round().astype("Int64") * scale, utc=True)
 
 
 def _from_text(raw: pd.Series) -> pd.Series:
@@ -132,7 +141,7 @@ def clean(table: Table, times: pd.Series, timeframe: Timeframe, sessions: Sessio
     if "volume" not in table.frame:
         note("has no volume column: volume is 0")
         frame["volume"] = 0.0
-    if table.time.stamps == "end":
+    if table.time.stamps == "end" and timeframe is not Timeframe.DAY:
         frame["time"] -= timeframe.duration
     frame = _without_bad_rows(table, frame, note)
     frame = _in_order(table, frame, note)
@@ -165,7 +174,7 @@ def _without_bad_rows(table: Table, frame: pd.DataFrame, note: Note) -> pd.DataF
     for rows, what in ((impossible, "without possible prices, volume or time dropped"), (torn, "with high or low far off dropped")):
         if rows.any():
             note(f"{int(rows.sum())} rows {what} (line {_some(frame.index[rows])})")
-    if bad.sum() > max(1, BAD_SHARE * len(frame)):
+    if bad.all() or bad.sum() > max(1, BAD_SHARE * len(frame)):
         msg = f"{table.path}: {int(bad.sum())} of {len(frame)} rows are impossible (line {_some(frame.index[bad])}); fetch it again"
         raise BadBarsError(msg)
     if repairable.any():

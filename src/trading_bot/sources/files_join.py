@@ -6,6 +6,7 @@ files counts where they differ.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from trading_bot.sources.files_read import PRICES, VALUES, Table, factor_file
 from trading_bot.sources.sessions import SessionTable, stamps
 
 Basis = Literal["as_traded", "agrees", "split_adjusted", "unknown"]
-"""`agrees`: as traded, by comparison with the daily file."""
+"""`agrees`: as traded, by comparison with the daily file or with its own splits."""
 _SUSPICIOUS = 0.4
 """A one-day move above this share, without a split, is noted."""
 _HOLE = np.timedelta64(6, "D")
@@ -41,6 +42,27 @@ class Part:
     bars: Bars
     times: pd.Series
 
+    @cached_property
+    def is_divided(self) -> bool:
+        """Whether a daily table's prices and dividends are divided by the splits that it tells of."""
+        stated = self.table.settings.prices
+        if not self.table.has_events or stated in {"as_traded", "fully_adjusted"}:
+            return False
+        return stated == "split_adjusted" or not self._falls_at_splits()
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether a daily table's own events say that its prices are as traded."""
+        return self.table.has_events and not self.is_divided and self.table.settings.prices != "fully_adjusted"
+
+    def _falls_at_splits(self) -> bool:
+        """Whether closes change at splits by about the ratio, as what traded does."""
+        events, close = from_columns(self.table, self.times), self.bars.frame["close"].to_numpy()
+        _, rows, told = np.intersect1d(self.bars.days, events.days, return_indices=True)
+        moves, ratios = np.log(close[rows - 1] / close[rows]), np.log(events.ratios[told])
+        telling = (np.abs(ratios) > _TELLING) & (rows > 0)
+        return bool(telling.any() and np.median(np.abs(moves - ratios)[telling]) < np.median(np.abs(moves)[telling]))
+
 
 def part_of(table: Table, calendar: str, sessions: SessionTable, note: Note) -> Part:
     """Read and clean one table; what was done is noted under the file's name. BadBarsError."""
@@ -58,7 +80,7 @@ def events_of(symbol: Symbol, parts: Sequence[Part], sessions: SessionTable) -> 
     for part in _longest_first([p for p in parts if p.timeframe is Timeframe.DAY]):
         factors = factor_file(part.table.path, symbol)
         if part.table.has_events and part.table.settings.prices != "fully_adjusted":
-            found.append((from_columns(part.table, part.times), part.table.settings.prices != "as_traded"))
+            found.append((from_columns(part.table, part.times), part.is_divided))
         elif factors is not None:
             first, last = part.bars.days[0].item(), part.bars.days[-1].item()
             found.append((from_factor_file(factors, sessions.between(first, last).days), False))
@@ -90,14 +112,16 @@ def joined(instrument: Instrument, parts: Sequence[Part], daily: Sequence[Part],
 
 
 def _basis(part: Part, instrument: Instrument, daily: Sequence[Part], events: Events) -> Basis:
-    stated, table = part.table.settings.prices, part.table
-    adjusted = [d for d in daily if d.table.has_events and d.table.settings.prices in {None, "split_adjusted"}]
-    raw = any(factor_file(d.table.path, instrument.symbol) is not None for d in daily)
+    stated = part.table.settings.prices
+    adjusted = [d for d in daily if d.is_divided]
+    raw = any(d.is_raw or factor_file(d.table.path, instrument.symbol) is not None for d in daily)
     if stated == "fully_adjusted":
         return "unknown"
     if stated == "as_traded" or instrument.calendar == "24/7":
         return "as_traded"
-    if adjusted and (stated == "split_adjusted" or table.has_events):
+    if part.timeframe is Timeframe.DAY and part.is_raw:
+        return "agrees"
+    if adjusted and (stated == "split_adjusted" or part.table.has_events):
         return "split_adjusted"
     if adjusted and part.timeframe is not Timeframe.DAY:
         return "agrees" if _agrees(part, _longest_first(adjusted)[0], events) else "split_adjusted"

@@ -99,6 +99,10 @@ class Library:
         mine = [path for path, _ in self._files if path.stem.upper().startswith(f"{_plain(symbol)}_")]
         return tuple(p.name for p in mine if not (_is_factor_file(p) or (self._names(p, symbol) and self._is_bars(p))))
 
+    def unreadable(self) -> tuple[str, ...]:
+        """Names of files without a header that can be read: damaged, or no tables."""
+        return tuple(path.name for path, _ in self._files if not self._roles(path))
+
     def symbols(self) -> tuple[str, ...]:
         """Symbols that the files hold, as far as names and symbol columns tell."""
         found: set[str] = set()
