@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from trading_bot.domain.errors import JournalDamagedError
+from trading_bot.domain.errors import HomeError, JournalDamagedError
 from trading_bot.domain.records import Send, SendOutcome
 from trading_bot.domain.values import ClientOrderId
 from trading_bot.storage.audit import verify
@@ -146,10 +146,13 @@ def test_a_wholly_rewritten_chain_is_found_by_an_anchor(path: Path) -> None:
     assert (result.first_bad, "anchored outside" in result.problem) == (5, True)
 
 
-def test_a_removed_head_is_found(path: Path) -> None:
+@pytest.mark.parametrize("statement", ["DELETE FROM meta WHERE key = 'head'", "UPDATE meta SET value = 'x' WHERE key = 'head'"])
+def test_a_removed_or_scribbled_head_is_found_and_nothing_is_appended_after_it(statement: str, path: Path) -> None:
     """The journal always remembers how far it got."""
-    tamper(path, "DELETE FROM meta WHERE key = 'head'")
-    assert not verify(path).intact
+    tamper(path, statement)
+    assert verify(path).first_bad == 6
+    with SqlJournal.open(path) as journal, pytest.raises(JournalDamagedError, match="audit verify"):
+        journal.append(Send(at=AT, client_order_id=ClientOrderId("new"), outcome=SendOutcome.REJECTED))
 
 
 def test_a_file_that_cannot_be_read_raises(tmp_path: Path) -> None:
@@ -157,6 +160,13 @@ def test_a_file_that_cannot_be_read_raises(tmp_path: Path) -> None:
     (tmp_path / "journal.db").write_bytes(b"x" * 5000)
     with pytest.raises(JournalDamagedError, match="restore it from a backup"):
         verify(tmp_path / "journal.db")
+
+
+def test_a_journal_that_is_gone_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
+    """Verifying makes no file."""
+    with pytest.raises(HomeError, match="there is no journal"):
+        verify(tmp_path / "journal.db")
+    assert list(tmp_path.iterdir()) == []
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

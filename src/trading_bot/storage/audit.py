@@ -11,8 +11,9 @@ from typing import cast
 
 from sqlalchemy import Connection, select
 
+from trading_bot.domain.errors import HomeError
 from trading_bot.domain.values import Record
-from trading_bot.storage.database import Database
+from trading_bot.storage.database import Database, url_of
 from trading_bot.storage.schema import GENESIS, Columns, Row, journal, meta
 
 Anchor = tuple[int, str]
@@ -42,8 +43,12 @@ class AuditResult(Record):
 def verify(address: str | Path, anchors: Iterable[Anchor] = ()) -> AuditResult:
     """Read the whole journal at `address` and compare it with its hashes, its head and `anchors` (number of rows, hash).
 
-    Raises JournalDamagedError if the file cannot be read as a database, HomeError if it cannot be opened.
+    Raises JournalDamagedError if the file cannot be read as a database, HomeError if there is none or it cannot be opened.
     """
+    url = url_of(address)
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+        msg = f"there is no journal at {address}; if there was one, restore it from a backup"
+        raise HomeError(msg)
     wanted: dict[int, list[str]] = {}
     for seq, digest in anchors:
         wanted.setdefault(seq, []).append(digest)

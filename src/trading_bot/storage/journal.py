@@ -104,6 +104,22 @@ class SqlJournal:
         with self._database.reading() as connection:
             return _remembered(connection, FACT + name)
 
+    def __enter__(self) -> "SqlJournal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def facts(self) -> dict[str, str]:
+        """What the journal remembers of its desk: clock kind, mode, account, source, configuration."""
+        with self._database.reading() as connection:
+            return {str(key): str(value) for key, value in connection.execute(_ALL_META)}
+
+    def remember(self, name: str, value: str) -> None:
+        """Remember a fact that may change from start to start."""
+        with self._database.writing() as connection:
+            _remember(connection, name, value)
+
     def bind(self, facts: Mapping[str, str]) -> None:
         """Remember what this home is (clock, seed, account); HomeMismatchError if it was remembered as something else."""
         with self._database.writing() as connection:
@@ -218,6 +234,8 @@ def _write(connection: Connection, rows: Sequence[Row]) -> None:
 
 def _head(connection: Connection) -> tuple[int, str]:
     seq, _, digest = (_remembered(connection, "head") or f"0:{GENESIS}").partition(":")
+    if not seq.isdecimal():
+        raise JournalDamagedError("what the journal remembers of its end was changed; run `audit verify`")
     return int(seq), digest
 
 
