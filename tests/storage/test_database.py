@@ -104,6 +104,15 @@ def test_a_home_remembers_what_it_was_made_for(tmp_path: Path) -> None:
         assert [journal.fact(name) for name in ("clock kind", "seed", "account", "universe")] == ["simulated", "7", "paper-1", None]
 
 
+def test_a_fact_that_may_change_is_remembered_as_it_was_last(tmp_path: Path) -> None:
+    """Apart from the journal's own clock and head, whatever its name."""
+    with SqlJournal.open(tmp_path / "journal.db") as journal:
+        journal.mark_clock(AT)
+        for value in ("first", "second"):
+            journal.remember("clock", value)
+        assert (journal.fact("clock"), journal.clock()) == ("second", AT)
+
+
 def test_rows_carry_the_wall_time_of_their_writing(tmp_path: Path) -> None:
     """Beside the trading time, or nothing without a wall clock."""
     for wall in (Wall(), None):

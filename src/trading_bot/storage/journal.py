@@ -104,21 +104,10 @@ class SqlJournal:
         with self._database.reading() as connection:
             return _remembered(connection, FACT + name)
 
-    def __enter__(self) -> "SqlJournal":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def facts(self) -> dict[str, str]:
-        """What the journal remembers of its desk: clock kind, mode, account, source, configuration."""
-        with self._database.reading() as connection:
-            return {str(key): str(value) for key, value in connection.execute(_ALL_META)}
-
     def remember(self, name: str, value: str) -> None:
-        """Remember a fact that may change from start to start."""
+        """Remember a fact that may change from start to start; `fact` gives it back."""
         with self._database.writing() as connection:
-            _remember(connection, name, value)
+            _remember(connection, FACT + name, value)
 
     def bind(self, facts: Mapping[str, str]) -> None:
         """Remember what this home is (clock, seed, account); HomeMismatchError if it was remembered as something else."""
