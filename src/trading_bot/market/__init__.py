@@ -1,1 +1,1 @@
-"""The market as the desk understands it: calendar, as-of view, indicators, scores, screen, regime."""
+"""Calendar, as-of view, indicators, levels, and the arithmetic of screen, analysis, entry and regime."""

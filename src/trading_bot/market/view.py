@@ -1,0 +1,114 @@
+"""Market data as of a clock: nothing that was not public at `now()` can be seen through it.
+
+Promises that a bar is seen from its close on, that history is adjusted by the splits and dividends whose ex-date has come
+and by no other, and that whatever a source adds or changes later alters no earlier answer. Everything is computed once
+per series and cut, since every column depends on earlier rows alone. Refuses to adjust prices that are not as traded.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+
+from trading_bot.domain.errors import NoDataError
+from trading_bot.domain.instrument import Instrument
+from trading_bot.domain.market import CorporateAction, Feed, PriceBasis, Quote, Timeframe
+from trading_bot.domain.values import Symbol
+from trading_bot.market.adjust import adjusted, daily_from
+from trading_bot.market.calendar import open_calendar
+from trading_bot.market.indicators import compute
+from trading_bot.ports import BarSeries, MarketSource
+
+
+@dataclass(eq=False)
+class _Known:
+    """What was computed of one series, for the number of actions that had come when it was last looked at."""
+
+    raw: BarSeries
+    """The object that the source gave; another one renews everything."""
+    series: BarSeries
+    actions: tuple[CorporateAction, ...]
+    exes: np.ndarray
+    come: int = -1
+    bars: pd.DataFrame | None = None
+    indicators: pd.DataFrame | None = None
+
+    def at(self, moment: np.datetime64) -> tuple[pd.DataFrame, int]:
+        """Adjusted bars of the whole series, and how many of them have closed."""
+        come = int(np.searchsorted(self.exes, moment, side="right"))
+        if self.bars is None or come != self.come:
+            self.come, self.bars, self.indicators = come, adjusted(self.series, self.actions[:come]), None
+        return self.bars, int(np.searchsorted(self.series.ends, moment, side="right"))
+
+
+class AsOfView:
+    """`ports.View` over a source; `now` gives trading time, aware."""
+
+    def __init__(self, source: MarketSource, now: Callable[[], datetime]) -> None:
+        self._source = source
+        self._now = now
+        self._known: dict[tuple[Symbol, Timeframe], _Known] = {}
+
+    def now(self) -> datetime:
+        """Time at which it looks, UTC."""
+        return self._now().astimezone(UTC)
+
+    def instrument(self, symbol: Symbol) -> Instrument:
+        """Grid and limits of `symbol`. NoDataError if the source does not have it."""
+        return self._source.instrument(symbol)
+
+    def quote(self, symbol: Symbol) -> Quote | None:
+        """Newest quote, however old, None before the first."""
+        return self._source.quote(symbol, self.now())
+
+    def bars(self, symbol: Symbol, timeframe: Timeframe, count: int) -> pd.DataFrame:
+        """Last `count` closed bars, fewer if there are fewer, adjusted so that the newest is as traded.
+
+        Daily bars that the source lacks are put together from its intraday bars, session by session. NoDataError if the
+        source has neither. ValueError for a negative `count`.
+        """
+        if count < 0:
+            msg = f"count is {count}; ask for 0 bars or more"
+            raise ValueError(msg)
+        bars, closed = self._look(symbol, timeframe).at(self._moment())
+        return bars.iloc[max(0, closed - count) : closed]
+
+    def indicators(self, symbol: Symbol, timeframe: Timeframe) -> pd.DataFrame:
+        """`indicators.COLUMNS` up to the last closed bar, on the same prices as `bars`; NaN where it cannot be known."""
+        known = self._look(symbol, timeframe)
+        bars, closed = known.at(self._moment())
+        if known.indicators is None:
+            known.indicators = compute(bars)
+        return known.indicators.iloc[:closed]
+
+    def feed(self, symbol: Symbol, timeframe: Timeframe) -> Feed:
+        """Whose trades the bars hold."""
+        return self._look(symbol, timeframe).series.feed
+
+    def _moment(self) -> np.datetime64:
+        return np.datetime64(self.now().replace(tzinfo=None), "ns")
+
+    def _look(self, symbol: Symbol, timeframe: Timeframe) -> _Known:
+        raw = self._bars_for(symbol, timeframe)
+        actions = self._source.actions(symbol) if raw.basis is PriceBasis.AS_TRADED else ()
+        known = self._known.get((symbol, timeframe))
+        if known is None or known.raw is not raw or known.actions != actions:
+            series = raw
+            if raw.timeframe is not timeframe:
+                series = daily_from(raw, open_calendar(self._source.instrument(symbol).calendar))
+            exes = np.array([action.ex.replace(tzinfo=None) for action in actions], dtype="datetime64[ns]")
+            known = self._known[symbol, timeframe] = _Known(raw, series, actions, exes)
+        return known
+
+    def _bars_for(self, symbol: Symbol, timeframe: Timeframe) -> BarSeries:
+        """The series itself or, for daily bars that the source lacks, the intraday one that reaches back furthest."""
+        has = self._source.timeframes(symbol)
+        if timeframe in has or timeframe is not Timeframe.DAY:
+            return self._source.bars(symbol, timeframe)
+        intraday = [series for series in (self._source.bars(symbol, one) for one in has) if len(series.ends)]
+        if not intraday:
+            msg = f"{self._source.name} has no bars of {symbol}; check the symbol or add a file for it"
+            raise NoDataError(msg)
+        return min(intraday, key=lambda series: series.ends[0])
