@@ -105,11 +105,25 @@ class TaskSettings(Record):
     grace_minutes: int = Field(ge=0)
 
 
+class BudgetSettings(Record):
+    """What models may cost."""
+
+    claude_usd_per_day: NonNegative
+
+
+class SimulationSettings(Record):
+    """The simulated clock."""
+
+    first_session: date
+
+
 class Config(Record):
     """All settings."""
 
     seed: int = Field(ge=0)
     analyst: Literal["rules"]
+    budget: BudgetSettings
+    simulation: SimulationSettings
     universe: UniverseSettings
     source: SourceSettings
     broker: BrokerSettings

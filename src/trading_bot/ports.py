@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from trading_bot.domain.orders import ApprovedOrder, Order
     from trading_bot.domain.proposals import Proposal
     from trading_bot.domain.research import Analysis, EntryPlan, Review, Screening
-    from trading_bot.domain.values import ClientOrderId, DecisionId, Journaled, Symbol
+    from trading_bot.domain.values import ClientOrderId, DecisionId, Journaled, Record, Symbol
 
 
 R = TypeVar("R", bound="Journaled")
@@ -279,5 +279,5 @@ class Analyst(Protocol):
     def monitor(self, brief: Brief) -> tuple[Proposal, ...]:
         """Look at open positions; propose to close, reduce or move stops."""
 
-    def review(self, brief: Brief, facts: object) -> Review | None:
-        """Grade a period from its facts."""
+    def review(self, brief: Brief, facts: Record) -> Review | None:
+        """Grade a period from its facts (`backtest.facts.Facts`, a room that ports cannot name)."""

@@ -24,6 +24,7 @@ from trading_bot.execution.protection import naked, open_risk
 from trading_bot.execution.reconcile import differences
 from trading_bot.ports import Broker, Calendar, Clock, Journal, View, WallClock
 from trading_bot.risk.case import Case, Situation
+from trading_bot.risk.discipline import losing_strategies
 from trading_bot.risk.gate import (
     Exit,
     Ruling,
@@ -152,9 +153,27 @@ class Engine:
             self._carry_out(rule_on_flatten(self._exit(symbol), decision))
         self.pump()
 
-    def lift_suspensions(self, by: str) -> None:
-        """Let every suspended strategy trade again."""
+    def brake(self) -> None:
+        """Act on what the session's close shows: suspend strategies that keep losing, stop new risk at the greatest drawdown."""
+        mandate = self._parts.authority.mandate
+        if mandate is None:
+            return
         now = self._parts.clock.now()
+        for strategy, losses in losing_strategies(self.ledger.trades_since_resume(), mandate.discipline).items():
+            if strategy in self.ledger.suspended:
+                continue
+            suspension = StrategySuspension(at=now, strategy=strategy, suspended=True, reason=f"{losses} losses in a row")
+            self._journal.append(suspension)
+            self.ledger.note_suspension(suspension)
+        limit, high = mandate.limits.drawdown, self.ledger.equity_high
+        reached = limit != "none" and high > 0 and 1 - self.ledger.equity_last_close / high >= limit
+        if reached and self._parts.switch.state() is DeskState.RUNNING:
+            self._parts.switch.reduce_only("engine", f"drawdown of {limit} reached", now)
+
+    def resumed(self, by: str) -> None:
+        """A person let the desk go on: suspended strategies trade again, drawdown counts from here."""
+        now = self._parts.clock.now()
+        self.ledger.note_resume(now)
         for strategy in sorted(self.ledger.suspended):
             lifted = StrategySuspension(at=now, strategy=strategy, suspended=False, reason=f"resumed by {by}")
             self._journal.append(lifted)

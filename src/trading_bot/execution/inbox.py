@@ -62,7 +62,7 @@ class Inbox:
             case CommandAction.RESUME:
                 self._authenticate(command.proof, self._switch.number())
                 self._switch.resume(command.by, command.reason, now)
-                self._engine.lift_suspensions(command.by)
+                self._engine.resumed(command.by)
 
     def _done(self, item: InboxItem, command: Command, refused: str) -> None:
         done = CommandDone(at=self._clock.now(), item=item.id, action=command.action, by=command.by, refused=refused)

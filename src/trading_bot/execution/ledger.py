@@ -11,7 +11,7 @@ from trading_bot.domain.books import Books
 from trading_bot.domain.events import BookedEvent, BrokerEvent
 from trading_bot.domain.orders import OrderIntent, OrderRole
 from trading_bot.domain.proposals import Proposal
-from trading_bot.domain.records import EquityPoint, Send, StrategySuspension
+from trading_bot.domain.records import DeskState, DeskStateChange, EquityPoint, Send, StrategySuspension
 from trading_bot.domain.trades import RoundTrip, TradeLedger
 from trading_bot.domain.values import ZERO, ClientOrderId, ProposalId, Symbol
 from trading_bot.ports import Journal
@@ -30,8 +30,14 @@ class Ledger:
         """Intents without a definite end of their sending."""
         self.intents: list[OrderIntent] = []
         self.suspended: set[str] = set()
+        self.events: list[BrokerEvent] = []
+        """Everything that the venue told, in its order."""
+        self.deposit = ZERO
+        """Cash that the desk began with."""
         self.equity_high = ZERO
         self.equity_last_close = ZERO
+        self.equity_newest = ZERO
+        self._resumed_at: datetime | None = None
         self._strategies: dict[ProposalId, str] = {}
         self._intent_of: dict[ClientOrderId, OrderIntent] = {}
         self._load(journal)
@@ -43,10 +49,15 @@ class Ledger:
         for send in journal.all(Send):
             self.note_send(send)
         self.note_events(row.event for row in journal.all(BookedEvent))
-        for point in journal.all(EquityPoint):
-            self.note_equity(point)
         for suspension in journal.all(StrategySuspension):
             self.note_suspension(suspension)
+        resumes = [c for c in journal.all(DeskStateChange) if c.state is DeskState.RUNNING]
+        marks: list[EquityPoint | DeskStateChange] = sorted([*journal.all(EquityPoint), *resumes], key=lambda record: record.at)
+        for mark in marks:
+            if isinstance(mark, EquityPoint):
+                self.note_equity(mark)
+            else:
+                self.note_resume(mark.at)
 
     def note_proposal(self, proposal: Proposal) -> None:
         """Remember whose strategy a proposal is."""
@@ -70,18 +81,30 @@ class Ledger:
             first = self.books.sequence == 0
             self.books = self.books.apply(event)
             self.trades.add(event)
+            self.events.append(event)
             if first:
-                self.equity_high = self.equity_last_close = self.books.cash
+                self.deposit = self.equity_high = self.equity_last_close = self.equity_newest = self.books.cash
 
     def note_equity(self, point: EquityPoint) -> None:
         """Take in an equity mark."""
         self.equity_high = max(self.equity_high, point.equity)
+        self.equity_newest = point.equity
         if point.label == "close":
             self.equity_last_close = point.equity
 
     def note_suspension(self, suspension: StrategySuspension) -> None:
         """Take in a strategy's suspension or return."""
         (self.suspended.add if suspension.suspended else self.suspended.discard)(suspension.strategy)
+
+    def note_resume(self, at: datetime) -> None:
+        """A person let the desk go on: drawdown and losing streaks of strategies count from here."""
+        self.equity_high = self.equity_newest
+        self._resumed_at = at
+
+    def trades_since_resume(self) -> Iterable[tuple[str, RoundTrip]]:
+        """Strategy and closed trade, oldest first, since a person last let the desk go on."""
+        closed = self.trades.closed
+        return [(self.strategy_of(t), t) for t in closed if self._resumed_at is None or t.closed_at > self._resumed_at]
 
     def entries_since(self, moment: datetime) -> int:
         """Number of proposals that were entered at or after `moment`."""

@@ -41,11 +41,15 @@ class Session:
         self._inbox = inbox
         self._stop = stop
 
-    def run(self, agenda: Agenda) -> None:
-        """Run until the agenda is empty or the desk is asked to stop."""
+    def begin(self) -> None:
+        """Catch up after a start: with the venue, with doubtful orders, with the inbox."""
         self._journal.mark_clock(self._clock.now())
         self._engine.start()
         self._inbox.serve()
+
+    def run(self, agenda: Agenda) -> None:
+        """Run until the agenda is empty or the desk is asked to stop."""
+        self.begin()
         while not self._stop.is_set():
             due = agenda.next_due()
             if due is None:

@@ -107,7 +107,7 @@ def _due(when: At | FromOpen | FromClose, session: date, opening: datetime, clos
 class Scheduler:
     """The slots of one desk, and which of them have ended.
 
-    `since`: slots due before it belong to nobody; a new desk starts with what comes next and with what is still in its grace.
+    `since`: when the desk began. What was due before belongs to nobody, but for what is still in its grace on that day.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Scheduler:
     def next_slot(self, now: datetime) -> Slot | None:
         """The earliest slot that has not ended and can still run; slots past their grace are journaled as missed."""
         for slot in self._slots(now.date()):
-            if slot.id in self._ended or slot.due + slot.grace < self._since:
+            if slot.id in self._ended or not self._is_ours(slot):
                 continue
             if slot.due + slot.grace < now:
                 self.end(slot, TaskStatus.MISSED, f"nobody was there within {slot.grace}", now)
@@ -152,6 +152,19 @@ class Scheduler:
         later = slots[bisect_left(slots, now, key=lambda s: s.due) :]
         return next((s for s in later if s.id not in self._ended and workflow in {None, s.workflow}), None)
 
+    def slots_between(self, first: date, last: date) -> list[Slot]:
+        """All slots of the sessions from `first` to `last`, by time."""
+        sessions = self._calendar.sessions(first, last)
+        return sorted(slot for session in sessions for slot in slots_of(session, self._calendar, self._settings, self._table))
+
+    def open_slots(self, now: datetime, sessions: int) -> list[Slot]:
+        """The slots still to run of the first session that is not finished and of the next ones, `sessions` in all."""
+        day = now.date()
+        ahead = self.slots_between(day - _LOOK_BACK, day + _LOOK_AHEAD + timedelta(days=2 * sessions))
+        left = [s for s in ahead if s.id not in self._ended and self._is_ours(s) and s.due + s.grace >= now]
+        chosen = sorted({s.session for s in left})[:sessions]
+        return [s for s in left if s.session in chosen]
+
     def has_ended(self, slot: Slot) -> bool:
         """Whether the slot has its end in the journal."""
         return slot.id in self._ended
@@ -165,6 +178,9 @@ class Scheduler:
         """Journal the end of a slot."""
         self._journal.append(self._run(slot, status, reason, now))
         self._ended.add(slot.id)
+
+    def _is_ours(self, slot: Slot) -> bool:
+        return slot.session >= self._since.astimezone(NEW_YORK).date() and slot.due + slot.grace >= self._since
 
     def _run(self, slot: Slot, status: TaskStatus, reason: str, now: datetime) -> TaskRun:
         return TaskRun(at=now, id=slot.id, task=slot.task, session=slot.session, due=slot.due, status=status, reason=reason)

@@ -1,0 +1,117 @@
+"""The rules analyst: the published scoring rules of each persona, as pure code.
+
+Embedded default, fallback, and the shadow that answers beside a model. Promises the same answer for the same brief. Refuses to
+size or to send anything: it proposes.
+"""
+
+from datetime import timedelta
+
+import pandas as pd
+
+from trading_bot.backtest.facts import Facts
+from trading_bot.backtest.review import review as review_facts
+from trading_bot.domain.books import Position
+from trading_bot.domain.market import Timeframe
+from trading_bot.domain.orders import OrderRole
+from trading_bot.domain.proposals import Proposal, ProposalKind
+from trading_bot.domain.research import Analysis, EntryPlan, Review, Screening
+from trading_bot.domain.values import ONE, ProposalId, Record, Symbol, derive_id
+from trading_bot.market.analysis import analyze
+from trading_bot.market.entry import plan_entry
+from trading_bot.market.regime import market_regime
+from trading_bot.market.screen import screen
+from trading_bot.market.snapshot import take
+from trading_bot.ports import Brief
+
+_STRATEGY = "momentum"
+_HORIZON = timedelta(days=28)
+"""About twenty sessions: the horizon that its own proposals state."""
+_TTL = timedelta(minutes=30)
+
+
+class RulesAnalyst:
+    """An `Analyst` without a model."""
+
+    name = "rules"
+
+    def screen(self, brief: Brief) -> Screening | None:
+        """Rank the universe by the momentum score."""
+        return screen(brief.view, brief.universe)
+
+    def analyze(self, brief: Brief, symbol: Symbol) -> Analysis | None:
+        """Judge one symbol by its signals; abstain where its history is too short."""
+        snapshot = take(brief.view, symbol)
+        if snapshot is None:
+            return None
+        quote = brief.view.quote(symbol)
+        spread = float(quote.spread) if quote is not None else 0.0
+        return analyze(snapshot, market_regime(brief.view, brief.universe), spread)
+
+    def optimize(self, brief: Brief, analysis: Analysis) -> EntryPlan | None:
+        """Plan entry, stop and targets."""
+        snapshot = take(brief.view, analysis.symbol)
+        if snapshot is None:
+            return None
+        instrument = brief.view.instrument(analysis.symbol)
+        return plan_entry(analysis, snapshot, instrument, market_regime(brief.view, brief.universe))
+
+    def monitor(self, brief: Brief) -> tuple[Proposal, ...]:
+        """Look at every position that has a price: close what has lost its reason, follow with the stop what has paid."""
+        held = [p for s, p in sorted(brief.books.positions.items()) if s in brief.universe]
+        return tuple(proposal for p in held if (proposal := self._look_at(brief, p)) is not None)
+
+    def review(self, brief: Brief, facts: Record) -> Review | None:  # noqa: ARG002 - the port's signature
+        """Grade a period by the table of `docs/scoring.md`."""
+        return review_facts(facts) if isinstance(facts, Facts) else None
+
+    def _look_at(self, brief: Brief, position: Position) -> Proposal | None:
+        reason = _why_close(brief, position)
+        if reason is not None:
+            return self._propose(brief, position, ProposalKind.CLOSE, reason)
+        stop = brief.books.stops.get(position.symbol)
+        sign = position.side.sign
+        paid = _first_target_hit(brief, position)
+        entry = brief.view.instrument(position.symbol).round_price(position.average_price)
+        if paid and stop is not None and (entry - stop) * sign > 0:
+            return self._propose(brief, position, ProposalKind.MOVE_STOP, "the first target has paid: stop to the entry price")
+        return None
+
+    def _propose(self, brief: Brief, position: Position, action: ProposalKind, reason: str) -> Proposal:
+        now = brief.view.now()
+        entry = brief.view.instrument(position.symbol).round_price(position.average_price)
+        return Proposal(
+            at=now,
+            id=ProposalId(derive_id("proposal", brief.decision_id, position.symbol, action)),
+            decision_id=brief.decision_id,
+            action=action,
+            symbol=position.symbol,
+            side=position.side,
+            strategy=_STRATEGY,
+            stop_loss=entry if action is ProposalKind.MOVE_STOP else None,
+            exposure=ONE,
+            confidence=1.0,
+            horizon_days=1,
+            thesis=reason,
+            analyst=self.name,
+            expires_at=now + _TTL,
+        )
+
+
+def _why_close(brief: Brief, position: Position) -> str | None:
+    """The horizon is over, or the trend that was the reason is gone on the last close."""
+    if brief.view.now() - position.opened_at >= _HORIZON:
+        return "the horizon is over"
+    last = brief.view.indicators(position.symbol, Timeframe.DAY).tail(1)
+    bars = brief.view.bars(position.symbol, Timeframe.DAY, 1)
+    if last.empty or bars.empty or pd.Timestamp(bars.index[-1]) <= pd.Timestamp(position.opened_at):
+        return None
+    close, sign = float(bars["close"].iloc[-1]), position.side.sign
+    lost = (close - float(last["sma_20"].iloc[0])) * sign < 0 and float(last["macd_histogram"].iloc[0]) * sign < 0
+    return "trend lost: the last close is behind its 20-day average, and MACD behind its signal" if lost else None
+
+
+def _first_target_hit(brief: Brief, position: Position) -> bool:
+    """Whether fewer targets rest than stops were placed for: part of the position has been sold at a profit."""
+    targets = [o for o in brief.books.working_orders(position.symbol) if o.role is OrderRole.TAKE_PROFIT]
+    resting = sum((o.remaining for o in targets), start=position.quantity * 0)
+    return bool(targets) and len(targets) == 1 and resting <= abs(position.quantity)

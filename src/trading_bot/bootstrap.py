@@ -1,0 +1,286 @@
+"""The composition root: configuration in, a wired desk out. The only place that chooses parts.
+
+Backtest, simulated day, paper and live desk differ here in clock, source, broker, analyst and journal, and nowhere below.
+Refuses combinations that could mix up whose money it is: a simulated home is never traded on the real clock.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+from trading_bot.analysts.rules import RulesAnalyst
+from trading_bot.backtest.report import Header
+from trading_bot.brokers.paper import PaperBroker
+from trading_bot.brokers.venue_store import MemoryVenueStore, SqliteVenueStore
+from trading_bot.config import Config, InstrumentSettings
+from trading_bot.domain.errors import ClockError, ConfigError, HomeError, MandateError
+from trading_bot.domain.instrument import AssetClass, Instrument
+from trading_bot.domain.mandate import Mandate, Mode
+from trading_bot.domain.records import DeskStart, MandateInForce
+from trading_bot.domain.values import Symbol, derive_id
+from trading_bot.execution.clock import RealClock, SimulatedClock, SystemWallClock
+from trading_bot.execution.engine import Authority, Engine, Parts
+from trading_bot.execution.inbox import Inbox
+from trading_bot.execution.session import Session
+from trading_bot.market.calendar import open_calendar
+from trading_bot.market.view import AsOfView
+from trading_bot.orchestrator.desk import Desk
+from trading_bot.orchestrator.scheduler import NEW_YORK, Scheduler
+from trading_bot.orchestrator.workflow import Workflow
+from trading_bot.ports import Broker, Calendar, Clock, Journal, MarketSource, WallClock
+from trading_bot.risk import mandate as mandates
+from trading_bot.risk.halt import DeskSwitch
+from trading_bot.risk.operator import pinned_key, verify_statement
+from trading_bot.sources.files import FileSource
+from trading_bot.sources.registry import third_party
+from trading_bot.sources.synthetic import SyntheticSource
+from trading_bot.storage.home import Home
+from trading_bot.storage.journal import SqlJournal
+from trading_bot.storage.memory import MemoryJournal
+
+_EASTERN_MORNING = timedelta(hours=4)
+"""Before the opening, when a simulated desk gets up: earlier than its first task."""
+_CALENDARS = ("XNYS", "24/7")
+RESUME = "resume"
+_COIN_QUOTES = ("USDT", "USDC")
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """A wired desk with the parts that commands look at."""
+
+    config: Config
+    home: Home
+    desk: Desk
+    scheduler: Scheduler
+    source: MarketSource
+    broker: Broker
+    journal: Journal
+    authority: Authority
+    inbox: Inbox
+    stop: threading.Event
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What distinguishes one run from another.
+
+    `first` and `last`: the period of a backtest. `operator`: folder of the operator's keys.
+    """
+
+    mode: Mode
+    simulated: bool
+    home: Home
+    operator: Path
+    first: date | None = None
+    last: date | None = None
+
+
+def build(config: Config, setting: Setting, stop: threading.Event | None = None) -> Assembly:
+    """Return a wired desk. Raises ConfigError, HomeError, StorageError or ClockError; a missing mandate only forbids new risk."""
+    stop = stop or threading.Event()
+    calendars = {name: open_calendar(name) for name in _CALENDARS}
+    wall = SystemWallClock()
+    journal = _journal(config, setting, wall)
+    clock = _clock(config, setting, journal, calendars["XNYS"], stop)
+    source = build_source(config, calendars, clock.now, setting.last)
+    broker = _broker(config, setting, source, calendars, clock)
+    authority = _authority(config, setting, wall)
+    switch = DeskSwitch(None if setting.mode is Mode.BACKTEST else setting.home.halt_file, journal)
+    view = AsOfView(source, clock.now)
+    sectors = {s: source.instrument(s).sector for s in config.universe.symbols}
+    engine = Engine(Parts(journal, broker, view, clock, switch, authority, calendars, sectors))
+    inbox = Inbox(journal, engine, switch, clock, partial(_authenticate, setting, journal, wall))
+    session = Session(clock=clock, journal=journal, broker=broker, engine=engine, inbox=inbox, stop=stop)
+    desk = Desk(
+        mode=setting.mode,
+        journal=journal,
+        clock=clock,
+        view=view,
+        analyst=RulesAnalyst(),
+        engine=engine,
+        switch=switch,
+        session=session,
+        workflow=Workflow(journal, clock),
+        calendar=calendars["XNYS"],
+        universe=config.universe.symbols,
+        reports=None if setting.mode is Mode.BACKTEST else setting.home.reports,
+        header=partial(_header, config, setting, journal, source),
+        limits=authority.mandate.limits if authority.mandate is not None else config.risk.limits,
+        daily_budget=config.budget.claude_usd_per_day,
+    )
+    scheduler = Scheduler(calendars["XNYS"], config.schedule, journal, _since(journal, clock))
+    return Assembly(config, setting.home, desk, scheduler, source, broker, journal, authority, inbox, stop)
+
+
+def reopen(home: Home, operator: Path) -> Assembly:
+    """Wire the desk of a home as it was last run, to carry out a command where no desk runs. HomeError if there was none."""
+    with SqlJournal.open(home.journal) as journal:
+        remembered, mode, clock = journal.fact("config"), journal.fact("mode"), journal.fact("clock kind")
+    if remembered is None or mode is None:
+        msg = f"{home.path} has never been run; start it with `orchestrator` first"
+        raise HomeError(msg)
+    return build(Config.model_validate_json(remembered), Setting(Mode(mode), clock == "simulated", home, operator))
+
+
+def save_backtest(assembly: Assembly, name: str) -> Path:
+    """Write a finished backtest's journal into the home, in place of an earlier run of the same name; return its path."""
+    if not isinstance(assembly.journal, MemoryJournal):
+        msg = "only a backtest keeps its journal in memory"
+        raise ConfigError(msg)
+    path = assembly.home.backtests / name / "journal.db"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    for old in path.parent.glob("journal.db*"):
+        old.unlink()
+    assembly.journal.save(path)
+    return path
+
+
+def _header(config: Config, setting: Setting, journal: Journal, source: MarketSource) -> Header:
+    """What a report says of this desk."""
+    symbols = config.universe.symbols
+    return Header(
+        desk=journal.desk,
+        mode=setting.mode,
+        seed=config.seed,
+        symbols=symbols,
+        config_digest=config.fingerprint(),
+        bars=[source.bars(s, t) for s in symbols for t in source.timeframes(s)],
+        source_notes=source.notes(),
+        audit=journal.head(),
+    )
+
+
+def announce(assembly: Assembly, version: str) -> None:
+    """Journal that this process took the home, and under which mandate."""
+    journal, now = assembly.journal, assembly.desk.clock.now()
+    journal.append(DeskStart(at=now, number=journal.count(DeskStart) + 1, mode=assembly.desk.mode, version=version))
+    mandate = assembly.authority.mandate
+    if mandate is None:
+        return
+    known = journal.all(MandateInForce)
+    digest = mandate.fingerprint()
+    if not known or known[-1].digest != digest:
+        signed = not _is_builtin(assembly)
+        journal.append(MandateInForce(at=now, digest=digest, account=mandate.account, signed=signed, body=mandate.canonical()))
+
+
+def _is_builtin(assembly: Assembly) -> bool:
+    return assembly.desk.clock.simulated
+
+
+def instrument_of(config: Config, symbol: Symbol) -> Instrument:
+    """Return the instrument that the configuration makes of `symbol`.
+
+    A name that ends in USDT or USDC is a coin that trades round the clock; all else is a US stock, unless `universe.instruments` says so.
+    """
+    own = config.universe.instruments.get(symbol, InstrumentSettings()).model_dump(exclude_none=True)
+    coin = {
+        "asset_class": AssetClass.CRYPTO_SPOT,
+        "venue": "crypto",
+        "currency": symbol[-4:],
+        "lot_size": Decimal("0.000001"),
+        "calendar": "24/7",
+        "shortable": False,
+        "sector": "crypto",
+    }
+    base = coin if symbol.endswith(_COIN_QUOTES) else {"sector": config.sector_of(symbol)}
+    return Instrument.model_validate({"symbol": symbol, **base, **own})
+
+
+def build_source(config: Config, calendars: Mapping[str, Calendar], now: Callable[[], datetime], last: date | None = None) -> MarketSource:
+    """Return the market-data source that the configuration names."""
+    settings = config.source
+    instruments = partial(instrument_of, config)
+    lookup = calendars.__getitem__
+    if settings.name == "files":
+        if not settings.files:
+            msg = "source files needs at least one path: --data PATH, or source.files in config.yaml"
+            raise ConfigError(msg)
+        return FileSource(settings.files, instruments, lookup, settings.spread_bps)
+    if settings.name == "synthetic":
+        return SyntheticSource(config.seed, settings.synthetic, instruments, lookup, settings.spread_bps, partial(_horizon, now, last))
+    return third_party(settings.name)(settings, instruments, lookup)
+
+
+def _horizon(now: Callable[[], datetime], last: date | None) -> date:
+    """Day up to which a market has to be invented: some days ahead of the clock, for orders that rest."""
+    return last or now().date() + timedelta(days=14)
+
+
+def _journal(config: Config, setting: Setting, wall: WallClock) -> Journal:
+    if setting.mode is Mode.BACKTEST:
+        return MemoryJournal(derive_id("backtest", str(config.seed), length=6))
+    setting.home.prepare()
+    fixed = derive_id("simulated", str(config.seed), length=6) if setting.simulated else None
+    journal = SqlJournal.open(setting.home.journal, wall, fixed)
+    clock = "simulated" if setting.simulated else "real"
+    journal.bind({"clock kind": clock, "mode": setting.mode, "account": config.broker.account, "source": config.source.name})
+    if setting.simulated:
+        journal.bind({"seed": str(config.seed)})
+    journal.remember("config", config.canonical())
+    return journal
+
+
+def _clock(config: Config, setting: Setting, journal: Journal, calendar: Calendar, stop: threading.Event) -> Clock:
+    reached = journal.clock()
+    if setting.simulated:
+        return SimulatedClock(reached or _first_morning(config, setting, calendar))
+    clock = RealClock(stop)
+    if reached is not None and clock.now() < reached:
+        msg = f"the machine's clock says {clock.now().isoformat()}, but this desk has seen {reached.isoformat()}: set the clock right (NTP)"
+        raise ClockError(msg)
+    return clock
+
+
+def _first_morning(config: Config, setting: Setting, calendar: Calendar) -> datetime:
+    if setting.first is not None:
+        return datetime.combine(setting.first, time(), NEW_YORK).astimezone(UTC)
+    wanted = config.simulation.first_session
+    session = wanted if calendar.is_session(wanted) else calendar.next_session(wanted)
+    return calendar.hours(session)[0] - _EASTERN_MORNING
+
+
+def _broker(config: Config, setting: Setting, source: MarketSource, calendars: Mapping[str, Calendar], clock: Clock) -> Broker:
+    if config.broker.name != "paper":
+        msg = f"broker {config.broker.name} is not known; this version has: paper"
+        raise ConfigError(msg)
+    store = MemoryVenueStore() if setting.mode is Mode.BACKTEST else SqliteVenueStore(setting.home.paper)
+    return PaperBroker(store, source, calendars.__getitem__, clock, config.broker)
+
+
+def _authority(config: Config, setting: Setting, wall: WallClock) -> Authority:
+    try:
+        return Authority(load_mandate(config, setting, wall), wall)
+    except MandateError as error:
+        return Authority(None, wall, str(error))
+
+
+def load_mandate(config: Config, setting: Setting, wall: WallClock) -> Mandate:
+    """Return the mandate that holds for this run; MandateError says why none does."""
+    if setting.simulated:
+        return mandates.builtin(config, setting.mode, simulated=True)
+    binding = mandates.Binding(config.broker.account, setting.mode, config.risk_digest())
+    home = setting.home
+    return mandates.load(home.mandate, home.mandate_signature, pinned_key(setting.operator), binding, wall.now()).mandate
+
+
+def _authenticate(setting: Setting, journal: Journal, wall: WallClock, proof: str, number: int) -> None:
+    """Let a resume pass: with the operator's signature, or on a simulated clock, where nothing is at stake."""
+    if not setting.simulated:
+        verify_statement(proof, RESUME, resume_fields(journal, number), pinned_key(setting.operator), wall.now())
+
+
+def resume_fields(journal: Journal, number: int) -> dict[str, str]:
+    """Return what a statement to resume is about: this desk, in the state with this running number."""
+    return {"desk": journal.desk, "state": str(number)}
+
+
+def _since(journal: Journal, clock: Clock) -> datetime:
+    """When the desk first started: what was due before belongs to nobody."""
+    starts = journal.all(DeskStart)
+    return starts[0].at if starts else clock.now()

@@ -1,0 +1,116 @@
+"""`halt`, `reduce-only`, `resume`: what a person tells the desk.
+
+The HALT file is written first and by this process, so that a wedged desk is halted too. Everything else goes through the inbox: the
+running desk carries it out, or, where none runs, this command takes the home for a moment and does.
+"""
+
+import getpass
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+import click
+
+from trading_bot.cli.context import Context
+
+if TYPE_CHECKING:
+    from trading_bot.domain.records import CommandDone
+    from trading_bot.storage.journal import SqlJournal
+
+_PATIENCE_S = 20.0
+_PAUSE_S = 0.1
+
+
+@click.command()
+@click.option("--flatten", is_flag=True, help="Also cancel entries and close every position.")
+@click.option("--reason", default="halted by hand", show_default=True)
+@click.pass_obj
+def halt(context: Context, *, flatten: bool, reason: str) -> None:
+    """Stop all new risk at once. Only `resume` lets the desk go on; closing and protective orders still pass."""
+    from trading_bot.domain.records import CommandAction
+    from trading_bot.execution.clock import SystemWallClock
+    from trading_bot.risk.halt import write_halt_file
+
+    context.home.prepare()
+    write_halt_file(context.home.halt_file, getpass.getuser(), reason, SystemWallClock().now())
+    click.echo("HALT is in place: nothing that adds risk is sent any more.")
+    _tell(context, CommandAction.FLATTEN if flatten else CommandAction.HALT, reason)
+
+
+@click.command(name="reduce-only")
+@click.option("--reason", default="reduced by hand", show_default=True)
+@click.pass_obj
+def reduce_only(context: Context, *, reason: str) -> None:
+    """Let only closing and protective orders pass."""
+    from trading_bot.domain.records import CommandAction
+
+    _tell(context, CommandAction.REDUCE_ONLY, reason)
+
+
+@click.command()
+@click.option("--reason", default="resumed by hand", show_default=True)
+@click.pass_obj
+def resume(context: Context, *, reason: str) -> None:
+    """Let a halted or reduce-only desk go on. Asks for the operator's passphrase, except on a simulated desk."""
+    from trading_bot.domain.records import CommandAction
+
+    _tell(context, CommandAction.RESUME, reason)
+
+
+def _tell(context: Context, action: str, reason: str) -> None:
+    from trading_bot.domain.records import Command, CommandAction
+    from trading_bot.execution.clock import SystemWallClock
+    from trading_bot.ports import InboxItem
+
+    command = CommandAction(action)
+    with context.journal() as journal:
+        proof = _proof(context, journal) if command is CommandAction.RESUME else ""
+        body = Command(action=command, by=getpass.getuser(), reason=reason, proof=proof).canonical()
+        item = InboxItem(f"command-{uuid.uuid4().hex}", "command", body, SystemWallClock().now())
+        journal.post(item)
+        _see_it_done(context)
+        done = _wait_for(journal, item.id)
+    if done is None:
+        raise click.ClickException("the desk has not answered yet; the command waits in its inbox. See `status`")
+    if done.refused:
+        raise click.ClickException(f"refused: {done.refused}")
+    click.echo(f"{command}: done.")
+
+
+def _proof(context: Context, journal: "SqlJournal") -> str:
+    """The operator's signed statement; nothing on a simulated desk."""
+    from trading_bot.bootstrap import RESUME, resume_fields
+    from trading_bot.cli.terminal import ask_passphrase
+    from trading_bot.execution.clock import SystemWallClock
+    from trading_bot.risk.halt import DeskSwitch
+    from trading_bot.risk.operator import sign_statement
+
+    if journal.fact("clock kind") == "simulated":
+        return ""
+    fields = resume_fields(journal, DeskSwitch(context.home.halt_file, journal).number())
+    passphrase = ask_passphrase("Operator's passphrase")
+    return sign_statement(RESUME, fields, context.operator, passphrase, SystemWallClock().now())
+
+
+def _see_it_done(context: Context) -> None:
+    """Where no desk runs, take the home and serve the inbox; where one runs, it does."""
+    from trading_bot.bootstrap import reopen
+    from trading_bot.domain.errors import HomeLockedError
+    from trading_bot.execution.clock import SystemWallClock
+
+    try:
+        with context.home.lock("command", SystemWallClock().now()):
+            reopen(context.home, context.operator).desk.session.begin()
+    except HomeLockedError:
+        return
+
+
+def _wait_for(journal: "SqlJournal", item: str) -> "CommandDone | None":
+    from trading_bot.domain.records import CommandDone
+
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        done = journal.get(CommandDone, item)
+        if done is not None or time.monotonic() > deadline:
+            return done
+        time.sleep(_PAUSE_S)

@@ -1,0 +1,71 @@
+"""What every command starts from: home, configuration, output. The only place that reads environment and folder defaults."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from trading_bot.bootstrap import Setting
+    from trading_bot.config import Config
+    from trading_bot.domain.mandate import Mode
+    from trading_bot.storage.home import Home
+    from trading_bot.storage.journal import SqlJournal
+
+OPERATOR_VARIABLE = "TRADING_BOT_OPERATOR_DIR"
+_DEFAULT_CONFIG = Path("config.yaml")
+
+
+@dataclass(frozen=True)
+class Context:
+    """Home and configuration as the command line names them."""
+
+    home_path: Path
+    config_path: Path | None
+
+    def config(self, flags: Mapping[str, Any] | None = None) -> "Config":
+        """Return the configuration with these flags on top."""
+        from trading_bot.config import load
+
+        path = self.config_path or (_DEFAULT_CONFIG if _DEFAULT_CONFIG.is_file() else None)
+        return load(path, os.environ, flags)
+
+    @property
+    def home(self) -> "Home":
+        """The desk's home."""
+        from trading_bot.storage.home import Home
+
+        return Home(self.home_path)
+
+    @property
+    def operator(self) -> Path:
+        """Folder of the operator's keys, outside the home."""
+        given = os.environ.get(OPERATOR_VARIABLE)
+        return Path(given) if given else Path.home() / ".config" / "trading-bot"
+
+    def setting(self, mode: "Mode", *, simulated: bool) -> "Setting":
+        """Return the setting of a desk that is no backtest."""
+        from trading_bot.bootstrap import Setting
+
+        return Setting(mode, simulated, self.home, self.operator)
+
+    def journal(self) -> "SqlJournal":
+        """Open the desk's journal to read it. Says what to do if there is none."""
+        from trading_bot.storage.journal import SqlJournal
+
+        if not self.home.journal.exists():
+            msg = f"{self.home_path} has no journal yet: start a desk with `orchestrator`, or name its home with --home or TRADING_BOT_HOME"
+            raise click.ClickException(msg)
+        return SqlJournal.open(self.home.journal)
+
+
+def say(value: object, *, as_json: bool, text: str) -> None:
+    """Print `value` as JSON, or `text`."""
+    click.echo(json.dumps(value, indent=2, sort_keys=True, default=str) if as_json else text)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -1,0 +1,164 @@
+"""`doctor`: one line for each thing that has to hold, PASS or FAIL, and the fix."""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import click
+
+from trading_bot.cli.context import Context, json_option
+from trading_bot.domain.errors import DeskError
+
+_OLDEST_PYTHON = (3, 11)
+_FREE_BYTES = 200 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check saw."""
+
+    name: str
+    passed: bool
+    seen: str
+    fix: str = ""
+
+
+@click.command()
+@click.option("--fast", is_flag=True, help="For a simulated home: no signed mandate is needed.")
+@json_option
+@click.pass_context
+def doctor(click_context: click.Context, *, fast: bool, as_json: bool) -> None:
+    """Check machine, home, data and mandate, each with its fix; exit status 1 if anything fails."""
+    context: Context = click_context.obj
+    checks = [c for c in _CHECKS if not (fast and c is _mandate)]
+    findings = [_guarded(check, context) for check in checks]
+    if as_json:
+        click.echo(json.dumps([asdict(f) for f in findings], indent=2))
+    else:
+        for found in findings:
+            click.echo(
+                f"{'PASS' if found.passed else 'FAIL'}  {found.name:<14} {found.seen}" + (f"\n      fix: {found.fix}" if found.fix else "")
+            )
+    if not all(f.passed for f in findings):
+        click_context.exit(1)
+
+
+def _guarded(check: "Callable[[Context], Finding]", context: Context) -> Finding:
+    """A check that cannot be made has failed; a desk's own errors say what to do."""
+    name = check.__name__.strip("_").replace("_", " ")
+    try:
+        return check(context)
+    except DeskError as error:
+        return Finding(name, passed=False, seen=error.code, fix=str(error))
+    except ImportError as error:
+        return Finding(name, passed=False, seen=str(error), fix="install the locked dependencies: make install")
+
+
+def _python(_context: Context) -> Finding:
+    seen = ".".join(map(str, sys.version_info[:3]))
+    good = sys.version_info >= _OLDEST_PYTHON
+    return Finding("python", good, seen, "" if good else "install Python 3.11 or newer and run `make install` again")
+
+
+def _libraries(_context: Context) -> Finding:
+    import numpy as np
+    import talib
+
+    rising = talib.SMA(np.arange(1.0, 11.0), timeperiod=5)[-1]
+    good = bool(rising == 8.0)  # noqa: PLR2004 - the mean of 6 to 10
+    return Finding("libraries", good, f"TA-Lib {talib.__version__}", "" if good else "reinstall TA-Lib: make install")
+
+
+def _configuration(context: Context) -> Finding:
+    config = context.config()
+    return Finding(
+        "configuration",
+        passed=True,
+        seen=f"{len(config.universe.symbols)} symbols, source {config.source.name}, broker {config.broker.name}",
+    )
+
+
+def _home(context: Context) -> Finding:
+    context.home.prepare()
+    free = shutil.disk_usage(context.home_path).free
+    good = free >= _FREE_BYTES
+    return Finding("home", good, f"{context.home_path}, {free // 2**20} MiB free", "" if good else "free some disk space")
+
+
+def _owner(context: Context) -> Finding:
+    owner = context.home.lock_owner()
+    return Finding("owner", passed=True, seen=f"running: {owner}" if owner else "no desk runs on this home")
+
+
+def _journal(context: Context) -> Finding:
+    from trading_bot.storage.audit import verify
+
+    if not context.home.journal.exists():
+        return Finding("journal", passed=True, seen="none yet")
+    result = verify(context.home.journal)
+    return Finding("journal", result.intact, f"{result.rows} rows", "" if result.intact else f"{result.problem}; restore a backup")
+
+
+def _desk_state(context: Context) -> Finding:
+    from trading_bot.domain.records import DeskState
+    from trading_bot.risk.halt import DeskSwitch
+
+    if not context.home.journal.exists():
+        return Finding("desk state", passed=True, seen="no desk yet")
+    with context.journal() as journal:
+        state, reason = DeskSwitch(context.home.halt_file, journal).explain()
+    good = state is DeskState.RUNNING
+    return Finding("desk state", good, f"{state}: {reason}", "" if good else "look at `status`; when the cause is gone: `resume`")
+
+
+def _calendar(_context: Context) -> Finding:
+    from datetime import timedelta
+
+    from trading_bot.execution.clock import SystemWallClock
+    from trading_bot.market.calendar import open_calendar
+
+    today = SystemWallClock().now().date()
+    ahead = open_calendar("XNYS").sessions(today, today + timedelta(days=30))
+    return Finding(
+        "calendar", bool(ahead), f"next session {ahead[0] if ahead else 'unknown'}", "" if ahead else "update exchange-calendars"
+    )
+
+
+def _market_data(context: Context) -> Finding:
+    from trading_bot.bootstrap import build_source
+    from trading_bot.execution.clock import SystemWallClock
+    from trading_bot.market.calendar import open_calendar
+
+    config = context.config()
+    source = build_source(config, {name: open_calendar(name) for name in ("XNYS", "24/7")}, SystemWallClock().now)
+    symbol = config.universe.symbols[0]
+    quote = source.quote(symbol, SystemWallClock().now())
+    fix = "" if quote is not None else "the source has no quote of the first symbol; check source and dates"
+    return Finding(
+        "market data", quote is not None, "no quote" if quote is None else f"{symbol} {quote.mid} at {quote.time.isoformat()}", fix
+    )
+
+
+def _mandate(context: Context) -> Finding:
+    from trading_bot.bootstrap import load_mandate
+    from trading_bot.domain.mandate import Mode
+    from trading_bot.execution.clock import SystemWallClock
+
+    mandate = load_mandate(context.config(), context.setting(Mode.PAPER, simulated=False), SystemWallClock())
+    return Finding("mandate", passed=True, seen=f"{mandate.mode}, {mandate.autonomy}, until {mandate.expires_at.isoformat()}")
+
+
+_CHECKS: tuple[Callable[[Context], Finding], ...] = (
+    _python,
+    _libraries,
+    _configuration,
+    _home,
+    _owner,
+    _journal,
+    _desk_state,
+    _calendar,
+    _market_data,
+    _mandate,
+)

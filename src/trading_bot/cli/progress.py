@@ -1,0 +1,49 @@
+"""How a run shows itself: one line for each task of a simulated day, one bar for recorded years."""
+
+from datetime import UTC
+from types import TracebackType
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from trading_bot.domain.records import TaskStatus
+from trading_bot.orchestrator.scheduler import Slot
+
+_EASTERN = ZoneInfo("America/New_York")
+_MARKS = {
+    TaskStatus.DONE: "[green]done[/]",
+    TaskStatus.SKIPPED: "[yellow]skipped[/]",
+    TaskStatus.MISSED: "[yellow]missed[/]",
+    TaskStatus.FAILED: "[red]failed[/]",
+}
+
+
+class Progress:
+    """Listens to the orchestrator and shows it. `total`: slots to come, 0 if that has no end."""
+
+    def __init__(self, total: int, *, by_session: bool = False) -> None:
+        self._console = Console(stderr=True)
+        self._by_session = by_session
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        self._bar = Bar(*columns, console=self._console, transient=True, disable=not (total and self._console.is_terminal))
+        self._task = self._bar.add_task("tasks", total=total or None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def tell(self, slot: Slot, status: TaskStatus, reason: str) -> None:
+        """Show the start or the end of a slot."""
+        if status is TaskStatus.STARTED:
+            self._bar.update(self._task, description=f"{slot.session} {slot.task}")
+            return
+        self._bar.advance(self._task)
+        if not self._by_session or status is TaskStatus.FAILED:
+            due = slot.due.replace(tzinfo=UTC).astimezone(_EASTERN)
+            self._console.print(f"{due:%Y-%m-%d %H:%M} ET  {slot.task:<13} {_MARKS[status]}  {reason}", highlight=False)

@@ -1,0 +1,163 @@
+"""`status`, `trades`, `report`, `journal export`, `audit verify`: looks at a desk without touching it."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from trading_bot.cli.context import Context, json_option
+
+if TYPE_CHECKING:
+    from trading_bot.orchestrator.status import Status
+    from trading_bot.storage.journal import SqlJournal
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def status(context: Context, *, as_json: bool) -> None:
+    """State, positions and their protection, next task."""
+    from trading_bot.cli.tables import status_table
+
+    found = _status(context)
+    if as_json:
+        click.echo(json.dumps(found.model_dump(mode="json"), indent=2))
+    else:
+        status_table(found, context.home)
+
+
+def _status(context: Context) -> "Status":
+    from trading_bot.config import Config
+    from trading_bot.domain.mandate import Mode
+    from trading_bot.execution.clock import SystemWallClock
+    from trading_bot.execution.ledger import Ledger
+    from trading_bot.market.calendar import open_calendar
+    from trading_bot.orchestrator import status as statuses
+    from trading_bot.orchestrator.scheduler import Scheduler
+    from trading_bot.risk.halt import DeskSwitch
+
+    with context.journal() as journal:
+        config = Config.model_validate_json(journal.fact("config") or "")
+        reached = journal.clock()
+        wall = SystemWallClock().now()
+        now = reached if reached is not None and journal.fact("clock kind") == "simulated" else wall
+        calendar = open_calendar("XNYS")
+        return statuses.status(
+            journal=journal,
+            ledger=Ledger(journal),
+            scheduler=Scheduler(calendar, config.schedule, journal, now),
+            switch=DeskSwitch(context.home.halt_file, journal),
+            calendar=calendar,
+            now=now,
+            mode=Mode(journal.fact("mode") or Mode.PAPER),
+            budget=config.budget.claude_usd_per_day,
+            running=context.home.lock_owner() is not None,
+        )
+
+
+@click.command()
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many of the newest to show.")
+@json_option
+@click.pass_obj
+def trades(context: Context, *, limit: int, as_json: bool) -> None:
+    """Closed trades, newest last, and what they earned."""
+    from trading_bot.cli.tables import trades_table
+    from trading_bot.execution.ledger import Ledger
+
+    with context.journal() as journal:
+        ledger = Ledger(journal)
+        closed = ledger.trades.closed[-limit:]
+        if as_json:
+            rows = [{**t.model_dump(mode="json"), "strategy": ledger.strategy_of(t)} for t in closed]
+            click.echo(json.dumps({"trades": rows, "open": [p.model_dump(mode="json") for p in ledger.books.positions.values()]}, indent=2))
+        else:
+            trades_table(closed, ledger)
+
+
+@click.command()
+@click.option("--day", help="YYYY-MM-DD; default: the newest.")
+@json_option
+@click.pass_obj
+def report(context: Context, *, day: str | None, as_json: bool) -> None:
+    """The newest daily report, or the one of a day."""
+    from trading_bot.cli.tables import report_table
+
+    pattern = f"daily_{day.replace('-', '')}.json" if day else "daily_*.json"
+    found = sorted(context.home.reports.glob(pattern))
+    if not found:
+        msg = f"{context.home.reports} has no {pattern}; reports are written at the end of a session"
+        raise click.ClickException(msg)
+    content = json.loads(found[-1].read_text("utf-8"))
+    if as_json:
+        click.echo(json.dumps(content, indent=2))
+    else:
+        report_table(content, found[-1])
+
+
+@click.group()
+def journal() -> None:
+    """The desk's append-only journal."""
+
+
+@journal.command(name="export")
+@click.option("--backtest", help="Export a backtest's journal: its name, or `latest`.")
+@click.option("--output", type=click.Path(path_type=Path), help="A file; default: standard output.")
+@click.pass_obj
+def export_(context: Context, *, backtest: str | None, output: Path | None) -> None:
+    """Print what happened as canonical JSON lines: ordered, without wall times and without recovery rows.
+
+    Without a desk's journal in the home, the newest backtest's is exported.
+    """
+    from trading_bot.storage.export import export
+
+    with _chosen(context, backtest) as chosen:
+        lines = export(chosen)
+        if output is None:
+            for line in lines:
+                click.echo(line)
+        else:
+            output.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+
+def _chosen(context: Context, backtest: str | None) -> "SqlJournal":
+    from trading_bot.storage.journal import SqlJournal
+
+    if backtest is None and context.home.journal.exists():
+        return context.journal()
+    runs = sorted(context.home.backtests.glob("*/journal.db"), key=lambda path: path.stat().st_mtime_ns)
+    wanted = [path for path in runs if backtest in {None, "latest", path.parent.name}]
+    if not wanted:
+        return context.journal()
+    return SqlJournal.open(wanted[-1])
+
+
+@click.group()
+def audit() -> None:
+    """The hash chain over every journal row."""
+
+
+@audit.command()
+@json_option
+@click.pass_context
+def verify(click_context: click.Context, *, as_json: bool) -> None:
+    """Read the whole journal against its hashes and the heads anchored in reports; exit status 1 if a row is not as written."""
+    from trading_bot.storage.audit import verify as verify_chain
+
+    context: Context = click_context.obj
+    context.journal().close()
+    anchors = [_anchor(path) for path in sorted(context.home.reports.glob("[dw]*_*.json"))]
+    result = verify_chain(context.home.journal, anchors)
+    intact = f"intact: {result.rows} rows, {len(anchors)} anchors in reports, head {result.head[:16]}"
+    text = intact if result.intact else f"NOT INTACT at row {result.first_bad}: {result.problem}"
+    click.echo(
+        json.dumps({**result.model_dump(mode="json"), "intact": result.intact, "anchors": len(anchors)}, indent=2) if as_json else text
+    )
+    if not result.intact:
+        click_context.exit(1)
+
+
+def _anchor(path: Path) -> tuple[int, str]:
+    """The head of the chain that a report names."""
+    found = json.loads(path.read_text("utf-8"))["audit"]
+    return int(found["rows"]), str(found["hash"])

@@ -1,0 +1,173 @@
+"""Tables for people. Everything shown comes from the journal or a report; nothing is computed here but sums."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from trading_bot.domain.proposals import Decision, Effect, Proposal, ProposalKind, Verdict, VerdictOutcome
+from trading_bot.domain.records import EquityPoint
+from trading_bot.domain.research import Analysis, Screening
+from trading_bot.domain.trades import RoundTrip
+from trading_bot.execution.ledger import Ledger
+from trading_bot.execution.protection import guarded
+from trading_bot.orchestrator.status import Status
+from trading_bot.ports import Journal
+from trading_bot.storage.home import Home
+
+if TYPE_CHECKING:
+    from trading_bot.bootstrap import Assembly
+
+_OUT = Console(highlight=False)
+
+
+def closing_table(assembly: "Assembly", session: date | None) -> None:
+    """What a session came to: screened, proposed, vetoed and by which rule, filled, protected, earned."""
+    journal, ledger = assembly.journal, assembly.desk.engine.ledger
+    if session is not None:
+        _OUT.print(_research_table(journal, session))
+        _OUT.print(_trade_table(journal, ledger, session))
+    _earned(journal, ledger)
+    _OUT.print(f"journal  {assembly.home.journal}\nreports  {assembly.home.reports}")
+
+
+def _research_table(journal: Journal, session: date) -> Table:
+    table = Table(title=f"Session {session}: what was looked at", title_justify="left")
+    for column in ("symbol", "screen score", "analysis", "proposal", "gate", "rules that spoke"):
+        table.add_column(column)
+    decisions = [d for d in journal.all(Decision) if d.task_run.startswith(session.isoformat()) and d.output]
+    screening = next((Screening.model_validate_json(d.output) for d in decisions if d.workflow == "screen"), None)
+    analyses = {d.subject: Analysis.model_validate_json(d.output) for d in decisions if d.workflow == "analyze"}
+    proposals = {p.symbol: p for p in journal.all(Proposal) if p.at.date() == session and p.action is ProposalKind.OPEN}
+    verdicts = {v.proposal_id: v for v in journal.all(Verdict)}
+    for candidate in screening.candidates if screening is not None else ():
+        analysis, proposal = analyses.get(candidate.symbol), proposals.get(candidate.symbol)
+        verdict = verdicts.get(proposal.id) if proposal is not None else None
+        table.add_row(
+            candidate.symbol,
+            f"{candidate.score:.0f}",
+            "-" if analysis is None else f"{analysis.recommendation} {analysis.score:.0f}",
+            "-" if proposal is None else f"{proposal.style} {proposal.entry}, stop {proposal.stop_loss}",
+            "-" if verdict is None else f"{verdict.outcome} {verdict.quantity:f}",
+            "-" if verdict is None else _spoken(verdict),
+        )
+    eliminated = len(screening.eliminated) if screening is not None else 0
+    table.caption = f"{eliminated} symbols did not pass the screen"
+    return table
+
+
+def _spoken(verdict: Verdict) -> str:
+    return "; ".join(f"{f.rule}: {f.actual} (limit {f.limit})" for f in verdict.findings) or "none"
+
+
+def _trade_table(journal: Journal, ledger: Ledger, session: date) -> Table:
+    table = Table(title="Held at the end", title_justify="left")
+    for column in ("symbol", "quantity", "average price", "stop", "protected"):
+        table.add_column(column, justify="left" if column == "symbol" else "right")
+    books = ledger.books
+    for symbol, position in sorted(books.positions.items()):
+        share = guarded(books, symbol) / abs(position.quantity)
+        table.add_row(symbol, f"{position.quantity:f}", f"{position.average_price:.2f}", str(books.stops.get(symbol, "-")), f"{share:.0%}")
+    closed = [t for t in ledger.trades.closed if t.closed_at.date() == session]
+    won = sum((t.profit for t in closed), Decimal(0))
+    table.caption = f"{len(closed)} trades closed this session, profit {won:.2f}; {_vetoes(journal, session)}"
+    return table
+
+
+def _vetoes(journal: Journal, session: date) -> str:
+    rejected = [v for v in journal.all(Verdict) if v.at.date() == session and v.outcome is VerdictOutcome.REJECTED]
+    rules = Counter(f.rule for v in rejected for f in v.findings if f.effect is Effect.REJECT)
+    return f"vetoed: {', '.join(f'{rule} {n}' for rule, n in sorted(rules.items())) or 'none'}"
+
+
+def _earned(journal: Journal, ledger: Ledger) -> None:
+    points = journal.all(EquityPoint)
+    if points:
+        earned = points[-1].equity - ledger.deposit
+        _OUT.print(f"equity   {points[-1].equity:,.2f} ({earned:+,.2f} since the start; fees {ledger.books.fees:,.2f})")
+
+
+def status_table(found: Status, home: Home) -> None:
+    """A desk's state."""
+    table = Table(title=f"Desk in {home.path}", title_justify="left", show_header=False)
+    rows: Iterable[tuple[str, object]] = (
+        ("running", "yes" if found.running else "no"),
+        ("mode", found.mode),
+        ("time", found.time.isoformat()),
+        ("desk", f"{found.desk_state} ({found.desk_state_reason})"),
+        ("workflow", found.workflow_state),
+        ("equity, cash", f"{found.equity:,.2f}, {found.cash:,.2f}"),
+        ("trades today", found.trades_today),
+        ("next task", "-" if found.next_task is None else f"{found.next_task.task} at {found.next_task.due.isoformat()}"),
+        ("model cost today", f"{found.daily_cost} USD, {found.budget_remaining} left"),
+        ("unresolved orders", found.unresolved),
+    )
+    for name, value in rows:
+        table.add_row(name, str(value))
+    for held in found.positions:
+        stop = "NO STOP" if held.stop is None else f"stop {held.stop}"
+        table.add_row(held.symbol, f"{held.quantity:f} at {held.average_price:.2f}, {stop}, protected {held.protected:f}")
+    _OUT.print(table)
+
+
+def trades_table(closed: Sequence[RoundTrip], ledger: Ledger) -> None:
+    """Closed trades and their sum."""
+    table = Table(title="Closed trades", title_justify="left")
+    for column in ("closed", "symbol", "side", "quantity", "entry", "exit", "by", "profit"):
+        table.add_column(column)
+    for t in closed:
+        prices = (f"{t.entry_price:.2f}", f"{t.exit_price:.2f}")
+        table.add_row(f"{t.closed_at:%Y-%m-%d %H:%M}", t.symbol, t.side, f"{t.quantity:f}", *prices, t.exit_role, f"{t.profit:,.2f}")
+    table.caption = f"profit of these {sum((t.profit for t in closed), Decimal(0)):,.2f}; open positions: {len(ledger.books.positions)}"
+    _OUT.print(table)
+
+
+def report_table(content: Mapping[str, Any], path: Path) -> None:
+    """The heart of a daily report."""
+    table = Table(title=f"{content['session']}: {content['review']['grade']}", title_justify="left", show_header=False)
+    for name, value in (("profit", content["profit"]), ("equity", content["equity"]["end"]), ("summary", content["review"]["summary"])):
+        table.add_row(name, str(value))
+    for observation in content["review"]["observations"]:
+        table.add_row("seen", observation)
+    for recommendation in content["review"]["recommendations"]:
+        table.add_row("look at", recommendation)
+    table.caption = str(path)
+    _OUT.print(table)
+
+
+_FIGURES = (
+    ("total return", "total_return", "{:.2%}"),
+    ("CAGR", "cagr", "{:.2%}"),
+    ("Sharpe", "sharpe", "{:.2f}"),
+    ("Sortino", "sortino", "{:.2f}"),
+    ("maximum drawdown", "max_drawdown", "{:.2%}"),
+    ("win rate", "win_rate", "{:.1%}"),
+    ("profit factor", "profit_factor", "{:.2f}"),
+    ("trades", "trades", "{}"),
+    ("exposure", "exposure", "{:.1%}"),
+    ("turnover a year", "turnover", "{:.2f}"),
+    ("costs", "costs", "{}"),
+)
+
+
+def backtest_table(report: Mapping[str, Any], path: Path, journal: Path) -> None:
+    """Figures of a run, buy and hold beside them."""
+    period, ours, theirs = report["period"], report["performance"], report["benchmark"]["performance"]
+    table = Table(title=f"{period['first']} to {period['last']}, {period['sessions']} sessions", title_justify="left")
+    for column in ("", "desk", "buy and hold"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, key, form in _FIGURES:
+        held = theirs[key] if key not in {"win_rate", "profit_factor", "trades", "turnover", "costs"} else None
+        table.add_row(name, *("-" if value is None else form.format(value) for value in (ours[key], held)))
+    marks = sorted({f"{d['symbol']} {d['timeframe']}" for d in report["data"] if d["prices"] != "as traded"})
+    table.caption = f"NOT AS TRADED: {', '.join(marks)}" if marks else "prices as traded"
+    _OUT.print(table)
+    for status, reasons in report["tasks_skipped"].items():
+        for reason, count in reasons.items():
+            _OUT.print(f"{count} tasks {status}: {reason}")
+    _OUT.print(f"report   {path}\njournal  {journal}")

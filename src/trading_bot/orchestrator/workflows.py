@@ -1,0 +1,183 @@
+"""The workflows of the day: thin functions over the ports. Each returns how it ended and why.
+
+    pre-market   screen, analyse the best three, plan those that pass, keep the proposals for the open
+    market-open  look at what is held, then judge each proposal again on fresh quotes and execute
+    monitor      profit and loss, exits
+    end-of-day   mark to the close, brake, review, report
+    weekly       the same over a week
+
+Numbers come from tools, orders from the engine: nothing here computes or sends.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+from trading_bot.domain.proposals import Proposal, ProposalKind, Verdict
+from trading_bot.domain.records import EquityPoint, TaskStatus
+from trading_bot.domain.research import Analysis, EntryPlan, Recommendation, Screening
+from trading_bot.domain.values import DecisionId, ProposalId, Symbol, derive_id
+from trading_bot.orchestrator.desk import Desk
+from trading_bot.orchestrator.reviewing import review_day, review_week
+from trading_bot.orchestrator.scheduler import Slot
+from trading_bot.orchestrator.workflow import Event
+from trading_bot.risk.gate import verdict_id
+
+Ending = tuple[TaskStatus, str]
+
+_ANALYSED = 3
+_HORIZON_DAYS = 20
+_KEPT_AFTER_OPEN = timedelta(minutes=30)
+_SPREAD_PAUSE = timedelta(seconds=30)
+_ENTERS = frozenset({Recommendation.STRONG_BUY, Recommendation.BUY})
+
+
+def pre_market(desk: Desk, slot: Slot) -> Ending:
+    """Screen, analyse, plan; file proposals for the open."""
+    desk.workflow.fire(Event.SCREEN)
+    _, screening = desk.decide(slot, "screen", "market", Screening, lambda d: desk.analyst.screen(desk.brief(d)))
+    candidates = screening.candidates[:_ANALYSED] if screening is not None else ()
+    filed = [p for p in (_research(desk, slot, c.symbol) for c in candidates) if p is not None]
+    desk.workflow.fire(Event.FINISH, candidates=str(len(candidates)), proposals=str(len(filed)))
+    return TaskStatus.DONE, f"{len(candidates)} analysed, {len(filed)} proposed"
+
+
+def _research(desk: Desk, slot: Slot, symbol: Symbol) -> Proposal | None:
+    desk.workflow.fire(Event.ANALYZE, symbol=symbol)
+    _, analysis = desk.decide(slot, "analyze", symbol, Analysis, lambda d: desk.analyst.analyze(desk.brief(d), symbol))
+    if analysis is None or analysis.stop is None or analysis.recommendation not in _ENTERS:
+        return None
+    desk.workflow.fire(Event.OPTIMIZE, symbol=symbol)
+    decision, plan = desk.decide(slot, "optimize", symbol, EntryPlan, lambda d: desk.analyst.optimize(desk.brief(d), analysis))
+    if plan is None:
+        return None
+    proposal = _to_proposal(desk, slot, decision, analysis, plan)
+    desk.journal.append(proposal)
+    return proposal
+
+
+def _to_proposal(desk: Desk, slot: Slot, decision: DecisionId, analysis: Analysis, plan: EntryPlan) -> Proposal:
+    return Proposal(
+        at=desk.clock.now(),
+        id=ProposalId(derive_id("proposal", decision)),
+        decision_id=decision,
+        action=ProposalKind.OPEN,
+        symbol=plan.symbol,
+        side=plan.side,
+        strategy="momentum",
+        style=plan.style,
+        entry=plan.entry,
+        stop_loss=plan.stop_loss,
+        targets=plan.targets,
+        exposure=plan.exposure,
+        confidence=analysis.confidence,
+        horizon_days=_HORIZON_DAYS,
+        thesis=f"{analysis.thesis} {plan.reason}"[:2000],
+        analyst=desk.analyst.name,
+        expires_at=desk.calendar.hours(slot.session)[0] + _KEPT_AFTER_OPEN,
+    )
+
+
+def market_open(desk: Desk, slot: Slot) -> Ending:
+    """Exits first, then the morning's proposals as soon as their quotes are fresh and their spreads sane."""
+    desk.workflow.fire(Event.MONITOR)
+    exits = _look_after(desk, slot, _with_price(desk))
+    desk.workflow.fire(Event.EXECUTE, exits=str(exits))
+    waiting = _unjudged(desk, slot)
+    deadline = slot.due + slot.grace
+    entered = 0
+    while waiting:
+        late = desk.clock.now() >= deadline
+        ready = [p for p in waiting if late or desk.tradable(p.symbol)]
+        verdicts = [desk.engine.handle(p) for p in ready]
+        entered += sum(1 for v in verdicts if v is not None and v.digests)
+        waiting = [p for p in waiting if p not in ready]
+        if waiting and not desk.wait(min(desk.clock.now() + _SPREAD_PAUSE, deadline)):
+            break
+    _mark(desk, slot, slot.task)
+    desk.workflow.fire(Event.FINISH, entered=str(entered))
+    return TaskStatus.DONE, f"{exits} exits, {entered} entered"
+
+
+def _unjudged(desk: Desk, slot: Slot) -> list[Proposal]:
+    opening = desk.calendar.hours(slot.session)[0]
+    filed = (p for p in desk.journal.all(Proposal) if p.action is ProposalKind.OPEN and p.expires_at >= opening)
+    return [p for p in filed if p.at.date() == slot.due.date() and desk.journal.get(Verdict, verdict_id(p.id)) is None]
+
+
+def monitor(desk: Desk, slot: Slot) -> Ending:
+    """Look after what is held, as far as there are fresh prices."""
+    desk.workflow.fire(Event.MONITOR)
+    priced = _with_price(desk)
+    if not priced:
+        desk.workflow.fire(Event.FINISH)
+        return TaskStatus.SKIPPED, "no price"
+    exits = _look_after(desk, slot, priced)
+    _mark(desk, slot, slot.task)
+    desk.workflow.fire(Event.FINISH, exits=str(exits))
+    return TaskStatus.DONE, f"{exits} exits"
+
+
+def _with_price(desk: Desk) -> list[Symbol]:
+    """Universe and holdings that have a fresh quote."""
+    return [s for s in sorted({*desk.universe, *desk.engine.ledger.books.positions}) if desk.fresh(s)]
+
+
+def _look_after(desk: Desk, slot: Slot, priced: Sequence[Symbol]) -> int:
+    """Ask the analyst about the positions that have a price, carry out what it proposes, return how many orders were allowed."""
+    if not set(priced) & set(desk.engine.ledger.books.positions):
+        return 0
+    _, proposals = desk.decide(slot, "monitor", "positions", tuple[Proposal, ...], lambda d: desk.analyst.monitor(desk.brief(d, priced)))
+    verdicts = [desk.engine.handle(p) for p in proposals or ()]
+    return sum(1 for v in verdicts if v is not None and v.digests)
+
+
+def _mark(desk: Desk, slot: Slot, label: str) -> EquityPoint:
+    """Journal the account's worth once for each label."""
+    known = desk.journal.get(EquityPoint, f"{slot.session.isoformat()}:{label}")
+    if known is not None:
+        return known
+    books, marks = desk.engine.ledger.books, desk.engine.marks()
+    opening = desk.calendar.hours(slot.session)[0]
+    quotes = {s: desk.view.quote(s) for s in books.positions}
+    point = EquityPoint(
+        at=desk.clock.now(),
+        session=slot.session,
+        label=label,
+        equity=books.equity(marks),
+        cash=books.cash,
+        exposure=sum((abs(p.market_value(marks[s])) for s, p in books.positions.items()), Decimal(0)),
+        stale=tuple(s for s, q in sorted(quotes.items()) if q is None or q.time < opening),
+    )
+    desk.journal.append(point)
+    desk.engine.ledger.note_equity(point)
+    return point
+
+
+def end_of_day(desk: Desk, slot: Slot) -> Ending:
+    """Mark to the close, compare with the broker, apply the brakes, review, report."""
+    desk.workflow.fire(Event.REVIEW_DAY)
+    desk.engine.reconcile()
+    point = _mark(desk, slot, "close")
+    desk.engine.brake()
+    grade = review_day(desk, slot)
+    desk.workflow.fire(Event.FINISH, equity=str(point.equity), grade=grade)
+    return TaskStatus.DONE, f"equity {point.equity:.2f}, {grade}"
+
+
+def weekly(desk: Desk, slot: Slot) -> Ending:
+    """Review the week. Backtests of alternatives belong to the research room; until it is there they are recorded as skipped."""
+    desk.workflow.fire(Event.REVIEW_WEEK)
+    grade = review_week(desk, slot)
+    desk.workflow.fire(Event.BACKTEST)
+    desk.workflow.fire(Event.FINISH, grade=grade, backtests="skipped: no research room yet")
+    return TaskStatus.DONE, f"{grade}; backtests of alternatives skipped: no research room yet"
+
+
+WORKFLOWS: dict[str, Callable[[Desk, Slot], Ending]] = {
+    "pre-market": pre_market,
+    "market-open": market_open,
+    "monitor": monitor,
+    "end-of-day": end_of_day,
+    "weekly": weekly,
+}
