@@ -31,12 +31,12 @@ from trading_bot.market.view import AsOfView
 from trading_bot.orchestrator.desk import Desk
 from trading_bot.orchestrator.scheduler import NEW_YORK, Scheduler
 from trading_bot.orchestrator.workflow import Workflow
+from trading_bot.plugins import BROKERS, SOURCES, third_party
 from trading_bot.ports import Broker, Calendar, Clock, Journal, MarketSource, WallClock
 from trading_bot.risk import mandate as mandates
 from trading_bot.risk.halt import DeskSwitch
 from trading_bot.risk.operator import pinned_key, verify_statement
 from trading_bot.sources.files import FileSource
-from trading_bot.sources.registry import third_party
 from trading_bot.sources.synthetic import SyntheticSource
 from trading_bot.storage.home import Home
 from trading_bot.storage.journal import SqlJournal
@@ -204,7 +204,8 @@ def build_source(config: Config, calendars: Mapping[str, Calendar], now: Callabl
         return FileSource(settings.files, instruments, lookup, settings.spread_bps)
     if settings.name == "synthetic":
         return SyntheticSource(config.seed, settings.synthetic, instruments, lookup, settings.spread_bps, partial(_horizon, now, last))
-    return third_party(settings.name)(settings, instruments, lookup)
+    brought: MarketSource = third_party(SOURCES, settings.name)(settings, instruments, lookup)
+    return brought
 
 
 def _horizon(now: Callable[[], datetime], last: date | None) -> date:
@@ -247,8 +248,8 @@ def _first_morning(config: Config, setting: Setting, calendar: Calendar) -> date
 
 def _broker(config: Config, setting: Setting, source: MarketSource, calendars: Mapping[str, Calendar], clock: Clock) -> Broker:
     if config.broker.name != "paper":
-        msg = f"broker {config.broker.name} is not known; this version has: paper"
-        raise ConfigError(msg)
+        brought: Broker = third_party(BROKERS, config.broker.name)(config.broker, source, calendars.__getitem__, clock)
+        return brought
     store = MemoryVenueStore() if setting.mode is Mode.BACKTEST else SqliteVenueStore(setting.home.paper)
     return PaperBroker(store, source, calendars.__getitem__, clock, config.broker)
 

@@ -1,0 +1,43 @@
+"""Parts that other packages bring, by entry point: market-data sources and brokers.
+
+An entry point names a factory. Refuses a name that nobody brings, a factory that cannot be imported, and two packages under one name.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from trading_bot.domain.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of part: the setting that names it, its entry point group, and the names that need no package."""
+
+    setting: str
+    group: str
+    built_in: tuple[str, ...]
+
+
+SOURCES = Kind("source.name", "trading_bot.sources", ("files", "synthetic"))
+"""Factories `(SourceSettings, instruments, calendars) -> MarketSource`."""
+BROKERS = Kind("broker.name", "trading_bot.brokers", ("paper",))
+"""Factories `(BrokerSettings, MarketSource, calendars, Clock) -> Broker`."""
+
+
+def third_party(kind: Kind, name: str, installed: Iterable[EntryPoint] | None = None) -> Callable[..., Any]:
+    """Return the factory called `name`; `installed` defaults to what this environment has. Raises ConfigError."""
+    points = tuple(entry_points(group=kind.group) if installed is None else installed)
+    mine = [point for point in points if point.name == name]
+    if len(mine) != 1:
+        known = ", ".join(sorted({*kind.built_in, *(point.name for point in points)}))
+        trouble = f"{len(mine)} installed packages bring it; remove all but one" if mine else f"known are {known}"
+        msg = f"{kind.setting}: {name!r} cannot be used: {trouble}"
+        raise ConfigError(msg)
+    try:
+        factory: Callable[..., Any] = mine[0].load()
+    except (ImportError, AttributeError) as error:
+        msg = f"{kind.setting}: {name!r} ({mine[0].value}) cannot be imported: {error}; install what it needs"
+        raise ConfigError(msg) from error
+    return factory
