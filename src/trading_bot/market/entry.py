@@ -14,7 +14,7 @@ from trading_bot.domain.research import Analysis, EntryPlan, Recommendation, Reg
 from trading_bot.market.screen import extension
 from trading_bot.market.snapshot import Snapshot
 
-EXTENDED_ATR = 1.5
+EXTENDED_ATR = 2.0
 """A price further above SMA 20 waits for a pullback."""
 TARGETS = ((Decimal("1.5"), Decimal("0.5")), (Decimal("2.5"), Decimal("0.5")))
 """Multiples of the risk, and the share of the position that leaves there."""

@@ -2,16 +2,22 @@
 
 Promises that row n depends on rows up to n alone, and that a bar which is not finite and positive spoils only the rows
 that need it: TA-Lib would answer 0.0 for every later RSI, so each unbroken run of good bars is reckoned by itself.
-Refuses to answer where there is no answer: too few bars, or a flat market in which a ratio is 0/0, give NaN.
+Refuses to answer where there is no answer: too few bars, or a flat market in which a ratio is 0/0, give NaN. Of
+pandas-ta-classic's catalogue it refuses what reads later bars.
 """
 
+import inspect
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
 import talib
 
+from trading_bot.domain.errors import BadBarsError, ConfigError, NoDataError
 from trading_bot.market.levels import swings
 
 _Arrays = tuple[np.ndarray, ...]
@@ -140,3 +146,65 @@ def _is_flat(high: np.ndarray, low: np.ndarray, bars: int, smoothing: int) -> np
     for later in range(1, smoothing):
         spread[later:] |= flat[:-later]
     return spread
+
+
+_LEFT_OUT = {
+    **dict.fromkeys(("dpo", "ichimoku", "tos_stdevall"), "it reads later bars"),
+    **dict.fromkeys(("vp", "beta", "correl", "ma", "mavp"), "it is no series of one symbol's bars"),
+    **dict.fromkeys(("long_run", "short_run", "tsignals", "xsignals"), "it reads other indicators, not bars"),
+}
+"""What the catalogue leaves out, and why."""
+_PARAMETERS_LEFT_OUT = frozenset({"offset", "centered", "lookahead", "fillna", "fill_method"})
+"""Parameters that could bring later bars into earlier rows."""
+
+
+@cache
+def catalogue() -> tuple[str, ...]:
+    """Names that `indicator` knows, sorted."""
+    known = {name for names in _pandas_ta().Category.values() for name in names}
+    return tuple(sorted(known - _LEFT_OUT.keys()))
+
+
+def indicator(name: str, frame: pd.DataFrame, **parameters: float | str | bool) -> pd.DataFrame:
+    """Return the columns of pandas-ta-classic's indicator `name` over bars `open high low close volume`, on their index.
+
+    `parameters` are the library's own (`length=10`). ConfigError for an unknown name or parameter, BadBarsError for a bar
+    that is not finite and positive, NoDataError for too few bars.
+    """
+    function = _catalogued(name)
+    accepted = inspect.signature(function).parameters
+    refused = sorted(one for one in parameters if one in _PARAMETERS_LEFT_OUT or one not in accepted)
+    if refused:
+        msg = f"indicator {name} takes no {', '.join(refused)} here; it takes {', '.join(accepted.keys() - _PARAMETERS_LEFT_OUT)}"
+        raise ConfigError(msg)
+    bad = [column for column in frame if not _is_good(str(column), frame[column].to_numpy(dtype=np.float64)).all()]
+    if bad:
+        msg = f"indicator {name}: {', '.join(map(str, bad))} holds a value that is not finite and positive; repair or cut the bars first"
+        raise BadBarsError(msg)
+    inputs = {key: frame[key.rstrip("_")].astype(np.float64) for key in accepted if key.rstrip("_") in frame}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the library divides by 0 in warm-up and uses what pandas deprecates
+        answer = function(**inputs, **parameters)
+    columns = [part for part in (answer if isinstance(answer, tuple) else (answer,)) if part is not None]
+    if not columns:
+        msg = f"indicator {name} needs more than {len(frame)} bars"
+        raise NoDataError(msg)
+    return pd.concat(columns, axis="columns")
+
+
+def _catalogued(name: str) -> Callable[..., pd.DataFrame | pd.Series | tuple[pd.Series | None, ...] | None]:
+    if name not in catalogue():
+        msg = f"indicator {name!r} is not in the catalogue: {_LEFT_OUT.get(name, 'there is none of this name')}"
+        raise ConfigError(msg)
+    function: Callable[..., pd.DataFrame] = getattr(_pandas_ta(), name)
+    return function
+
+
+@cache
+def _pandas_ta() -> ModuleType:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the library uses what pandas 3.1 deprecates
+        import pandas_ta_classic  # noqa: PLC0415 - heavy, and most runs need none of it
+
+    module: ModuleType = pandas_ta_classic
+    return module

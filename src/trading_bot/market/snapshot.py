@@ -6,8 +6,8 @@ Promises that what cannot be known is None. Refuses to look at a symbol with few
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-
-import numpy as np
+from math import isfinite
+from weakref import ReferenceType, ref
 
 from trading_bot.domain.market import Feed, Timeframe
 from trading_bot.domain.values import Symbol
@@ -80,17 +80,41 @@ def ratio(value: float | None, base: float | None) -> float | None:
     return value / base if value is not None and base else None
 
 
+class _Taken:
+    """Snapshots of one view at one moment: while the clock stands, every step of a workflow asks for the same ones."""
+
+    def __init__(self) -> None:
+        self._view: ReferenceType[View] | None = None
+        self._moment: datetime | None = None
+        self._snapshots: dict[tuple[Symbol, Timeframe], Snapshot | None] = {}
+
+    def get(self, view: View, symbol: Symbol, timeframe: Timeframe) -> Snapshot | None:
+        moment = view.now()
+        if self._view is None or self._view() is not view or self._moment != moment:
+            self._view, self._moment, self._snapshots = ref(view), moment, {}
+        if (symbol, timeframe) not in self._snapshots:
+            self._snapshots[symbol, timeframe] = _take(view, symbol, timeframe)
+        return self._snapshots[symbol, timeframe]
+
+
+_TAKEN = _Taken()
+
+
 def take(view: View, symbol: Symbol, timeframe: Timeframe = Timeframe.DAY) -> Snapshot | None:
     """Return the snapshot of `symbol` now, None if it has fewer than `LEAST_BARS` closed bars.
 
     NoDataError if the source does not have the symbol, SourceFailedError if it did not answer.
     """
+    return _TAKEN.get(view, symbol, timeframe)
+
+
+def _take(view: View, symbol: Symbol, timeframe: Timeframe) -> Snapshot | None:
     table = view.indicators(symbol, timeframe).to_numpy()
     if len(table) < LEAST_BARS:
         return None
     last = view.bars(symbol, timeframe, 1)
     opening, high, low, price, volume = last.to_numpy()[0].tolist()
-    values = {name: value for name, value in zip(COLUMNS, table[-1].tolist(), strict=True) if np.isfinite(value)}
+    values = {name: value for name, value in zip(COLUMNS, table[-1].tolist(), strict=True) if isfinite(value)}
     levels = find_levels(table[-LOOKBACK:, _SWINGS], price, values.get("atr_14", 0.0))
     return Snapshot(
         symbol=symbol,
