@@ -142,12 +142,16 @@ class Engine:
         self.pump()
         return ruling.verdict
 
+    def cancel(self, client_order_id: ClientOrderId) -> None:
+        """Cancel a working order and book what comes of it."""
+        self._broker.cancel(client_order_id)
+        self.pump()
+
     def flatten(self, command: str) -> None:
         """Cancel working entries and close every position. `command` names who asked, once: the same again does nothing."""
         for order in self.ledger.books.working_orders():
             if order.role is OrderRole.ENTRY:
-                self._broker.cancel(order.client_order_id)
-        self.pump()
+                self.cancel(order.client_order_id)
         for symbol in sorted(self.ledger.books.positions):
             decision = DecisionId(derive_id("flatten", command))
             self._carry_out(rule_on_flatten(self._exit(symbol), decision))
