@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from trading_bot.domain.errors import NoDataError
+from trading_bot.domain.errors import BadBarsError, NoDataError
 from trading_bot.domain.research import Regime
 from trading_bot.domain.values import Symbol
 from trading_bot.market.snapshot import Snapshot, take
@@ -91,5 +91,5 @@ def _is_volatile(snapshot: Snapshot) -> bool:
 def _snapshot(view: View, symbol: Symbol) -> Snapshot | None:
     try:
         return take(view, symbol)
-    except NoDataError:
+    except (NoDataError, BadBarsError):
         return None

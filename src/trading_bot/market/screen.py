@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import log10
 
-from trading_bot.domain.errors import NoDataError
+from trading_bot.domain.errors import BadBarsError, NoDataError
 from trading_bot.domain.market import Feed
 from trading_bot.domain.research import Candidate, Check, Elimination, Screening
 from trading_bot.domain.values import Symbol
@@ -121,6 +121,8 @@ def _judge(view: View, symbol: Symbol, rules: ScreenRules) -> Candidate | Elimin
         reason = f"fewer than {LEAST_BARS} daily bars" if snapshot is None else _why_stale(view, snapshot)
     except NoDataError as error:
         return Elimination(symbol=symbol, reason=f"no data: {error}")
+    except BadBarsError as error:
+        return Elimination(symbol=symbol, reason=f"bad data: {error}")
     if snapshot is None or reason:
         return Elimination(symbol=symbol, reason=reason)
     failed = next((check for check in filters(snapshot, rules) if not check.passed), None)

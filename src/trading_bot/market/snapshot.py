@@ -9,6 +9,7 @@ from datetime import datetime
 from math import isfinite
 from weakref import ReferenceType, ref
 
+from trading_bot.domain.errors import BadBarsError
 from trading_bot.domain.market import Feed, Timeframe
 from trading_bot.domain.values import Symbol
 from trading_bot.market.indicators import COLUMNS
@@ -84,17 +85,16 @@ class _Taken:
     """Snapshots of one view at one moment: while the clock stands, every step of a workflow asks for the same ones."""
 
     def __init__(self) -> None:
-        self._view: ReferenceType[View] | None = None
-        self._moment: datetime | None = None
-        self._snapshots: dict[tuple[Symbol, Timeframe], Snapshot | None] = {}
+        self._state: tuple[ReferenceType[View], datetime, dict[tuple[Symbol, Timeframe], Snapshot | None]] | None = None
 
     def get(self, view: View, symbol: Symbol, timeframe: Timeframe) -> Snapshot | None:
-        moment = view.now()
-        if self._view is None or self._view() is not view or self._moment != moment:
-            self._view, self._moment, self._snapshots = ref(view), moment, {}
-        if (symbol, timeframe) not in self._snapshots:
-            self._snapshots[symbol, timeframe] = _take(view, symbol, timeframe)
-        return self._snapshots[symbol, timeframe]
+        state, moment = self._state, view.now()
+        if state is None or state[0]() is not view or state[1] != moment:
+            self._state = state = (ref(view), moment, {})
+        snapshots = state[2]
+        if (symbol, timeframe) not in snapshots:
+            snapshots[symbol, timeframe] = _take(view, symbol, timeframe)
+        return snapshots[symbol, timeframe]
 
 
 _TAKEN = _Taken()
@@ -103,7 +103,8 @@ _TAKEN = _Taken()
 def take(view: View, symbol: Symbol, timeframe: Timeframe = Timeframe.DAY) -> Snapshot | None:
     """Return the snapshot of `symbol` now, None if it has fewer than `LEAST_BARS` closed bars.
 
-    NoDataError if the source does not have the symbol, SourceFailedError if it did not answer.
+    NoDataError if the source does not have the symbol, BadBarsError if its last bar or its actions cannot be used,
+    SourceFailedError if the source did not answer.
     """
     return _TAKEN.get(view, symbol, timeframe)
 
@@ -114,6 +115,9 @@ def _take(view: View, symbol: Symbol, timeframe: Timeframe) -> Snapshot | None:
         return None
     last = view.bars(symbol, timeframe, 1)
     opening, high, low, price, volume = last.to_numpy()[0].tolist()
+    if not all(map(isfinite, (opening, high, low, price, volume))) or min(opening, high, low, price) <= 0 or volume < 0:
+        msg = f"{symbol}: the bar of {last.index[0]} is not finite and positive; let the source repair or drop it"
+        raise BadBarsError(msg)
     values = {name: value for name, value in zip(COLUMNS, table[-1].tolist(), strict=True) if isfinite(value)}
     levels = find_levels(table[-LOOKBACK:, _SWINGS], price, values.get("atr_14", 0.0))
     return Snapshot(
