@@ -115,6 +115,17 @@ def exchange_series() -> Callable[[MarketSource, BarSeries], None]:
 
 
 @pytest.fixture(scope="session")
+def announce() -> Callable[[MarketSource, CorporateAction], None]:
+    """Let the source know of another action."""
+
+    def tell(source: MarketSource, action: CorporateAction) -> None:
+        assert isinstance(source, Shelf)
+        source.events[action.symbol] = (*source.actions(action.symbol), action)
+
+    return tell
+
+
+@pytest.fixture(scope="session")
 def cut() -> Callable[[BarSeries, datetime], BarSeries]:
     """The series as it was at a moment: bars that had closed."""
 
@@ -125,40 +136,42 @@ def cut() -> Callable[[BarSeries, datetime], BarSeries]:
     return cut_at
 
 
+INDICATORS = {
+    "sma_20": 98.0,
+    "sma_50": 95.0,
+    "rsi_14": 60.0,
+    "macd_histogram": 0.3,
+    "atr_14": 1.0,
+    "adx_14": 20.0,
+    "volume_sma_5": 2e6,
+    "volume_sma_20": 2e6,
+    "dollar_volume_sma_20": 2e8,
+}
+BULLISH = Snapshot(
+    symbol=AAA,
+    time=datetime.combine(date(2024, 3, 5), time(11), UTC),
+    bar=datetime.combine(date(2024, 3, 4), time(14, 30), UTC),
+    bars=300,
+    open=99.0,
+    high=101.0,
+    low=98.5,
+    price=100.0,
+    volume=2e6,
+    feed=Feed.CONSOLIDATED,
+    indicators=INDICATORS,
+    support=None,
+    resistance=None,
+)
+
+
 @pytest.fixture(scope="session")
 def snapshot() -> Callable[..., Snapshot]:
-    """A bullish share at 100; keywords change fields, or indicators where they name one."""
-    indicators = {
-        "sma_20": 98.0,
-        "sma_50": 95.0,
-        "rsi_14": 60.0,
-        "macd_histogram": 0.3,
-        "atr_14": 1.0,
-        "adx_14": 20.0,
-        "volume_sma_5": 2e6,
-        "volume_sma_20": 2e6,
-        "dollar_volume_sma_20": 2e8,
-    }
-    sound = Snapshot(
-        symbol=AAA,
-        time=datetime.combine(date(2024, 3, 5), time(11), UTC),
-        bar=datetime.combine(date(2024, 3, 4), time(14, 30), UTC),
-        bars=300,
-        open=99.0,
-        high=101.0,
-        low=98.5,
-        price=100.0,
-        volume=2e6,
-        feed=Feed.CONSOLIDATED,
-        indicators=indicators,
-        support=None,
-        resistance=None,
-    )
+    """A bullish share at 100; keywords change fields, or indicators where they name one (None: unknown)."""
 
     def make(**changed: object) -> Snapshot:
         fields = {name: value for name, value in changed.items() if name in Snapshot.__dataclass_fields__}
-        values = {**indicators, **{name: value for name, value in changed.items() if name not in fields}}
+        values = {**INDICATORS, **{name: value for name, value in changed.items() if name not in fields}}
         known = {name: value for name, value in values.items() if isinstance(value, float)}
-        return replace(sound, indicators=known, **fields)  # type: ignore[arg-type]  # fields of every type
+        return replace(BULLISH, indicators=known, **fields)  # type: ignore[arg-type]  # fields of every type
 
     return make

@@ -89,6 +89,13 @@ def test_a_market_that_never_closes_has_a_session_every_utc_day(day: date) -> No
     assert ALWAYS.sessions(ALWAYS.previous_session(day), day) == (day - timedelta(days=1), day)
 
 
+def test_a_session_counts_as_closed_from_its_closing_time_on() -> None:
+    """At 21:00 UTC, not a microsecond before."""
+    close = NEW_YORK.hours(date(2024, 3, 5))[1]
+    assert last_closed(NEW_YORK, close) == date(2024, 3, 5)
+    assert last_closed(NEW_YORK, close - timedelta(microseconds=1)) == date(2024, 3, 4)
+
+
 def test_a_calendar_is_built_once_and_an_unknown_one_is_refused() -> None:
     """The same object again; a typo names the choices."""
     assert open_calendar("XNYS") is NEW_YORK

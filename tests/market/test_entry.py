@@ -47,6 +47,20 @@ def test_a_pullback_waits_at_the_support_if_that_is_nearer(snapshot: Snapshots) 
     assert (found.style, found.entry, found.stop_loss) == (EntryStyle.PULLBACK, Decimal("99.00"), Decimal("98.00"))
 
 
+def test_prices_between_ticks_are_rounded_against_us(snapshot: Snapshots) -> None:
+    """Now at 100.004: pay 100.01, stop 98.004 at 98.00. On a pullback to 97.508: bid 97.50, stop 95.508 at 95.50."""
+    now, later = plan(snapshot(price=100.004, sma_20=98.5)), plan(snapshot(price=100.004, sma_20=97.508))
+    assert now is not None
+    assert later is not None
+    assert (now.entry, now.stop_loss) == (Decimal("100.01"), Decimal("98.00"))
+    assert (later.entry, later.stop_loss) == (Decimal("97.50"), Decimal("95.50"))
+
+
+def test_a_pullback_whose_stop_falls_on_the_same_tick_is_no_plan(snapshot: Snapshots) -> None:
+    """With a tick of 5, an entry wanted at 97.5 and a stop at 95.5 are both 95."""
+    assert plan(snapshot(sma_20=97.5), Instrument(symbol=Symbol("AAA"), tick_size=Decimal(5))) is None
+
+
 def test_where_the_analysis_finds_no_trade_there_is_no_plan(snapshot: Snapshots) -> None:
     """A weak score, and a stop inside the noise."""
     assert plan(snapshot(rsi_14=80.0, macd_histogram=-1.0, volume=1.0)) is None

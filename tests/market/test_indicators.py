@@ -57,6 +57,15 @@ def test_a_flat_market_has_no_rsi_and_no_stochastic(random_bars: Callable[..., B
     assert compute(random_bars().frame).iloc[-1].drop(["swing_high", "swing_low"]).notna().all()
 
 
+def test_a_stochastic_is_unknown_until_its_smoothing_has_left_the_flat_market(random_bars: Callable[..., BarSeries]) -> None:
+    """30 flat bars: the 14-bar range is flat last on bar 29, and averages of 3 and 3 hold it up to bar 33."""
+    frame = random_bars(80).frame.copy()
+    frame.iloc[:30, :4] = 50.0
+    unknown = compute(frame)["stoch_d"].isna()
+    assert unknown.iloc[:34].all()
+    assert not unknown.iloc[34:].any()
+
+
 def test_one_bad_bar_spoils_only_the_rows_that_need_it(random_bars: Callable[..., BarSeries]) -> None:
     """After a NaN close everything starts again, as on bars that begin behind it."""
     frame = random_bars().frame.copy()

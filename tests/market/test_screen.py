@@ -164,6 +164,14 @@ def test_a_source_that_fails_is_an_error_and_no_elimination(random_bars: Bars, s
         screen(AsOfView(source, lambda: datetime(2023, 1, 3, tzinfo=UTC)), [AAA])
 
 
+def test_two_views_at_one_moment_do_not_share_their_snapshots(random_bars: Bars, shelve: Shelve) -> None:
+    """Each sees its own source."""
+    series = [random_bars(100, seed=seed) for seed in (1, 2)]
+    views = [AsOfView(shelve(one), lambda: end_of(series[0])) for one in series]
+    found = [take(view, AAA) for view in views]
+    assert [one.price for one in found if one is not None] == [one.frame["close"].iloc[-1] for one in series]
+
+
 def test_a_snapshot_is_the_last_closed_bar_and_its_indicators(random_bars: Bars, shelve: Shelve) -> None:
     """Values by name; an unknown name is a mistake, an unknown value None."""
     series = random_bars(100)

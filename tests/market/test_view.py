@@ -141,7 +141,19 @@ def test_adjusted_nvda_history_is_the_published_split_adjusted_series(shared: Pa
     np.testing.assert_allclose(view.bars(AAA, DAY, 270)["close"], wanted.loc[printed["date"]], rtol=2e-4)
 
 
-def test_a_new_series_or_a_new_action_of_a_live_source_is_seen_at_once(
+def test_an_action_that_a_live_source_learns_of_is_seen_at_once(
+    random_bars: Bars, shelve: Shelve, announce: Callable[[MarketSource, CorporateAction], None]
+) -> None:
+    """A split entered late still divides."""
+    series = random_bars(20)
+    source = shelve(series)
+    view = AsOfView(source, lambda: end_of(series, 19))
+    assert view.bars(AAA, DAY, 20)["close"].iloc[0] == series.frame["close"].iloc[0]
+    announce(source, split(series, 10, "4"))
+    assert view.bars(AAA, DAY, 20)["close"].iloc[0] == series.frame["close"].iloc[0] / 4
+
+
+def test_a_new_series_of_a_live_source_is_seen_at_once(
     random_bars: Bars, shelve: Shelve, exchange_series: Callable[[MarketSource, BarSeries], None]
 ) -> None:
     """Nothing of the old one is kept."""

@@ -64,7 +64,7 @@ def daily_from(series: BarSeries, calendar: Calendar) -> BarSeries:
     opens, closes = _stamps([opening for opening, _ in hours]), _stamps([closing for _, closing in hours])
     starts = index.tz_convert(None).to_numpy("datetime64[ns]")
     number = np.searchsorted(opens, starts, side="right") - 1
-    inside = (number >= 0) & (starts < np.append(closes, _NEVER)[number])
+    inside = starts < np.append(closes, _NEVER)[number]  # number -1, before the first opening, reads the NEVER
     grouped = series.frame[inside].groupby(number[inside])
     frame = grouped.agg({"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"})
     last_ends = pd.Series(series.ends[inside]).groupby(number[inside]).max().to_numpy("datetime64[ns]")

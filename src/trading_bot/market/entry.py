@@ -45,12 +45,12 @@ def plan_entry(analysis: Analysis, snapshot: Snapshot, instrument: Instrument, r
         return None
     entry = instrument.round_price(wanted, Rounding.UP if style is EntryStyle.NOW else Rounding.DOWN)
     stop = instrument.round_price(stop_wanted, Rounding.DOWN)
+    if stop >= entry:
+        return None
     targets = tuple(
         Target(price=instrument.round_price(entry + multiple * (entry - stop), Rounding.DOWN), fraction=share)
         for multiple, share in TARGETS
     )
-    if stop >= entry:
-        return None
     return EntryPlan(
         symbol=analysis.symbol,
         side=Side.BUY,
