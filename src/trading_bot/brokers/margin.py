@@ -1,16 +1,15 @@
-"""What an account may carry: equity, requirements, buying power. Pure, in cash quanta.
+"""What an account may carry: equity, requirements, buying power, in cash quanta.
 
 A long needs its value divided by the instrument's leverage cap (1: a cash account); a short needs its proceeds and half its
 value more, 150 % in all (Regulation T, 12 CFR 220.12); maintenance is 30 % of a short's value. Working entries reserve what they
 would need. Refuses to sell anyone out: a margin call is the desk's business.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from trading_bot.brokers.state import Holding, State
-from trading_bot.domain.values import Symbol
+from trading_bot.brokers.state import Holding, State, VenueOrder
+from trading_bot.brokers.tape import Prices
 
 _SHORT_INITIAL = Fraction(1, 2)
 _SHORT_MAINTENANCE = Fraction(3, 10)
@@ -31,20 +30,42 @@ def requirement(side: int, value: int, leverage: Fraction) -> int:
     return -(-value * share.numerator // share.denominator)
 
 
-def standing(state: State, mark: Callable[[Holding], int], leverage: Callable[[Symbol], Fraction]) -> Standing:
-    """Return how the account stands. `mark`: value of a holding in quanta, negative for a short."""
+def standing(state: State, prices: Prices) -> Standing:
+    """Return how the account stands at the middle of the newest quotes (at entry prices before the first quote)."""
     equity, needed, maintenance = state.cash, 0, 0
     for holding in state.holdings.values():
-        value = mark(holding)
+        value = _value(holding, prices, state.clock)
         equity += value
-        needed += requirement(holding.lots, abs(value), leverage(holding.symbol))
+        needed += requirement(holding.lots, abs(value), Fraction(prices.instrument(holding.symbol).leverage_cap))
         maintenance += round(_SHORT_MAINTENANCE * -value) if value < 0 else 0
     for order in state.orders.values():
-        lots = adding(order.side, order.remaining, state.lots(order.symbol))
-        needed += requirement(order.side, lots * order.reserve * order.units.worth, leverage(order.symbol))
+        needed += need(order, order.reserve, state, prices)
     return Standing(equity, equity - needed, maintenance)
+
+
+def need(order: VenueOrder, price: int, state: State, prices: Prices) -> int:
+    """What `order` would take from what is available if it filled at `price` ticks; 0 for what closes a position."""
+    lots = 0 if order.is_exit else adding(order.side, order.remaining, state.lots(order.symbol))
+    leverage = Fraction(prices.instrument(order.symbol).leverage_cap)
+    return requirement(order.side, lots * price * order.units.worth, leverage)
+
+
+def covers(state: State, order: VenueOrder, price: int, prices: Prices) -> bool:
+    """Whether the account can carry a fill of `order` at `price`, beyond what it reserves."""
+    if order.is_exit or price <= order.reserve:
+        return True
+    more = need(order, price, state, prices) - need(order, order.reserve, state, prices)
+    return more <= standing(state, prices).available
 
 
 def adding(side: int, lots: int, held: int) -> int:
     """Lots by which an order of `lots` would open or enlarge a position, beyond closing what is `held` on the other side."""
     return max(lots - max(-side * held, 0), 0)
+
+
+def _value(holding: Holding, prices: Prices, at: int) -> int:
+    """Signed value in quanta."""
+    quote = prices.quote(holding.symbol, at)
+    if quote is None:
+        return holding.cost if holding.lots > 0 else -holding.cost
+    return holding.lots * (quote.bid + quote.ask) * holding.units.worth // 2

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from trading_bot.brokers import intake
-from trading_bot.brokers.margin import Standing, standing
-from trading_bot.brokers.state import Holding, SleepingLeg, State, VenueOrder
+from trading_bot.brokers.margin import standing
+from trading_bot.brokers.state import SleepingLeg, State, VenueOrder
 from trading_bot.brokers.tape import Prices
 from trading_bot.brokers.timeline import Rules, Timeline
 from trading_bot.brokers.units import cash, moment, quanta, stamp
@@ -21,10 +21,10 @@ from trading_bot.brokers.venue import Venue
 from trading_bot.brokers.venue_store import Changes, Ledger, VenueStore
 from trading_bot.config import BrokerSettings
 from trading_bot.domain.books import Account, Position
-from trading_bot.domain.errors import NoDataError, OrderNotFoundError, OrderRejectedError
+from trading_bot.domain.errors import NoDataError, OrderNotFoundError, OrderRejectedError, StorageError
 from trading_bot.domain.events import BrokerEvent, CashReason
 from trading_bot.domain.orders import ApprovedOrder, Order, OrderClass, OrderRole, OrderSpec, OrderState
-from trading_bot.domain.values import ClientOrderId, Symbol
+from trading_bot.domain.values import ClientOrderId
 from trading_bot.ports import Calendar, Clock, MarketSource
 
 _CANCELED = "canceled on request"
@@ -55,7 +55,7 @@ class PaperBroker:
     def account(self) -> Account:
         """Cash, equity and buying power now."""
         with self._turn() as (_, venue):
-            found = self._standing(venue.state)
+            found = standing(venue.state, self._prices)
             return Account(
                 account_id=self._settings.account,
                 cash=cash(venue.state.cash),
@@ -166,7 +166,7 @@ class PaperBroker:
             state=judged,
             quote=self._prices.quote(spec.symbol, state.clock),
             slippage=self._slippage,
-            available=self._standing(judged).available,
+            available=standing(judged, self._prices).available,
             known=known,
         )
 
@@ -192,22 +192,21 @@ class PaperBroker:
             return venue
         if state.version == self._reached[0]:
             state.clock = max(state.clock, self._reached[1])
+        else:
+            self._check_grid(state)
         venue = Venue(state, self._settings.fees)
         if now > state.clock:
             self._timeline.advance(venue, now)
         return venue
 
-    def _standing(self, state: State) -> Standing:
-        def mark(holding: Holding) -> int:
-            quote = self._prices.quote(holding.symbol, state.clock)
-            if quote is None:
-                return holding.cost if holding.lots > 0 else -holding.cost
-            return holding.lots * (quote.bid + quote.ask) * holding.units.worth // 2
-
-        return standing(state, mark, self._leverage)
-
-    def _leverage(self, symbol: Symbol) -> Fraction:
-        return Fraction(self._prices.instrument(symbol).leverage_cap)
+    def _check_grid(self, state: State) -> None:
+        """StorageError if an instrument's grid is not the one on which its orders and positions were written."""
+        written = {held.symbol: held.units for held in state.holdings.values()} | {o.symbol: o.units for o in state.orders.values()}
+        for symbol, old in sorted(written.items()):
+            now = self._prices.units(symbol)
+            if now != old:
+                was = f"{symbol} was traded on tick {old.tick} and lot {old.lot}"
+                raise StorageError(f"{was}, and is configured with {now.tick} and {now.lot}: set tick_size and lot_size back")
 
 
 def _find(ledger: Ledger, venue: Venue, client_order_id: ClientOrderId) -> VenueOrder | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from trading_bot.brokers.margin import covers
 from trading_bot.brokers.matching import (
     BUY,
     TickBar,
@@ -34,6 +35,7 @@ from trading_bot.domain.values import Symbol
 _FAR = 2**61
 _ANYTHING = Band(_FAR, -_FAR)
 _DAYS_OF_YEAR = 365
+NOT_COVERED = "buying power no longer covers it"
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,14 @@ class Timeline:
             if symbol in symbols:
                 found = min(found, tape.next_moment(after, min(found, until), _band(state.working(symbol))) or found)
         expiries = (o.expires for o in state.orders.values() if o.expires is not None and o.expires > after)
-        found = min(found, *expiries, found)
+        found = min((found, *expiries))
         if any(holding.lots < 0 for holding in state.holdings.values()):
             found = min(found, (after // DAY + 1) * DAY)
         return found if found <= until else None
 
     def _happen(self, venue: Venue, at: int) -> None:
         state = venue.state
+        state.clock = at
         symbols = sorted({*state.holdings, *(order.symbol for order in state.orders.values())})
         for symbol in symbols:
             self._bar_ends(venue, symbol, at)
@@ -96,7 +99,6 @@ class Timeline:
             self._corporate_actions(venue, symbol, at)
         for symbol in symbols:
             self._bar_begins(venue, symbol, at)
-        state.clock = at
 
     # -- bars ------------------------------------------------------------------------------------------------------
 
@@ -127,7 +129,14 @@ class Timeline:
         room, bar = self._room_at_quote(order, at)
         lots = min(order.remaining, room)
         if price is not None and lots > 0:
+            self._take(venue, order, lots, price, at, bar)
+
+    def _take(self, venue: Venue, order: VenueOrder, lots: int, price: int, at: int, bar: int) -> None:  # noqa: PLR0913, PLR0917 - a fill
+        """Fill an order that takes what is there, unless its price ran away from the account."""
+        if covers(venue.state, order, price, self._prices):
             venue.fill(order, lots, price, at, maker=False, bar=bar)
+        else:
+            venue.end(order, OrderState.CANCELED, NOT_COVERED, at)
 
     def _room_at_quote(self, order: VenueOrder, at: int) -> tuple[int, int]:
         """Lots that `order` may take now, and the start of the bar they count against.
@@ -178,7 +187,7 @@ class Timeline:
             order = venue.keep(replace(order, triggered=True, active_from=bar.end))
             if order.limit is None and room > 0:
                 price = stopped_inside(order.side, stop, bar, half, self._rules.slippage_bps)
-                venue.fill(order, room, price, bar.end, maker=False, bar=bar.start)
+                self._take(venue, order, room, price, bar.end, bar.start)
         elif order.limit is not None and order.active_from <= bar.start and traded_through(order.side, order.limit, bar):
             lots = min(room, rested)
             if lots > 0:

@@ -117,6 +117,8 @@ class SqliteVenueStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
+        self._last: State | None = None
+        """What was last committed or read here: it is the file's state as long as the version is the same."""
         with _translated(path):
             self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
         try:
@@ -134,9 +136,11 @@ class SqliteVenueStore:
         """One turn, in one exclusive transaction."""
         with self._lock, _translated(self._path):
             self._connection.execute("BEGIN EXCLUSIVE")
+            ledger = _SqliteLedger(self._connection, self._path, self._last)
             try:
-                yield _SqliteLedger(self._connection, self._path)
+                yield ledger
                 self._connection.execute("COMMIT")
+                self._last = ledger.last
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
@@ -161,9 +165,10 @@ class SqliteVenueStore:
 class _SqliteLedger:
     """The file during one turn."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, last: State | None) -> None:
         self._connection = connection
         self._path = path
+        self.last = last
 
     def load(self, account: str) -> State | None:
         row = self._connection.execute(rows.READ_ACCOUNT).fetchone()
@@ -172,16 +177,17 @@ class _SqliteLedger:
         owner, state = rows.state(row)
         if owner != account:
             raise HomeMismatchError(f"{self._path} is the paper account {owner}, not {account}: set broker.account, or use another home")
-        for holding in self._connection.execute(rows.READ_HOLDINGS):
-            held = rows.holding(holding)
-            state.holdings[held.symbol] = held
-        for order in self._connection.execute(rows.READ_WORKING):
-            working = rows.order(order)
-            state.orders[working.number] = working
-        return state
+        if self.last is None or self.last.version != state.version:
+            held = (rows.holding(row) for row in self._connection.execute(rows.READ_HOLDINGS))
+            state.holdings = {holding.symbol: holding for holding in held}
+            working = (rows.order(row) for row in self._connection.execute(rows.READ_WORKING))
+            state.orders = {order.number: order for order in working}
+            self.last = state
+        return self.last.copy()
 
     def save(self, changes: Changes) -> None:
         connection, state = self._connection, changes.state
+        self.last = state
         connection.execute(rows.WRITE_ACCOUNT, rows.account_row(changes.account, state))
         connection.execute(rows.CLEAR_HOLDINGS)
         connection.executemany(rows.WRITE_HOLDING, [rows.holding_row(h) for h in state.holdings.values()])
