@@ -40,7 +40,7 @@ def wide_symbols() -> str:
     """All symbols of the wide file."""
     import pandas as pd
 
-    table = pd.read_parquet(DATA / "us_daily_wide", columns=["symbol"])
+    table = pd.read_parquet(next((DATA / "us_daily_wide").glob("*.parquet")), columns=["symbol"])
     return ",".join(sorted(table["symbol"].unique()))
 
 
@@ -48,7 +48,6 @@ def order_latency() -> None:
     """Time from a proposal to the paper broker's acceptance of its orders, verdict and intents durable before they are sent."""
     sys.path.insert(0, str(ROOT / "tests"))
     from builders import proposal
-
     from trading_bot import config
     from trading_bot.bootstrap import Setting, build
     from trading_bot.domain.mandate import Mode
@@ -64,7 +63,8 @@ def order_latency() -> None:
         desk.session.wait(opening)
         for number in range(ORDERS):
             symbol = desk.universe[number % len(desk.universe)]
-            mid = desk.view.quote(symbol).mid
+            quote = desk.view.quote(symbol)
+            mid = Decimal(0) if quote is None else quote.mid
             level = desk.view.instrument(symbol).round_price
             wanted = proposal(
                 at=desk.clock.now(),
@@ -83,9 +83,13 @@ def order_latency() -> None:
             taken.append((time.perf_counter() - begin, bool(verdict and verdict.digests)))
             for order in desk.engine.ledger.books.working_orders(symbol):
                 desk.engine.cancel(order.client_order_id)
-    sent = sorted(seconds for seconds, allowed in taken if allowed)
+    cold, warm = taken[: len(desk.universe)], taken[len(desk.universe) :]
+    sent = sorted(seconds for seconds, allowed in warm if allowed)
     middle, late = statistics.median(sent), sent[int(len(sent) * 0.99) - 1]
-    print(f"{'proposal to accepted order, durable':<44} p50 {middle * 1e3:.2f} ms, p99 {late * 1e3:.2f} ms  (goal p99 under 5 ms)  {len(sent)} orders")
+    figures = f"p50 {middle * 1e3:.2f} ms, p99 {late * 1e3:.2f} ms  (goal p99 under 5 ms)  {len(sent)} orders"
+    print(f"{'proposal to accepted order, durable':<44} {figures}")
+    first = statistics.median(seconds for seconds, _ in cold)
+    print(f"{'the same, first order in a symbol':<44} p50 {first * 1e3:.0f} ms, its market data read too")
 
 
 def main() -> None:
@@ -98,9 +102,20 @@ def main() -> None:
     year = ("--start", "2024-01-02", "--end", "2024-12-31")
     runs: tuple[Callable[[], None], ...] = (
         lambda: backtest("2024, 5 symbols, daily", "10 s", "--data", core, "--symbols", "AAPL,SPY,QQQ,TSLA,NVDA", *year),
-        lambda: backtest("2024, AAPL and SPY, daily and 5 minutes", "60 s", "--data", core, "--data", intraday, "--symbols", "AAPL,SPY", *year),
         lambda: backtest(
-            "2022-2024, 128 symbols, daily", "120 s, 1 GiB", "--data", wide, "--symbols", wide_symbols(), "--start", "2022-01-03", "--end", "2024-12-31"
+            "2024, AAPL and SPY, daily and 5 minutes", "60 s", "--data", core, "--data", intraday, "--symbols", "AAPL,SPY", *year
+        ),
+        lambda: backtest(
+            "2022-2024, 128 symbols, daily",
+            "120 s, 1 GiB",
+            "--data",
+            wide,
+            "--symbols",
+            wide_symbols(),
+            "--start",
+            "2022-01-03",
+            "--end",
+            "2024-12-31",
         ),
     )
     for run in runs:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from builders import AAPL, NOW, instrument, mandate
 
+from builders import AAPL, NOW, instrument, mandate
 from trading_bot import config
 from trading_bot.brokers.paper import PaperBroker
 from trading_bot.brokers.venue_store import MemoryVenueStore
@@ -85,7 +86,8 @@ class SmallDesk:
     """The parts of a desk that tests look at."""
 
     journal: Journal
-    broker: Broker
+    broker: Any
+    """The paper broker; untyped, so that a test can exchange one of its calls."""
     clock: SimulatedClock
     engine: Engine
     switch: DeskSwitch

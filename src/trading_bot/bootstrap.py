@@ -119,7 +119,7 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
 
 def reopen(home: Home, operator: Path) -> Assembly:
     """Wire the desk of a home as it was last run, to carry out a command where no desk runs. HomeError if there was none."""
-    with SqlJournal.open(home.journal) as journal:
+    with SqlJournal.look(home.journal) as journal:
         remembered, mode, clock = journal.fact("config"), journal.fact("mode"), journal.fact("clock kind")
     if remembered is None or mode is None:
         msg = f"{home.path} has never been run; start it with `orchestrator` first"

@@ -6,11 +6,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from builders import AAPL, NOW, mandate, proposal
-from desks import Bar, SmallDesk, small_desk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builders import AAPL, NOW, mandate, proposal
+from desks import Bar, SmallDesk, small_desk
 from trading_bot.domain.errors import BrokerUnavailableError, NotApprovedError, OrderRejectedError, OutcomeUnknownError
 from trading_bot.domain.events import BookedEvent
 from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent, OrderRole
@@ -52,10 +52,15 @@ def test_verdict_and_intents_are_durable_before_anything_is_sent() -> None:
 
     def looking(order: ApprovedOrder) -> Order:
         verdict = desk.journal.get(Verdict, order.verdict_id)
-        seen.append(verdict is not None and order.digest in verdict.digests and desk.journal.get(OrderIntent, order.spec.client_order_id) is not None)
-        return send(order)
+        seen.append(
+            verdict is not None
+            and order.digest in verdict.digests
+            and desk.journal.get(OrderIntent, order.spec.client_order_id) is not None
+        )
+        answer: Order = send(order)
+        return answer
 
-    desk.broker.submit = looking  # type: ignore[method-assign]
+    desk.broker.submit = looking
     desk.engine.handle(proposal())
     assert seen == [True, True]
 
@@ -148,11 +153,11 @@ def test_a_halt_between_verdict_and_send_stops_the_send(tmp_path: Path) -> None:
     send = desk.broker.submit
 
     def halting(order: ApprovedOrder) -> Order:
-        answer = send(order)
+        answer: Order = send(order)
         halt.touch()
         return answer
 
-    desk.broker.submit = halting  # type: ignore[method-assign]
+    desk.broker.submit = halting
     desk.engine.handle(proposal())
     assert [s.outcome for s in desk.journal.all(Send)] == [SendOutcome.ACKNOWLEDGED, SendOutcome.ABANDONED]
     assert desk.engine.ledger.books.positions[AAPL].quantity == 24
@@ -168,7 +173,7 @@ def test_a_send_without_an_answer_is_resolved_by_its_id_and_never_sent_under_ano
         send(order)
         raise OutcomeUnknownError("the answer was lost; the order MAY have been placed")
 
-    desk.broker.submit = losing  # type: ignore[method-assign]
+    desk.broker.submit = losing
     desk.engine.handle(proposal())
     assert desk.journal.all(Send) == ()
     desk.engine.resolve()
@@ -181,9 +186,9 @@ def test_an_order_that_never_arrived_is_sent_again_under_its_own_id_while_its_pr
     """The same two ids, once each at the venue."""
     desk = small_desk(FLAT)
     send = desk.broker.submit
-    desk.broker.submit = _raising(BrokerUnavailableError("down"))  # type: ignore[method-assign]
+    desk.broker.submit = _raising(BrokerUnavailableError("down"))
     desk.engine.handle(proposal())
-    desk.broker.submit = send  # type: ignore[method-assign]
+    desk.broker.submit = send
     desk.engine.resolve()
     desk.engine.pump()
     assert desk.engine.ledger.books.positions[AAPL].quantity == 49
@@ -194,9 +199,9 @@ def test_an_entry_that_never_arrived_is_abandoned_when_its_price_has_grown_old()
     """Two minutes later the quote of the verdict is past its limit of 90 seconds."""
     desk = small_desk(FLAT)
     send = desk.broker.submit
-    desk.broker.submit = _raising(BrokerUnavailableError("down"))  # type: ignore[method-assign]
+    desk.broker.submit = _raising(BrokerUnavailableError("down"))
     desk.engine.handle(proposal())
-    desk.broker.submit = send  # type: ignore[method-assign]
+    desk.broker.submit = send
     desk.go_to(NOW + timedelta(minutes=2))
     assert {s.outcome for s in desk.journal.all(Send)} == {SendOutcome.ABANDONED}
     assert desk.engine.ledger.books.positions == {}
@@ -205,7 +210,7 @@ def test_an_entry_that_never_arrived_is_abandoned_when_its_price_has_grown_old()
 def test_a_rejection_by_the_venue_is_recorded_and_the_day_goes_on() -> None:
     """Nothing was placed; the reason stands in the journal."""
     desk = small_desk(FLAT)
-    desk.broker.submit = _raising(OrderRejectedError("not today"))  # type: ignore[method-assign]
+    desk.broker.submit = _raising(OrderRejectedError("not today"))
     desk.engine.handle(proposal())
     assert [(s.outcome, s.reason) for s in desk.journal.all(Send)] == [(SendOutcome.REJECTED, "not today")] * 2
     assert desk.engine.ledger.books.positions == {}
@@ -235,7 +240,7 @@ def test_drift_makes_the_desk_reduce_only_and_nothing_is_traded_to_mend_it() -> 
     desk = small_desk(FLAT)
     desk.engine.handle(proposal())
     positions = desk.broker.positions()
-    desk.broker.positions = lambda: (positions[0].model_copy(update={"quantity": Decimal(60)}),)  # type: ignore[method-assign]
+    desk.broker.positions = lambda: (positions[0].model_copy(update={"quantity": Decimal(60)}),)
     before = desk.journal.count(OrderIntent)
     assert desk.engine.reconcile() == ("position AAPL: books 49, broker 60",)
     assert desk.switch.state() is DeskState.REDUCE_ONLY

@@ -1,6 +1,7 @@
 """The state machine: ten states, only the moves of its table, all of them journaled."""
 
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ def begun() -> tuple[MemoryJournal, Workflow]:
 def test_there_are_ten_states_and_each_can_be_reached_and_left() -> None:
     """No state is a dead end or unreachable."""
     assert len(WorkflowState) == 10
-    assert {after for after in TRANSITIONS.values()} == set(WorkflowState)
+    assert set(TRANSITIONS.values()) == set(WorkflowState)
     assert {before for before, _ in TRANSITIONS} == set(WorkflowState)
 
 
@@ -55,7 +56,7 @@ def test_whatever_is_fired_an_error_can_be_reset_and_every_move_is_journaled(eve
     assert workflow.fire(Event.RESET) is WorkflowState.IDLE
     rows = journal.all(Transition)
     assert len(rows) == moved + 1
-    assert all(left.after == right.before for left, right in zip(rows, rows[1:], strict=False))
+    assert all(left.after == right.before for left, right in pairwise(rows))
 
 
 def test_a_task_run_again_after_a_crash_journals_the_same_moves_once() -> None:

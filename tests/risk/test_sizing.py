@@ -1,6 +1,7 @@
 """Sizes: hand-computed, and never beyond any limit whatever the case."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -38,7 +39,7 @@ def test_risk_decides_where_the_stop_is_far() -> None:
         ("buying_power", 18, {"account": Account(account_id="paper-1", cash=CASH, equity=CASH, buying_power=Decimal(2_000))}),
     ],
 )  # fmt: skip
-def test_the_tightest_cap_decides(rule: str, expected: int, changed: dict[str, object]) -> None:
+def test_the_tightest_cap_decides(rule: str, expected: int, changed: dict[str, Any]) -> None:
     """Each cap alone, at a price of 100.01 and 3.01 of risk a share."""
     sized = size(case(**changed))
     assert sized.quantity == expected
@@ -87,7 +88,7 @@ money = st.decimals(min_value=1, max_value=1_000_000, places=2)
     exposure=st.decimals(min_value="0.01", max_value=1, places=2),
     pending=st.decimals(min_value=0, max_value=200_000, places=2),
 )
-def test_no_approved_entry_passes_any_limit(  # noqa: PLR0913 - drawn
+def test_no_approved_entry_passes_any_limit(  # noqa: PLR0913, PLR0917 - drawn
     price: Decimal, stop_share: Decimal, cash: Decimal, buying_power: Decimal, exposure: Decimal, pending: Decimal
 ) -> None:
     """Whatever is drawn, what the gate allows keeps risk, position, gross exposure and buying power."""

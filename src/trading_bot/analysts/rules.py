@@ -35,17 +35,15 @@ class RulesAnalyst:
     name = "rules"
 
     def screen(self, brief: Brief) -> Screening | None:
-        """Rank the universe by the momentum score."""
-        return screen(brief.view, brief.universe)
+        """Rank what is not held yet by the momentum score."""
+        return screen(brief.view, [s for s in brief.universe if s not in brief.books.positions])
 
     def analyze(self, brief: Brief, symbol: Symbol) -> Analysis | None:
-        """Judge one symbol by its signals; abstain where its history is too short."""
-        snapshot = take(brief.view, symbol)
-        if snapshot is None:
+        """Judge one symbol by its signals; abstain where its history is too short or its spread unknown."""
+        snapshot, quote = take(brief.view, symbol), brief.view.quote(symbol)
+        if snapshot is None or quote is None:
             return None
-        quote = brief.view.quote(symbol)
-        spread = float(quote.spread) if quote is not None else 0.0
-        return analyze(snapshot, market_regime(brief.view, brief.universe), spread)
+        return analyze(snapshot, market_regime(brief.view, brief.universe), float(quote.spread))
 
     def optimize(self, brief: Brief, analysis: Analysis) -> EntryPlan | None:
         """Plan entry, stop and targets."""

@@ -60,7 +60,7 @@ class Context:
         if not self.home.journal.exists():
             msg = f"{self.home_path} has no journal yet: start a desk with `orchestrator`, or name its home with --home or TRADING_BOT_HOME"
             raise click.ClickException(msg)
-        return SqlJournal.open(self.home.journal)
+        return SqlJournal.look(self.home.journal)
 
 
 def say(value: object, *, as_json: bool, text: str) -> None:

@@ -44,8 +44,16 @@ def _with_source(command: Any) -> Any:  # noqa: ANN401 - click's decorators
 @click.option("--cash", help="Starting cash of the paper broker in a backtest.")
 @_with_source
 @click.pass_obj
-def orchestrator(
-    context: Context, /, mode: str, *, fast: bool, sessions: int, start: datetime | None, end: datetime | None, **flags: Any
+def orchestrator(  # noqa: PLR0913 - flags of the main command
+    context: Context,
+    /,
+    mode: str,
+    *,
+    fast: bool,
+    sessions: int,
+    start: datetime | None,
+    end: datetime | None,
+    **flags: Any,  # noqa: ANN401 - options shared with `run`
 ) -> None:
     """Run the desk until it is stopped (paper, live), for some sessions (--fast), or over recorded time (backtest)."""
     from trading_bot.domain.mandate import Mode
@@ -147,7 +155,9 @@ def _backtest(context: Context, config: "Config", first: date, last: date) -> No
         raise click.UsageError(f"--end {last} is before --start {first}")
     context.home.prepare()
     with _stoppable() as stop:
-        assembly = build(config, Setting(Mode.BACKTEST, True, context.home, context.operator, first, last), stop)
+        assembly = build(
+            config, Setting(Mode.BACKTEST, simulated=True, home=context.home, operator=context.operator, first=first, last=last), stop
+        )
         period = Period(assembly.source, open_calendar, config.universe.symbols, first, last)
         check(period)
         announce(assembly, _version())

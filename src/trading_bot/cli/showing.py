@@ -38,7 +38,10 @@ def _status(context: Context) -> "Status":
     from trading_bot.risk.halt import DeskSwitch
 
     with context.journal() as journal:
-        config = Config.model_validate_json(journal.fact("config") or "")
+        remembered = journal.fact("config")
+        if remembered is None:
+            raise click.ClickException("this home's desk has not come up yet; look again in a moment")
+        config = Config.model_validate_json(remembered)
         reached = journal.clock()
         wall = SystemWallClock().now()
         now = reached if reached is not None and journal.fact("clock kind") == "simulated" else wall
@@ -129,7 +132,7 @@ def _chosen(context: Context, backtest: str | None) -> "SqlJournal":
     wanted = [path for path in runs if backtest in {None, "latest", path.parent.name}]
     if not wanted:
         return context.journal()
-    return SqlJournal.open(wanted[-1])
+    return SqlJournal.look(wanted[-1])
 
 
 @click.group()

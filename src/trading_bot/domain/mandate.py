@@ -78,7 +78,9 @@ class Discipline(Record):
     """From this many losses in a row on, sizes are multiplied by `streak_factor`."""
     streak_factor: Fraction
     suspend_losses: Count
-    """A strategy with this many losses in a row is suspended until a person resumes."""
+    """A strategy with this many losses in a row is suspended."""
+    suspend_days: Count
+    """For so many days, or with `none` until a person resumes; its losses are counted anew afterwards."""
 
 
 class Mandate(Record):

@@ -163,12 +163,13 @@ class Engine:
         if mandate is None:
             return
         now = self._parts.clock.now()
-        for strategy, losses in losing_strategies(self.ledger.trades_since_resume(), mandate.discipline).items():
-            if strategy in self.ledger.suspended:
-                continue
-            suspension = StrategySuspension(at=now, strategy=strategy, suspended=True, reason=f"{losses} losses in a row")
-            self._journal.append(suspension)
-            self.ledger.note_suspension(suspension)
+        days = mandate.discipline.suspend_days
+        for strategy, since in tuple(self.ledger.suspended.items()):
+            if days != "none" and now - since >= timedelta(days=days):
+                self._suspend(strategy, suspended=False, reason=f"{days} days are over")
+        for strategy, losses in losing_strategies(self.ledger.trades_at_stake(), mandate.discipline).items():
+            if strategy not in self.ledger.suspended:
+                self._suspend(strategy, suspended=True, reason=f"{losses} losses in a row")
         limit, high = mandate.limits.drawdown, self.ledger.equity_high
         reached = limit != "none" and high > 0 and 1 - self.ledger.equity_last_close / high >= limit
         if reached and self._parts.switch.state() is DeskState.RUNNING:
@@ -176,12 +177,14 @@ class Engine:
 
     def resumed(self, by: str) -> None:
         """A person let the desk go on: suspended strategies trade again, drawdown counts from here."""
-        now = self._parts.clock.now()
-        self.ledger.note_resume(now)
+        self.ledger.note_resume()
         for strategy in sorted(self.ledger.suspended):
-            lifted = StrategySuspension(at=now, strategy=strategy, suspended=False, reason=f"resumed by {by}")
-            self._journal.append(lifted)
-            self.ledger.note_suspension(lifted)
+            self._suspend(strategy, suspended=False, reason=f"resumed by {by}")
+
+    def _suspend(self, strategy: str, *, suspended: bool, reason: str) -> None:
+        record = StrategySuspension(at=self._parts.clock.now(), strategy=strategy, suspended=suspended, reason=reason)
+        self._journal.append(record)
+        self.ledger.note_suspension(record)
 
     def marks(self) -> dict[Symbol, Decimal]:
         """Newest visible price of every held symbol: the quote's middle, else the last close, else the average price."""

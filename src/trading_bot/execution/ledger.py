@@ -29,7 +29,8 @@ class Ledger:
         self.pending: dict[ClientOrderId, OrderIntent] = {}
         """Intents without a definite end of their sending."""
         self.intents: list[OrderIntent] = []
-        self.suspended: set[str] = set()
+        self.suspended: dict[str, datetime] = {}
+        """Suspended strategies, and since when."""
         self.events: list[BrokerEvent] = []
         """Everything that the venue told, in its order."""
         self.deposit = ZERO
@@ -37,7 +38,7 @@ class Ledger:
         self.equity_high = ZERO
         self.equity_last_close = ZERO
         self.equity_newest = ZERO
-        self._resumed_at: datetime | None = None
+        self._lifted: dict[str, datetime] = {}
         self._strategies: dict[ProposalId, str] = {}
         self._intent_of: dict[ClientOrderId, OrderIntent] = {}
         self._load(journal)
@@ -57,7 +58,7 @@ class Ledger:
             if isinstance(mark, EquityPoint):
                 self.note_equity(mark)
             else:
-                self.note_resume(mark.at)
+                self.note_resume()
 
     def note_proposal(self, proposal: Proposal) -> None:
         """Remember whose strategy a proposal is."""
@@ -94,17 +95,20 @@ class Ledger:
 
     def note_suspension(self, suspension: StrategySuspension) -> None:
         """Take in a strategy's suspension or return."""
-        (self.suspended.add if suspension.suspended else self.suspended.discard)(suspension.strategy)
+        if suspension.suspended:
+            self.suspended[suspension.strategy] = suspension.at
+        else:
+            self.suspended.pop(suspension.strategy, None)
+            self._lifted[suspension.strategy] = suspension.at
 
-    def note_resume(self, at: datetime) -> None:
-        """A person let the desk go on: drawdown and losing streaks of strategies count from here."""
+    def note_resume(self) -> None:
+        """A person let the desk go on: drawdown counts from the newest equity."""
         self.equity_high = self.equity_newest
-        self._resumed_at = at
 
-    def trades_since_resume(self) -> Iterable[tuple[str, RoundTrip]]:
-        """Strategy and closed trade, oldest first, since a person last let the desk go on."""
-        closed = self.trades.closed
-        return [(self.strategy_of(t), t) for t in closed if self._resumed_at is None or t.closed_at > self._resumed_at]
+    def trades_at_stake(self) -> Iterable[tuple[str, RoundTrip]]:
+        """Strategy and closed trade, oldest first, without those from before a strategy's last suspension ended."""
+        named = ((self.strategy_of(trade), trade) for trade in self.trades.closed)
+        return [(s, t) for s, t in named if s not in self._lifted or t.closed_at > self._lifted[s]]
 
     def entries_since(self, moment: datetime) -> int:
         """Number of proposals that were entered at or after `moment`."""

@@ -10,7 +10,7 @@ Numbers come from tools, orders from the engine: nothing here computes or sends.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trading_bot.domain.proposals import Proposal, ProposalKind, Verdict
@@ -19,7 +19,7 @@ from trading_bot.domain.research import Analysis, EntryPlan, Recommendation, Scr
 from trading_bot.domain.values import DecisionId, ProposalId, Symbol, derive_id
 from trading_bot.orchestrator.desk import Desk
 from trading_bot.orchestrator.reviewing import review_day, review_week
-from trading_bot.orchestrator.scheduler import Slot
+from trading_bot.orchestrator.scheduler import NEW_YORK, Slot
 from trading_bot.orchestrator.workflow import Event
 from trading_bot.risk.gate import verdict_id
 
@@ -83,26 +83,31 @@ def market_open(desk: Desk, slot: Slot) -> Ending:
     desk.workflow.fire(Event.MONITOR)
     exits = _look_after(desk, slot, _with_price(desk))
     desk.workflow.fire(Event.EXECUTE, exits=str(exits))
-    waiting = _unjudged(desk, slot)
-    deadline = slot.due + slot.grace
-    entered = 0
-    while waiting:
-        late = desk.clock.now() >= deadline
-        ready = [p for p in waiting if late or desk.tradable(p.symbol)]
-        verdicts = [desk.engine.handle(p) for p in ready]
-        entered += sum(1 for v in verdicts if v is not None and v.digests)
-        waiting = [p for p in waiting if p not in ready]
-        if waiting and not desk.wait(min(desk.clock.now() + _SPREAD_PAUSE, deadline)):
-            break
+    filed = _filed(desk, slot)
+    _execute(desk, filed, slot.due + slot.grace)
     _mark(desk, slot, slot.task)
+    entered = sum(1 for p in filed if (v := desk.journal.get(Verdict, verdict_id(p.id))) is not None and v.digests)
     desk.workflow.fire(Event.FINISH, entered=str(entered))
     return TaskStatus.DONE, f"{exits} exits, {entered} entered"
 
 
-def _unjudged(desk: Desk, slot: Slot) -> list[Proposal]:
-    opening = desk.calendar.hours(slot.session)[0]
-    filed = (p for p in desk.journal.all(Proposal) if p.action is ProposalKind.OPEN and p.expires_at >= opening)
-    return [p for p in filed if p.at.date() == slot.due.date() and desk.journal.get(Verdict, verdict_id(p.id)) is None]
+def _filed(desk: Desk, slot: Slot) -> list[Proposal]:
+    """Proposals to open of the slot's session, judged or not."""
+    filed = (p for p in desk.journal.all(Proposal) if p.action is ProposalKind.OPEN)
+    return [p for p in filed if p.at.astimezone(NEW_YORK).date() == slot.session]
+
+
+def _execute(desk: Desk, filed: Sequence[Proposal], deadline: datetime) -> None:
+    """Have each proposal judged as soon as its market is tradable, at the deadline whatever it is."""
+    waiting = [p for p in filed if desk.journal.get(Verdict, verdict_id(p.id)) is None]
+    while waiting:
+        late = desk.clock.now() >= deadline
+        ready = [p for p in waiting if late or desk.tradable(p.symbol)]
+        for proposal in ready:
+            desk.engine.handle(proposal)
+        waiting = [p for p in waiting if p not in ready]
+        if waiting and not desk.wait(min(desk.clock.now() + _SPREAD_PAUSE, deadline)):
+            return
 
 
 def monitor(desk: Desk, slot: Slot) -> Ending:
@@ -124,9 +129,10 @@ def _with_price(desk: Desk) -> list[Symbol]:
 
 
 def _look_after(desk: Desk, slot: Slot, priced: Sequence[Symbol]) -> int:
-    """Ask the analyst about the positions that have a price, carry out what it proposes, return how many orders were allowed."""
-    if not set(priced) & set(desk.engine.ledger.books.positions):
-        return 0
+    """Ask the analyst about the positions that have a price, carry out what it proposes, return how many proposals were allowed.
+
+    It is asked without positions too: a desk that is killed after its first entry must not be asked anew about it.
+    """
     _, proposals = desk.decide(slot, "monitor", "positions", tuple[Proposal, ...], lambda d: desk.analyst.monitor(desk.brief(d, priced)))
     verdicts = [desk.engine.handle(p) for p in proposals or ()]
     return sum(1 for v in verdicts if v is not None and v.digests)

@@ -191,7 +191,7 @@ def no_revenge(case: Case) -> Finding | None:
 
 
 def strategy_active(case: Case) -> Finding | None:
-    """A suspended strategy opens nothing until a person resumes it."""
+    """A suspended strategy opens nothing until its time is over or a person resumes it."""
     stopped = case.proposal.strategy in case.situation.suspended
     return reject("strategy_suspended", "active", case.proposal.strategy) if stopped else None
 

@@ -79,13 +79,22 @@ class SqlJournal:
         if the journal remembers another desk.
         """
         with ExitStack() as undo:
+            opened = cls.look(address, wall, desk)
+            undo.callback(opened.close)
+            if opened.fact("desk") != opened.desk:
+                opened.bind({"desk": opened.desk})
+            undo.pop_all()
+        return opened
+
+    @classmethod
+    def look(cls, address: str | Path, wall: WallClock | None = None, desk: str | None = None) -> "SqlJournal":
+        """Open the journal like `open`, but remember nothing: whoever looks at a home before its owner must not name its desk."""
+        with ExitStack() as undo:
             database = Database.open(address)
             undo.callback(database.close)
             with database.reading() as connection:
                 remembered = _remembered(connection, FACT + "desk")
             opened = cls(database, wall, checked_desk(desk or remembered or drawn_desk()))
-            if opened.desk != remembered:
-                opened.bind({"desk": opened.desk})
             undo.pop_all()
         return opened
 
