@@ -23,9 +23,10 @@ from trading_bot.domain.errors import OrderNotFoundError, OrderRejectedError
 from trading_bot.domain.events import BrokerEvent
 from trading_bot.domain.market import CorporateAction, Dividend, Split
 from trading_bot.domain.orders import OrderSpec
-from trading_bot.domain.values import ClientOrderId
+from trading_bot.domain.values import ClientOrderId, Symbol
 
 D = Decimal
+B = Symbol("B")
 
 COSTS: dict[str, Any] = {"slippage_bps": "3", "participation": "0.1", "fees": "us_equity", "borrow_bps_per_year": "500"}
 
@@ -54,7 +55,7 @@ def _rows(draw: st.DrawFn, bars: int = 24) -> list[Row]:
 
 @st.composite
 def _market(draw: st.DrawFn) -> Market:
-    """Bars of the end of Monday and the start of Tuesday, maybe a dividend and a split between."""
+    """A: bars of the end of Monday and the start of Tuesday, maybe a dividend and a split between. B: daily bars."""
     actions: list[CorporateAction] = []
     if draw(st.booleans()):
         actions.append(Dividend(symbol=A, ex=at("14:30", 5), amount=D("0.37")))
@@ -62,14 +63,14 @@ def _market(draw: st.DrawFn) -> Market:
         actions.append(Split(symbol=A, ex=at("14:30", 5), ratio=draw(st.sampled_from([D(2), D("0.5"), D("1.5"), D("0.333333")]))))
     monday, tuesday = draw(_rows()), draw(_rows())
     starts = [at("19:00") + n * STEP for n in range(len(monday))] + [at("14:30", 5) + n * STEP for n in range(len(tuesday))]
-    return Market(events=tuple(actions)).minutes_at([*monday, *tuesday], starts)
+    return Market(events=tuple(actions)).minutes_at([*monday, *tuesday], starts).days(draw(_rows(2)), symbol=B)
 
 
 @st.composite
 def _orders(draw: st.DrawFn, name: str) -> OrderSpec:
     side, quantity = draw(st.sampled_from(["buy", "sell"])), draw(st.integers(1, 400))
     kind = draw(st.sampled_from(["market", "limit", "stop", "stop_limit", "bracket", "close", "exit", "pair"]))
-    more: dict[str, object] = {"tif": draw(st.sampled_from(["day", "gtc"]))}
+    more: dict[str, object] = {"symbol": draw(st.sampled_from([A, A, B])), "tif": draw(st.sampled_from(["day", "gtc"]))}
     if kind in {"limit", "stop_limit", "pair"}:
         more["limit"] = draw(_price)
     if kind in {"stop", "stop_limit", "exit"}:
@@ -165,8 +166,8 @@ def test_exits_never_open_or_turn_a_position(market: Market, script: list[Act]) 
         before, books = books, books.apply(event)
         fill = getattr(event, "fill", None)
         if fill is not None and not fill.role.adds_risk:
-            old = before.positions[A].quantity
-            new = books.positions[A].quantity if A in books.positions else D(0)
+            old = before.positions[fill.symbol].quantity
+            new = books.positions[fill.symbol].quantity if fill.symbol in books.positions else D(0)
             assert abs(new) < abs(old)
             assert old * new >= 0
 
