@@ -152,9 +152,8 @@ def test_buying_and_holding_a_real_year_makes_its_known_total_return(shared: Pat
     (paid,) = [price for _, _, price, _ in desk.fills]
     desk.clock.sleep_until(datetime(2024, 12, 31, 21, 0, tzinfo=UTC))
     gain = desk.broker.account().equity - 100_000
-    # The source keeps bid and ask a tick apart even at no spread, so 187.16 is paid for an open of 187.15.
-    assert paid - D("187.15") <= D("0.01")
-    assert round((gain / 500 + paid - D("187.15")) / D("187.15") * 100, 2) == D("34.34")
+    assert paid == D("187.15")
+    assert round(gain / 500 / paid * 100, 2) == D("34.34")
 
 
 def test_a_real_ten_for_one_split_carries_a_resting_stop(shared: Path) -> None:

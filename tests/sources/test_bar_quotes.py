@@ -111,7 +111,7 @@ def test_the_size_at_an_open_knows_nothing_of_the_bar_that_begins() -> None:
 
 @given(
     price=st.decimals("0.0001", "5000", places=4),
-    bps=st.decimals("0", "200", places=1),
+    bps=st.decimals("0.1", "200", places=1),
     tick=st.sampled_from([Decimal("0.01"), Decimal("0.0001"), Decimal("0.25")]),
 )
 def test_bid_and_ask_lie_on_the_tick_around_the_price(price: Decimal, bps: Decimal, tick: Decimal) -> None:
@@ -122,3 +122,8 @@ def test_bid_and_ask_lie_on_the_tick_around_the_price(price: Decimal, bps: Decim
     assert ask >= price
     assert ask - bid >= min(price * bps / 10_000, ask - tick)
     assert ask - bid <= max(price * bps / 10_000, tick) + 2 * tick
+
+
+def test_a_spread_of_nothing_is_the_price_itself() -> None:
+    """Asked for no costs, the quote has none."""
+    assert spread_around(Decimal("187.15"), Instrument(symbol=_ABC), Decimal(0)) == (Decimal("187.15"), Decimal("187.15"))

@@ -55,6 +55,10 @@ def holder(home: Home, then: str) -> subprocess.Popen[str]:
     return process
 
 
+FORK = "r, w = os.pipe(); os.fork() or (os.write(w, b'x'), sys.stdin.readline(), os._exit(0)); os.read(r, 1)"
+"""Starts a child that stays, and goes on when the child is there."""
+
+
 def finish(process: subprocess.Popen[str]) -> None:
     """End a holder and its pipes."""
     process.kill()
@@ -150,7 +154,7 @@ def test_the_lock_dies_with_a_killed_owner(home: Home) -> None:
         pass
 
 
-@pytest.mark.parametrize("start", ["os.fork() or (sys.stdin.readline(), os._exit(0))", "subprocess.Popen(['cat'], close_fds=False)"])
+@pytest.mark.parametrize("start", [FORK, "subprocess.Popen(['cat'], close_fds=False)"])
 def test_a_child_that_outlives_the_owner_does_not_keep_the_lock(start: str, home: Home) -> None:
     """Neither a fork nor a started program."""
     process = holder(home, f"{start}; print('held', flush=True); os.kill(os.getpid(), 9)")

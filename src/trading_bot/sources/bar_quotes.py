@@ -57,7 +57,13 @@ class BarQuotes:
 
 
 def spread_around(price: Decimal, instrument: Instrument, spread_bps: Decimal) -> tuple[Decimal, Decimal]:
-    """Bid and ask around `price`: at least one tick apart, on the tick, the bid at least one tick above 0."""
+    """Bid and ask around `price`: at least one tick apart, on the tick, the bid at least one tick above 0.
+
+    A spread of 0 is none: bid and ask are the price, brought to the tick.
+    """
+    if spread_bps == 0:
+        both = instrument.round_price(max(price, instrument.tick_size))
+        return both, both
     half = max(price * spread_bps / _HALF, instrument.tick_size / 2)
     bid = instrument.round_price(max(price - half, instrument.tick_size), Rounding.DOWN)
     return bid, max(instrument.round_price(price + half, Rounding.UP), bid + instrument.tick_size)
