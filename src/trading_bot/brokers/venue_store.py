@@ -123,7 +123,7 @@ class SqliteVenueStore:
             self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
         try:
             self._prepare()
-        except BaseException:
+        except BaseException:  # edge: undone, then raised again
             self._connection.close()
             raise
 
@@ -141,7 +141,7 @@ class SqliteVenueStore:
                 yield ledger
                 self._connection.execute("COMMIT")
                 self._last = ledger.last
-            except BaseException:
+            except BaseException:  # edge: undone, then raised again
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise

@@ -6,9 +6,11 @@ clock stands still while nobody moves it.
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from trading_bot.domain.errors import ClockError
+from trading_bot.ports import WallClock
 
 _SLICE = 0.25
 _TOLERANCE = timedelta(seconds=30)
@@ -53,20 +55,23 @@ class SimulatedClock:
 class RealClock:
     """Trading time that is the machine's, checked against its steady counter.
 
-    `stop`: an event that ends a sleep early. ClockError if the machine's clock ran away from the counter by more than 30 s
-    between two calls (a suspended laptop, a hand on the clock): who runs the desk has to look before it trades on.
+    `stop`: an event that ends a sleep early. `wall` and `steady`: the machine's clock and its counter of seconds, which never
+    jumps. ClockError if the clock ran away from the counter by more than 30 s between two calls (a suspended laptop, a hand on the
+    clock): who runs the desk has to look before it trades on.
     """
 
     simulated = False
 
-    def __init__(self, stop: threading.Event) -> None:
+    def __init__(self, stop: threading.Event, wall: WallClock | None = None, steady: Callable[[], float] = time.monotonic) -> None:
         self._stop = stop
-        self._last = datetime.now(UTC)
-        self._steady = time.monotonic()
+        self._wall = wall or SystemWallClock()
+        self._count = steady
+        self._last = self._wall.now()
+        self._steady = steady()
 
     def now(self) -> datetime:
         """Return the machine's time; a small step back is held at the last answer."""
-        wall, steady = datetime.now(UTC), time.monotonic()
+        wall, steady = self._wall.now(), self._count()
         drift = (wall - self._last) - timedelta(seconds=steady - self._steady)
         if abs(drift) > _TOLERANCE:
             jump = f"the machine's clock jumped by {drift.total_seconds():+.0f} s"

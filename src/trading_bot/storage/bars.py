@@ -97,7 +97,7 @@ def _replace(path: Path, table: pa.Table) -> None:
                 file.flush()
                 os.fsync(file.fileno())
                 Path(file.name).replace(path)
-            except BaseException:
+            except BaseException:  # edge: undone, then raised again
                 Path(file.name).unlink(missing_ok=True)
                 raise
         _sync(path.parent)
