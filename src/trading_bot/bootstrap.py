@@ -37,7 +37,9 @@ from trading_bot.risk import mandate as mandates
 from trading_bot.risk.halt import DeskSwitch
 from trading_bot.risk.operator import pinned_key, verify_statement
 from trading_bot.sources.files import FileSource
+from trading_bot.sources.stored import StoredSource
 from trading_bot.sources.synthetic import SyntheticSource
+from trading_bot.storage.bars import BarStore
 from trading_bot.storage.home import Home
 from trading_bot.storage.journal import SqlJournal
 from trading_bot.storage.memory import MemoryJournal
@@ -87,7 +89,7 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
     wall = SystemWallClock()
     journal = _journal(config, setting, wall)
     clock = _clock(config, setting, journal, calendars["XNYS"], stop)
-    source = build_source(config, calendars, clock.now, setting.last)
+    source = build_source(config, calendars, clock.now, setting.home, setting.last)
     broker = _broker(config, setting, source, calendars, clock)
     authority = _authority(config, setting, wall)
     switch = DeskSwitch(None if setting.mode is Mode.BACKTEST else setting.home.halt_file, journal)
@@ -192,7 +194,9 @@ def instrument_of(config: Config, symbol: Symbol) -> Instrument:
     return Instrument.model_validate({"symbol": symbol, **base, **own})
 
 
-def build_source(config: Config, calendars: Mapping[str, Calendar], now: Callable[[], datetime], last: date | None = None) -> MarketSource:
+def build_source(
+    config: Config, calendars: Mapping[str, Calendar], now: Callable[[], datetime], home: Home, last: date | None = None
+) -> MarketSource:
     """Return the market-data source that the configuration names."""
     settings = config.source
     instruments = partial(instrument_of, config)
@@ -202,6 +206,8 @@ def build_source(config: Config, calendars: Mapping[str, Calendar], now: Callabl
             msg = "source files needs at least one path: --data PATH, or source.files in config.yaml"
             raise ConfigError(msg)
         return FileSource(settings.files, instruments, lookup, settings.spread_bps)
+    if settings.name == "store":
+        return StoredSource(BarStore(home.bars), instruments, settings.spread_bps)
     if settings.name == "synthetic":
         return SyntheticSource(config.seed, settings.synthetic, instruments, lookup, settings.spread_bps, partial(_horizon, now, last))
     brought: MarketSource = third_party(SOURCES, settings.name)(settings, instruments, lookup)

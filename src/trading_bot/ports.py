@@ -121,6 +121,22 @@ class MarketSource(Protocol):
         """What was repaired, dropped or assumed while reading, a sentence each, for reports."""
 
 
+class BarArchive(Protocol):
+    """Bars and corporate actions that were kept. NoDataError for what is not there, StorageError for what is damaged."""
+
+    def symbols(self) -> tuple[Symbol, ...]:
+        """Symbols with bars, in order."""
+
+    def timeframes(self, symbol: Symbol) -> tuple[Timeframe, ...]:
+        """Timeframes of `symbol`, finest first; empty if there are none."""
+
+    def read(self, symbol: Symbol, timeframe: Timeframe) -> BarSeries:
+        """All bars."""
+
+    def actions(self, symbol: Symbol) -> tuple[CorporateAction, ...]:
+        """Splits and dividends by rising ex-date."""
+
+
 class View(Protocol):
     """Market data as of the clock: nothing that was not public at `now()` can be seen through it."""
 

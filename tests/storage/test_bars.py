@@ -1,5 +1,7 @@
 """The bar store keeps what it was given, whole or not at all."""
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,7 @@ import pandas as pd
 import pytest
 
 from trading_bot.domain.errors import NoDataError, StorageError
-from trading_bot.domain.market import Feed, PriceBasis, Timeframe
+from trading_bot.domain.market import Dividend, Feed, PriceBasis, Split, Timeframe
 from trading_bot.domain.values import Symbol
 from trading_bot.ports import BarSeries
 from trading_bot.storage.bars import BarStore
@@ -113,3 +115,22 @@ def test_no_temporary_file_stays(tmp_path: Path) -> None:
     for _ in range(2):
         BarStore(tmp_path).write(_series([10.0]))
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["AAPL.parquet"]
+
+
+def test_splits_and_dividends_come_back_as_they_were_written(tmp_path: Path) -> None:
+    """Exact amounts and times; a symbol without any has none."""
+    store = BarStore(tmp_path)
+    ex = datetime(2024, 6, 10, 13, 30, tzinfo=UTC)
+    kept = (Split(symbol=Symbol("NVDA"), ex=ex, ratio=Decimal(10)), Dividend(symbol=Symbol("NVDA"), ex=ex, amount=Decimal("0.01")))
+    store.write_actions(Symbol("NVDA"), kept)
+    assert store.actions(Symbol("NVDA")) == kept
+    assert store.actions(Symbol("AAPL")) == ()
+
+
+def test_damaged_splits_are_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    """Missing is not empty: a file that cannot be read is not "no splits"."""
+    store = BarStore(tmp_path)
+    store.write_actions(Symbol("NVDA"), ())
+    (tmp_path / "actions" / "NVDA.json").write_text("[{")
+    with pytest.raises(StorageError, match="import the bars again"):
+        store.actions(Symbol("NVDA"))

@@ -132,7 +132,7 @@ def _market_data(context: Context) -> Finding:
     from trading_bot.market.calendar import open_calendar
 
     config = context.config()
-    source = build_source(config, {name: open_calendar(name) for name in ("XNYS", "24/7")}, SystemWallClock().now)
+    source = build_source(config, {name: open_calendar(name) for name in ("XNYS", "24/7")}, SystemWallClock().now, context.home)
     symbol = config.universe.symbols[0]
     quote = source.quote(symbol, SystemWallClock().now())
     fix = "" if quote is not None else "the source has no quote of the first symbol; check source and dates"

@@ -19,6 +19,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "mandate": ("mandating", "Show, sign or verify the operator's mandate."),
     "journal": ("showing", "Export the journal."),
     "audit": ("showing", "Verify that no journal row was changed, lost or moved."),
+    "bars": ("storing", "Keep bars of files in the home's bar store."),
     "doctor": ("diagnosing", "Check machine, home, data and mandate, each with its fix."),
 }
 

@@ -1,5 +1,7 @@
 """The bar store: one Parquet file per symbol and timeframe under a root, with feed, basis and source in its metadata.
 
+Splits and dividends of a symbol lie beside its bars.
+
 Promises that a reader sees the old file or the new one, never half of one, and that what `write` returned from is
 durable. Refuses symbols spelled as paths, to mix what differs in feed, basis or source, and files that do not say what they hold.
 """
@@ -9,21 +11,26 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
+from pydantic import TypeAdapter
 
 from trading_bot.domain.errors import DiskFullError, NoDataError, StorageError
-from trading_bot.domain.market import Feed, PriceBasis, Timeframe
+from trading_bot.domain.market import CorporateAction, Dividend, Feed, PriceBasis, Split, Timeframe
 from trading_bot.domain.values import Symbol
 from trading_bot.ports import BarSeries
 
 _KEY = b"trading_bot.bars"
 _NAME = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.=^+-]*(/[A-Za-z0-9.]+)?")
 """Symbols as exchanges write them, one slash for pairs (`BTC/USD`)."""
+_ACTIONS = "actions"
+_ACTION_LIST: TypeAdapter[list[Split | Dividend]] = TypeAdapter(list[Split | Dividend])
 _COLUMNS = ("open", "high", "low", "close", "volume")
 
 
@@ -43,7 +50,8 @@ class BarStore:
             series = _together(self.read(series.symbol, series.timeframe), series, path)
         table = pa.table({"start": series.frame.index, **{c: series.frame[c] for c in _COLUMNS}, "end": series.ends})
         said = {"symbol": series.symbol, "timeframe": series.timeframe, "feed": series.feed, "basis": series.basis, "source": series.source}
-        _replace(path, table.replace_schema_metadata({_KEY: json.dumps(said, sort_keys=True).encode()}))
+        marked = table.replace_schema_metadata({_KEY: json.dumps(said, sort_keys=True).encode()})
+        _replace(path, lambda file: parquet.write_table(marked, file, compression="zstd"))
 
     def read(self, symbol: Symbol, timeframe: Timeframe) -> BarSeries:
         """All bars. NoDataError if there are none, StorageError if the file is damaged."""
@@ -68,7 +76,33 @@ class BarStore:
             msg = f"{path}: the stored bars are damaged ({error}); remove the file and fetch the bars again"
             raise StorageError(msg) from error
 
-    def _path(self, symbol: Symbol, timeframe: Timeframe) -> Path:
+    def write_actions(self, symbol: Symbol, actions: Sequence[CorporateAction]) -> None:
+        """Keep the splits and dividends of `symbol` in place of those that are known. StorageError, DiskFullError."""
+        path = self._path(symbol, _ACTIONS).with_suffix(".json")
+        text = _ACTION_LIST.dump_json(list(actions), indent=1)
+        _replace(path, lambda file: file.write(text))
+
+    def actions(self, symbol: Symbol) -> tuple[CorporateAction, ...]:
+        """Splits and dividends by rising ex-date, none if none were kept. StorageError if the file is damaged."""
+        path = self._path(symbol, _ACTIONS).with_suffix(".json")
+        if not path.is_file():
+            return ()
+        try:
+            return tuple(_ACTION_LIST.validate_json(path.read_bytes()))
+        except (OSError, ValueError) as error:
+            msg = f"{path}: the stored splits and dividends are damaged ({error}); remove the file and import the bars again"
+            raise StorageError(msg) from error
+
+    def symbols(self) -> tuple[Symbol, ...]:
+        """Symbols with bars, in order."""
+        files = (file for timeframe in Timeframe for file in (self._root / timeframe).glob("*.parquet"))
+        return tuple(sorted({Symbol(file.stem.replace("%2F", "/")) for file in files}))
+
+    def timeframes(self, symbol: Symbol) -> tuple[Timeframe, ...]:
+        """Timeframes of `symbol`, finest first; empty if there are none."""
+        return tuple(timeframe for timeframe in Timeframe if self._path(symbol, timeframe).is_file())
+
+    def _path(self, symbol: Symbol, timeframe: str) -> Path:
         if not _NAME.fullmatch(symbol) or ".." in symbol:
             msg = f"{symbol!r} cannot name a file of bars; symbols are letters, digits and .=^+- with one / for pairs"
             raise StorageError(msg)
@@ -87,13 +121,13 @@ def _together(known: BarSeries, fresh: BarSeries, path: Path) -> BarSeries:
     return BarSeries(fresh.symbol, fresh.timeframe, frame.iloc[order], ends, fresh.feed, fresh.basis, fresh.source)
 
 
-def _replace(path: Path, table: pa.Table) -> None:
-    """Put `table` in the place of the file at `path`: temporary file, fsync, rename, fsync of the folder."""
+def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Put what `write` writes in the place of the file at `path`: temporary file, fsync, rename, fsync of the folder."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
             try:
-                parquet.write_table(table, file, compression="zstd")
+                write(file)
                 file.flush()
                 os.fsync(file.fileno())
                 Path(file.name).replace(path)
