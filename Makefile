@@ -1,4 +1,4 @@
-# make run    one simulated session, from pre-market to review, on embedded defaults
+# make run    one simulated session, from pre-market to review, on embedded defaults; SESSIONS=2 goes on with the next
 # make test   everything the tests need, then the tests
 # make check  lint, types, import floors
 # make bench  figures

@@ -15,7 +15,6 @@ from trading_bot.cli.context import Context
 if TYPE_CHECKING:
     from trading_bot.bootstrap import Assembly, Setting
     from trading_bot.config import Config
-    from trading_bot.orchestrator.scheduler import Slot
 
 _LIVE_WORD = "TRADE REAL MONEY"
 _WORKFLOWS = ("pre-market", "market-open", "monitor", "end-of-day", "weekly")
@@ -38,7 +37,7 @@ def _with_source(command: Any) -> Any:  # noqa: ANN401 - click's decorators
 @click.command()
 @click.option("--orchestrator-mode", "mode", type=click.Choice(["paper", "live", "backtest"]), default="paper", show_default=True)
 @click.option("--fast", is_flag=True, help="Simulated clock and synthetic market: one session in seconds, no mandate needed.")
-@click.option("--sessions", type=click.IntRange(min=1), default=1, show_default=True, help="How many sessions --fast runs.")
+@click.option("--sessions", type=click.IntRange(min=1), default=1, show_default=True, help="How many sessions a --fast desk trades in all.")
 @click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help="First day of a backtest.")
 @click.option("--end", type=click.DateTime(["%Y-%m-%d"]), help="Last day of a backtest.")
 @click.option("--cash", help="Starting cash of the paper broker in a backtest.")
@@ -127,18 +126,16 @@ def _trade(config: "Config", setting: "Setting", sessions: int) -> None:
     with _owned(setting, "orchestrator"), _stoppable() as stop:
         assembly = build(config, setting, stop)
         announce(assembly, _version())
-        slots = _remaining(assembly, sessions) if setting.simulated else []
-        with Progress(len(slots)) as progress:
+        slots = assembly.scheduler.first_slots(sessions) if setting.simulated else []
+        left = [slot for slot in slots if not assembly.scheduler.has_ended(slot)]
+        with Progress(len(left)) as progress:
             until = slots[-1].due if slots else None
             TradingOrchestrator(assembly.desk, assembly.scheduler, stop, until=until, tell=progress.tell).run()
-        closing_table(assembly, slots[0].session if slots else None)
+        closing_table(assembly, slots[-1].session if slots else None)
         if stop.is_set():
             click.echo("Stopped. Start again to go on where it stopped; positions keep their stops at the broker.")
-
-
-def _remaining(assembly: "Assembly", sessions: int) -> "list[Slot]":
-    """Slots of the first session that is not finished, and of those after it."""
-    return assembly.scheduler.open_slots(assembly.desk.clock.now(), sessions)
+        elif setting.simulated:
+            click.echo(f"This desk has traded {sessions} simulated session(s); --sessions {sessions + 1} goes on with the next.")
 
 
 def _backtest(context: Context, config: "Config", first: date, last: date) -> None:

@@ -157,13 +157,11 @@ class Scheduler:
         sessions = self._calendar.sessions(first, last)
         return sorted(slot for session in sessions for slot in slots_of(session, self._calendar, self._settings, self._table))
 
-    def open_slots(self, now: datetime, sessions: int) -> list[Slot]:
-        """The slots still to run of the first session that is not finished and of the next ones, `sessions` in all."""
-        day = now.date()
-        ahead = self.slots_between(day - _LOOK_BACK, day + _LOOK_AHEAD + timedelta(days=2 * sessions))
-        left = [s for s in ahead if s.id not in self._ended and self._is_ours(s) and s.due + s.grace >= now]
-        chosen = sorted({s.session for s in left})[:sessions]
-        return [s for s in left if s.session in chosen]
+    def first_slots(self, sessions: int) -> list[Slot]:
+        """All slots, ended or not, of the desk's first `sessions` sessions."""
+        day = self._since.astimezone(NEW_YORK).date()
+        ahead = self._calendar.sessions(day, day + _LOOK_AHEAD + timedelta(days=2 * sessions))
+        return self.slots_between(day, ahead[sessions - 1])
 
     def has_ended(self, slot: Slot) -> bool:
         """Whether the slot has its end in the journal."""
