@@ -6,15 +6,14 @@ flag) that set it. Refuses unknown keys: a typo is an error, not a silent defaul
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
+from trading_bot import yaml_text
 from trading_bot.domain.errors import ConfigError
 from trading_bot.domain.instrument import AssetClass
 from trading_bot.domain.mandate import Autonomy, Discipline, Limits
@@ -48,6 +47,15 @@ class UniverseSettings(Record):
     symbols: tuple[Symbol, ...] = Field(min_length=1)
     sectors: dict[str, tuple[Symbol, ...]]
     instruments: dict[Symbol, InstrumentSettings]
+
+    @field_validator("symbols")
+    @classmethod
+    def _once_each(cls, symbols: tuple[Symbol, ...]) -> tuple[Symbol, ...]:
+        twice = next((s for s in symbols if symbols.count(s) > 1), None)
+        if twice is not None:
+            msg = f"must name each symbol once; {twice} is there twice"
+            raise ValueError(msg)
+        return symbols
 
 
 class FileSettings(Record):
@@ -147,14 +155,9 @@ class RiskBound(Record):
     universe: UniverseSettings
 
 
-@dataclass(frozen=True)
-class _Origin:
-    """Where a value came from, for messages."""
-
-    text: str
-
-
-_Path = tuple[str, ...]
+_Path = yaml_text.KeyPath
+_Origins = dict[_Path, str]
+"""Who set a value, in words for messages."""
 
 
 def load(
@@ -168,33 +171,66 @@ def load(
     refers to. `flags`: dotted keys (`source.name`) to values. Raises ConfigError.
     """
     variables = environment or {}
-    origins: dict[_Path, _Origin] = {}
+    origins: _Origins = {}
     tree = _read(resources.files("trading_bot").joinpath("defaults.yaml").read_text("utf-8"), "defaults.yaml", origins)
     if path is not None:
         _merge(tree, _read(_text(path), str(path), origins))
     for key, value in _from_environment(variables):
-        origins[key] = _Origin(f"environment variable {ENV_PREFIX}{'__'.join(key).upper()}")
-        _put(tree, key, value)
+        _set(tree, origins, key, value, f"environment variable {ENV_PREFIX}{'__'.join(key).upper()}")
     for dotted, value in (flags or {}).items():
-        key = tuple(dotted.split("."))
-        origins[key] = _Origin(f"flag for {dotted}")
-        _put(tree, key, value)
+        _set(tree, origins, tuple(dotted.split(".")), value, f"flag for {dotted}")
     return _validate(_expand(tree, variables, (), origins), origins)
 
 
-def _validate(tree: object, origins: Mapping[_Path, _Origin]) -> Config:
+def _validate(tree: object, origins: _Origins) -> Config:
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
-        lines = [_describe(tuple(str(p) for p in e["loc"]), e["msg"], origins) for e in error.errors()]
-        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+        problems: dict[str, list[str]] = {}
+        for found in error.errors():
+            subject, what = _subject(found["type"], tuple(map(str, found["loc"])), found["msg"], origins)
+            problems.setdefault(subject, []).append(what)
+        raise ConfigError("\n".join(f"{subject} {_joined(whats)}" for subject, whats in problems.items())) from None
 
 
-def _describe(loc: _Path, message: str, origins: Mapping[_Path, _Origin]) -> str:
-    known = next((loc[:n] for n in range(len(loc), 0, -1) if loc[:n] in origins), ())
-    where = origins[known].text if known else "the configuration"
-    what = {"Extra inputs are not permitted": "is not a known setting (a typo?)", "Field required": "is missing"}
-    return f"{where}: {'.'.join(known or loc)} {what.get(message, message[0].lower() + message[1:])}"
+def _subject(kind: str, loc: _Path, message: str, origins: _Origins) -> tuple[str, str]:
+    """Whom an error is about, with its place, and what is wrong with it."""
+    match kind:
+        case "extra_forbidden":
+            return _place(loc, loc, origins), "is not a known setting (a typo?)"
+        case "missing":
+            return _place(loc, loc, origins), "is missing"
+        case _:
+            known = _known(loc, origins)
+            return _place(known or loc, known, origins), _in_words(message)
+
+
+def _known(loc: _Path, origins: _Origins) -> _Path:
+    """The part of `loc` that somebody wrote; pydantic adds names of alternatives after it."""
+    return next((loc[:n] for n in range(len(loc), 0, -1) if loc[:n] in origins), ())
+
+
+def _place(name: _Path, loc: _Path, origins: _Origins) -> str:
+    known = _known(loc, origins)
+    return f"{origins[known] if known else 'the configuration'}: {'.'.join(name)}"
+
+
+def _in_words(message: str) -> str:
+    """Pydantic's message, as one says it to a person who edits a file."""
+    text = message.removeprefix("Value error, ").replace("Input should be", "must be").replace("String should", "must")
+    text = text.replace("Decimal input should be an integer, float, string or Decimal object", "must be a number")
+    text = text.replace("Tuple should have at least 1 item after validation, not 0", "must have at least one item")
+    text = text.replace("a valid tuple", "a list, such as [AAPL, SPY]")
+    text = re.sub(r"a valid dictionary or instance of \w+", "a section of `key: value` lines", text)
+    return text[:1].lower() + text[1:]
+
+
+def _joined(whats: list[str]) -> str:
+    """One sentence; `none` is the alternative of a limit, not a mistake of its own."""
+    *others, last = dict.fromkeys(whats)
+    if others and last == "must be 'none'":
+        return f"{'; '.join(others)}, or the word `none` for no limit"
+    return "; ".join([*others, last])
 
 
 def _text(path: Path) -> str:
@@ -205,43 +241,15 @@ def _text(path: Path) -> str:
         raise ConfigError(msg) from error
 
 
-def _read(text: str, name: str, origins: dict[_Path, _Origin]) -> dict[str, Any]:
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        msg = f"{name}: not valid YAML: {error}"
-        raise ConfigError(msg) from error
+def _read(text: str, name: str, origins: _Origins) -> dict[str, Any]:
+    tree, lines = yaml_text.read(text, name)
     if tree is None:
         return {}
-    if not isinstance(tree, dict) or node is None:
+    if not isinstance(tree, dict):
         msg = f"{name}: must hold settings as `key: value`"
         raise ConfigError(msg)
-    for key, line in _lines(node, ()):
-        origins[key] = _Origin(f"{name}, line {line}")
-    return {str(key): _plain(value) for key, value in tree.items()}
-
-
-def _lines(node: yaml.Node, at: _Path) -> Iterator[tuple[_Path, int]]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            here = (*at, str(key.value))
-            yield here, key.start_mark.line + 1
-            yield from _lines(value, here)
-    if isinstance(node, yaml.SequenceNode):
-        for number, value in enumerate(node.value):
-            here = (*at, str(number))
-            yield here, value.start_mark.line + 1
-            yield from _lines(value, here)
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - YAML values
-    """Bring YAML floats to text, so that `0.02` stays exact as it was typed."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_plain(v) for v in value]
-    return repr(value) if isinstance(value, float) else value
+    origins.update({key: f"{name}, line {line}" for key, line in lines.items()})
+    return tree
 
 
 def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
@@ -252,11 +260,14 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
             base[key] = value
 
 
-def _put(tree: dict[str, Any], key: _Path, value: object) -> None:
-    for part in key[:-1]:
+def _set(tree: dict[str, Any], origins: _Origins, key: _Path, value: object, origin: str) -> None:
+    """Put one value into the tree, and remember who did."""
+    origins[key] = origin
+    for length, part in enumerate(key[:-1], start=1):
+        origins.setdefault(key[:length], origin)
         inner = tree.setdefault(part, {})
         if not isinstance(inner, dict):
-            msg = f"{'.'.join(key)} is not a section"
+            msg = f"{origin}: {'.'.join(key[:length])} is no section, so it has no {'.'.join(key[length:])}"
             raise ConfigError(msg)
         tree = inner
     tree[key[-1]] = value
@@ -265,10 +276,11 @@ def _put(tree: dict[str, Any], key: _Path, value: object) -> None:
 def _from_environment(variables: Mapping[str, str]) -> Iterator[tuple[_Path, object]]:
     for name in sorted(variables):
         if name.startswith(ENV_PREFIX):
-            yield tuple(name.removeprefix(ENV_PREFIX).lower().split("__")), _plain(yaml.safe_load(variables[name]))
+            value, _ = yaml_text.read(variables[name], f"environment variable {name}")
+            yield tuple(name.removeprefix(ENV_PREFIX).lower().split("__")), value
 
 
-def _expand(value: Any, variables: Mapping[str, str], at: _Path, origins: Mapping[_Path, _Origin]) -> Any:  # noqa: ANN401
+def _expand(value: Any, variables: Mapping[str, str], at: _Path, origins: _Origins) -> Any:  # noqa: ANN401
     if isinstance(value, dict):
         return {k: _expand(v, variables, (*at, k), origins) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -278,7 +290,8 @@ def _expand(value: Any, variables: Mapping[str, str], at: _Path, origins: Mappin
 
     def replace(match: re.Match[str]) -> str:
         if match[1] not in variables:
-            raise ConfigError(_describe(at, f"needs the environment variable {match[1]}, which is not set", origins))
+            msg = f"{_place(at, at, origins)} needs the environment variable {match[1]}, which is not set"
+            raise ConfigError(msg)
         return variables[match[1]]
 
     return _REFERENCE.sub(replace, value)
