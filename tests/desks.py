@@ -21,8 +21,9 @@ from trading_bot.domain.mandate import Mandate
 from trading_bot.domain.market import CorporateAction, Feed, PriceBasis, Quote, Timeframe
 from trading_bot.domain.values import Symbol
 from trading_bot.execution.clock import FrozenWallClock, SimulatedClock
-from trading_bot.execution.engine import Authority, Engine, Parts
+from trading_bot.execution.engine import Engine
 from trading_bot.execution.inbox import Inbox
+from trading_bot.execution.parts import Authority, Parts
 from trading_bot.execution.session import Session
 from trading_bot.market.calendar import open_calendar
 from trading_bot.market.view import AsOfView

@@ -23,8 +23,9 @@ from trading_bot.domain.mandate import Mandate, Mode
 from trading_bot.domain.records import DeskStart, MandateInForce
 from trading_bot.domain.values import Symbol, derive_id
 from trading_bot.execution.clock import RealClock, SimulatedClock, SystemWallClock
-from trading_bot.execution.engine import Authority, Engine, Parts
+from trading_bot.execution.engine import Engine
 from trading_bot.execution.inbox import Inbox
+from trading_bot.execution.parts import Authority, Parts
 from trading_bot.execution.session import Session
 from trading_bot.market.calendar import open_calendar
 from trading_bot.market.view import AsOfView

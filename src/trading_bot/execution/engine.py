@@ -1,28 +1,27 @@
-"""The engine: the only part of the desk that talks to the broker, and only with an `ApprovedOrder`.
+"""The engine: judges proposals through the gate, has `dispatch` send what it allows, keeps the books and guards what is held.
 
-Promises: verdict and intents are durable in one write before anything is sent; before every send, after a recovery too, the order is
-compared with its verdict and the desk's state is read afresh; a send without an answer stays pending and is resolved by asking for its
-id, never by another id; books come from broker events alone; a position without a live stop gets one or is closed.
+Promises that books come from broker events alone; that a position without a live stop gets one or is closed, whenever and however often
+the desk was started in between; and that a desk which may take no new risk leaves no entry at the venue.
 Refuses to trade its books right: a drift makes the desk reduce-only and is told.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 
-from trading_bot.domain.errors import BrokerUnavailableError, NotApprovedError, OrderNotFoundError, OrderRejectedError, OutcomeUnknownError
+from trading_bot.domain.errors import OrderNotFoundError
 from trading_bot.domain.events import BookedEvent
 from trading_bot.domain.mandate import Mandate
 from trading_bot.domain.market import Timeframe
-from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent, OrderRole
+from trading_bot.domain.orders import OrderRole
 from trading_bot.domain.proposals import Proposal, ProposalKind, Verdict
-from trading_bot.domain.records import DeskState, Doubt, Drift, Send, SendOutcome, StrategySuspension
+from trading_bot.domain.records import DeskState, Drift, StrategySuspension
 from trading_bot.domain.values import ClientOrderId, DecisionId, Symbol, derive_id
+from trading_bot.execution.dispatch import Dispatch
 from trading_bot.execution.ledger import Ledger
+from trading_bot.execution.parts import Parts
 from trading_bot.execution.protection import naked, open_risk
 from trading_bot.execution.reconcile import differences
-from trading_bot.ports import Broker, Calendar, Clock, Journal, View, WallClock
 from trading_bot.risk.case import Case, Situation
 from trading_bot.risk.discipline import losing_strategies
 from trading_bot.risk.gate import (
@@ -35,37 +34,8 @@ from trading_bot.risk.gate import (
     rule_without_mandate,
     verdict_id,
 )
-from trading_bot.risk.halt import DeskSwitch
 
 _MINUTE = timedelta(minutes=1)
-
-
-@dataclass(frozen=True)
-class Authority:
-    """The mandate that the desk works under, or why there is none."""
-
-    mandate: Mandate | None
-    wall: WallClock
-    why_not: str = ""
-
-    @property
-    def expired(self) -> bool:
-        """Whether the mandate's time is over, by wall time."""
-        return self.mandate is not None and self.wall.now() >= self.mandate.expires_at
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What an engine is made of."""
-
-    journal: Journal
-    broker: Broker
-    view: View
-    clock: Clock
-    switch: DeskSwitch
-    authority: Authority
-    calendars: Mapping[str, Calendar]
-    sectors: Mapping[Symbol, str]
 
 
 class Engine:
@@ -76,6 +46,7 @@ class Engine:
         self._journal = parts.journal
         self._broker = parts.broker
         self.ledger = Ledger(parts.journal)
+        self._dispatch = Dispatch(parts, self.ledger)
 
     # -- the broker's side ---------------------------------------------------------------------------------------
 
@@ -89,12 +60,15 @@ class Engine:
     def pump(self) -> int:
         """Book what the venue told since the last time; cure naked positions; return the number of events."""
         events = self._broker.events(self.ledger.books.sequence)
-        if not events:
-            return 0
-        self._journal.append(*(BookedEvent(at=e.at, event=e) for e in events))
-        self.ledger.note_events(events)
+        if events:
+            self._journal.append(*(BookedEvent(at=e.at, event=e) for e in events))
+            self.ledger.note_events(events)
         self.protect()
         return len(events)
+
+    def resolve(self) -> None:
+        """Ask the venue about every intent without an end, and send what never arrived and still may be sent."""
+        self._dispatch.resolve()
 
     def reconcile(self) -> tuple[str, ...]:
         """Compare books and broker; two reads that agree on a difference make the desk reduce-only."""
@@ -121,9 +95,21 @@ class Engine:
         for symbol, quantity in naked(self.ledger.books).items():
             if symbol in in_flight:
                 continue
-            cause = DecisionId(derive_id("protect", symbol, str(self.ledger.books.sequence)))
-            ruling = rule_on_protection(self._exit(symbol), cause, quantity, self.ledger.books.stops.get(symbol))
-            self._carry_out(ruling)
+            self._protect(symbol, quantity)
+
+    def _protect(self, symbol: Symbol, quantity: Decimal) -> None:
+        """Ask for a stop; if the venue refused that, for a market exit; if that too, leave it to a person. Each once for the same books."""
+        books = self.ledger.books
+        for attempt, stop in (("stop", books.stops.get(symbol)), ("exit", None)):
+            cause = DecisionId(derive_id("protect", attempt, symbol, str(books.sequence)))
+            ruling = rule_on_protection(self._exit(symbol), cause, quantity, stop)
+            if self._journal.get(Verdict, ruling.verdict.id) is None:
+                self._dispatch.carry_out(ruling)
+            if not all(self._dispatch.failed(order) for order in ruling.orders):
+                return
+        if self._parts.switch.state() is DeskState.RUNNING:
+            reason = f"the venue refuses every exit for {quantity} of {symbol}: look at the position there"
+            self._parts.switch.reduce_only("engine", reason, self._parts.clock.now())
 
     # -- the analyst's side --------------------------------------------------------------------------------------
 
@@ -138,7 +124,7 @@ class Engine:
         self._journal.append(proposal)
         self.ledger.note_proposal(proposal)
         ruling = self._judge(proposal)
-        self._carry_out(ruling)
+        self._dispatch.carry_out(ruling)
         self.pump()
         return ruling.verdict
 
@@ -147,14 +133,28 @@ class Engine:
         self._broker.cancel(client_order_id)
         self.pump()
 
+    def withdraw(self) -> None:
+        """Take resting entries from the venue while the desk may take no new risk: a fill after a halt would be some."""
+        if self._entries() and self._parts.switch.state() is not DeskState.RUNNING:
+            self._cancel_entries()
+
     def flatten(self, command: str) -> None:
         """Cancel working entries and close every position. `command` names who asked, once: the same again does nothing."""
-        for order in self.ledger.books.working_orders():
-            if order.role is OrderRole.ENTRY:
-                self.cancel(order.client_order_id)
+        self._cancel_entries()
         for symbol in sorted(self.ledger.books.positions):
-            decision = DecisionId(derive_id("flatten", command))
-            self._carry_out(rule_on_flatten(self._exit(symbol), decision))
+            ruling = rule_on_flatten(self._exit(symbol), DecisionId(derive_id("flatten", command)))
+            if self._journal.get(Verdict, ruling.verdict.id) is None:
+                self._dispatch.carry_out(ruling)
+        self.pump()
+
+    def _entries(self) -> list[ClientOrderId]:
+        return [o.client_order_id for o in self.ledger.books.working_orders() if o.role is OrderRole.ENTRY]
+
+    def _cancel_entries(self) -> None:
+        for identity in self._entries():
+            # One that is gone from the venue cannot fill, and must not hold up what comes after it; the comparison tells of it.
+            with suppress(OrderNotFoundError):
+                self.cancel(identity)
         self.pump()
 
     def brake(self) -> None:
@@ -201,76 +201,6 @@ class Engine:
         instrument = view.instrument(proposal.symbol)
         case = Case(proposal, self._situation(mandate, instrument.calendar, proposal.symbol), instrument, view.quote(proposal.symbol))
         return rule_on_entry(case, self._journal.desk)
-
-    def _carry_out(self, ruling: Ruling) -> None:
-        now = self._parts.clock.now()
-        intents = tuple(OrderIntent(at=now, order=order) for order in ruling.orders)
-        self._journal.append(ruling.verdict, *intents)
-        self.ledger.note_intents(intents)
-        for intent in intents:
-            self._send(intent)
-
-    # -- sending ---------------------------------------------------------------------------------------------------
-
-    def _send(self, intent: OrderIntent) -> None:
-        order = intent.order
-        self._verify(order)
-        if order.spec.role.adds_risk and self._parts.switch.state() is not DeskState.RUNNING:
-            self._end(intent, SendOutcome.ABANDONED, f"the desk is {self._parts.switch.state()}")
-            return
-        try:
-            if order.replaces is None:
-                self._broker.submit(order)
-            else:
-                self._broker.replace(order)
-        except (OrderRejectedError, OrderNotFoundError) as error:
-            self._end(intent, SendOutcome.REJECTED, str(error))
-        except (OutcomeUnknownError, BrokerUnavailableError):
-            return
-        else:
-            self._end(intent, SendOutcome.ACKNOWLEDGED)
-
-    def _verify(self, order: ApprovedOrder) -> None:
-        verdict = self._journal.get(Verdict, order.verdict_id)
-        if verdict is None or not order.is_intact or order.digest not in verdict.digests:
-            msg = f"order {order.spec.client_order_id} is not what verdict {order.verdict_id} approved; it was not sent. Run `audit verify`"
-            raise NotApprovedError(msg)
-
-    def _end(self, intent: OrderIntent, outcome: SendOutcome, reason: str = "") -> None:
-        send = Send(at=self._parts.clock.now(), client_order_id=intent.order.spec.client_order_id, outcome=outcome, reason=reason)
-        self._journal.append(send)
-        self.ledger.note_send(send)
-
-    def resolve(self) -> None:
-        """Ask the venue about every intent without an end. Found: acknowledged. Absent for good: sent under its own id, or abandoned."""
-        for identity, intent in tuple(self.ledger.pending.items()):
-            found = self._broker.find(identity)
-            now = self._parts.clock.now()
-            if found is None and now - intent.at < self._broker.settles_within:
-                continue
-            self._note_doubt(identity, found)
-            if found is not None:
-                self._end(intent, SendOutcome.ACKNOWLEDGED)
-            elif self._may_still_send(intent):
-                self._send(intent)
-            else:
-                self._end(intent, SendOutcome.ABANDONED, "its price was no longer fresh when the venue could be asked")
-
-    def _note_doubt(self, identity: ClientOrderId, found: Order | None) -> None:
-        number = 1
-        while self._journal.get(Doubt, f"{identity}:{number:03d}") is not None:
-            number += 1
-        note = "the venue has it" if found is not None else "the venue does not have it"
-        self._journal.append(Doubt(at=self._parts.clock.now(), client_order_id=identity, number=number, found=found is not None, note=note))
-
-    def _may_still_send(self, intent: OrderIntent) -> bool:
-        mandate = self._parts.authority.mandate
-        if not intent.order.spec.role.adds_risk:
-            return intent.order.spec.symbol in self.ledger.books.positions
-        if mandate is None or self._parts.authority.expired:
-            return False
-        limit = mandate.limits.quote_age_seconds
-        return limit == "none" or self._parts.clock.now() - intent.at <= timedelta(seconds=limit)
 
     # -- what the gate looks at --------------------------------------------------------------------------------------
 

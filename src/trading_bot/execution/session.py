@@ -46,6 +46,7 @@ class Session:
         self._journal.mark_clock(self._clock.now())
         self._engine.start()
         self._inbox.serve()
+        self._engine.withdraw()
 
     def run(self, agenda: Agenda) -> None:
         """Run until the agenda is empty or the desk is asked to stop."""
@@ -69,3 +70,4 @@ class Session:
             self._engine.resolve()
             self._engine.pump()
             self._inbox.serve()
+            self._engine.withdraw()

@@ -1,0 +1,110 @@
+"""The way of an order out of the desk: durable, compared with its verdict, sent, and asked for until its end is known.
+
+Promises that verdict and intents are durable in one write before anything is sent; that before every send, after a recovery too, the
+order is compared with its verdict and the desk's state is read afresh; and that a send without an answer stays pending and is resolved
+by asking for its id. Refuses to send late what needs a fresh price and an open session, and to send anything under another id.
+"""
+
+from datetime import timedelta
+
+from trading_bot.domain.errors import BrokerUnavailableError, NotApprovedError, OrderNotFoundError, OrderRejectedError, OutcomeUnknownError
+from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent
+from trading_bot.domain.proposals import Verdict
+from trading_bot.domain.records import DeskState, Doubt, Send, SendOutcome
+from trading_bot.domain.values import ClientOrderId
+from trading_bot.execution.ledger import Ledger
+from trading_bot.execution.parts import Parts
+from trading_bot.risk.gate import Ruling
+
+_TOO_LATE = "too late when the venue could be asked: no fresh price, no open session, or nothing left to close"
+
+
+class Dispatch:
+    """Sends what the gate approved, and nothing else."""
+
+    def __init__(self, parts: Parts, ledger: Ledger) -> None:
+        self._parts = parts
+        self._journal = parts.journal
+        self._broker = parts.broker
+        self._ledger = ledger
+
+    def carry_out(self, ruling: Ruling) -> None:
+        """Make a ruling durable and send its orders."""
+        now = self._parts.clock.now()
+        intents = tuple(OrderIntent(at=now, order=order) for order in ruling.orders)
+        self._journal.append(ruling.verdict, *intents)
+        self._ledger.note_intents(intents)
+        for intent in intents:
+            self._send(intent)
+
+    def _send(self, intent: OrderIntent) -> None:
+        order = intent.order
+        self._verify(order)
+        if order.spec.role.adds_risk and self._parts.switch.state() is not DeskState.RUNNING:
+            self._end(intent, SendOutcome.ABANDONED, f"the desk is {self._parts.switch.state()}")
+            return
+        try:
+            if order.replaces is None:
+                self._broker.submit(order)
+            else:
+                self._broker.replace(order)
+        except (OrderRejectedError, OrderNotFoundError) as error:
+            self._end(intent, SendOutcome.REJECTED, str(error))
+        except (OutcomeUnknownError, BrokerUnavailableError):
+            return
+        else:
+            self._end(intent, SendOutcome.ACKNOWLEDGED)
+
+    def _verify(self, order: ApprovedOrder) -> None:
+        verdict = self._journal.get(Verdict, order.verdict_id)
+        if verdict is None or not order.is_intact or order.digest not in verdict.digests:
+            msg = f"order {order.spec.client_order_id} is not what verdict {order.verdict_id} approved; it was not sent. Run `audit verify`"
+            raise NotApprovedError(msg)
+
+    def _end(self, intent: OrderIntent, outcome: SendOutcome, reason: str = "") -> None:
+        send = Send(at=self._parts.clock.now(), client_order_id=intent.order.spec.client_order_id, outcome=outcome, reason=reason)
+        self._journal.append(send)
+        self._ledger.note_send(send)
+
+    def resolve(self) -> None:
+        """Ask the venue about every intent without an end. Found: acknowledged. Absent for good: sent under its own id, or abandoned."""
+        for identity, intent in tuple(self._ledger.pending.items()):
+            found = self._broker.find(identity)
+            now = self._parts.clock.now()
+            if found is None and now - intent.at < self._broker.settles_within:
+                continue
+            self._note_doubt(identity, found)
+            if found is not None:
+                self._end(intent, SendOutcome.ACKNOWLEDGED)
+            elif self._may_still_send(intent):
+                self._send(intent)
+            else:
+                self._end(
+                    intent,
+                    SendOutcome.ABANDONED,
+                    "too late when the venue could be asked: no fresh price, no open session, or nothing to close",
+                )
+
+    def _note_doubt(self, identity: ClientOrderId, found: Order | None) -> None:
+        number = 1
+        while self._journal.get(Doubt, f"{identity}:{number:03d}") is not None:
+            number += 1
+        note = "the venue has it" if found is not None else "the venue does not have it"
+        self._journal.append(Doubt(at=self._parts.clock.now(), client_order_id=identity, number=number, found=found is not None, note=note))
+
+    def failed(self, order: ApprovedOrder) -> bool:
+        """Whether the venue refused `order`, or it was given up."""
+        send = self._journal.get(Send, order.spec.client_order_id)
+        return send is not None and send.outcome is not SendOutcome.ACKNOWLEDGED
+
+    def _may_still_send(self, intent: OrderIntent) -> bool:
+        spec, authority = intent.order.spec, self._parts.authority
+        if not spec.role.adds_risk:
+            return spec.symbol in self._ledger.books.positions
+        if authority.mandate is None or authority.expired:
+            return False
+        now = self._parts.clock.now()
+        if self._parts.calendars[self._parts.view.instrument(spec.symbol).calendar].session_at(now) is None:
+            return False
+        limit, quote = authority.mandate.limits.quote_age_seconds, self._parts.view.quote(spec.symbol)
+        return quote is not None and (limit == "none" or now - min(intent.at, quote.time) <= timedelta(seconds=limit))

@@ -1,0 +1,37 @@
+"""What an engine is made of: the parts that `bootstrap` chose, and the authority that the desk works under."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from trading_bot.domain.mandate import Mandate
+from trading_bot.domain.values import Symbol
+from trading_bot.ports import Broker, Calendar, Clock, Journal, View, WallClock
+from trading_bot.risk.halt import DeskSwitch
+
+
+@dataclass(frozen=True)
+class Authority:
+    """The mandate that the desk works under, or why there is none."""
+
+    mandate: Mandate | None
+    wall: WallClock
+    why_not: str = ""
+
+    @property
+    def expired(self) -> bool:
+        """Whether the mandate's time is over, by wall time."""
+        return self.mandate is not None and self.wall.now() >= self.mandate.expires_at
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What an engine is made of."""
+
+    journal: Journal
+    broker: Broker
+    view: View
+    clock: Clock
+    switch: DeskSwitch
+    authority: Authority
+    calendars: Mapping[str, Calendar]
+    sectors: Mapping[Symbol, str]

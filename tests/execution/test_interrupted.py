@@ -1,0 +1,192 @@
+"""A desk that dies between two writes, or whose venue says no: what the next start finds, and finishes, at a later time."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from builders import AAPL, NOW, mandate, proposal
+from desks import Bar, SmallDesk, small_desk
+from trading_bot.domain.errors import BrokerUnavailableError, OrderNotFoundError, OrderRejectedError
+from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent, OrderRole, OrderType
+from trading_bot.domain.proposals import EntryStyle
+from trading_bot.domain.records import Command, CommandAction, CommandDone, DeskState, Send, SendOutcome
+from trading_bot.ports import InboxItem
+
+FLAT: list[Bar] = [(100, 100.2, 99.8, 100)] * 60
+NIGHT = NOW + timedelta(hours=10)
+"""After the close: nothing fills before the next morning."""
+
+
+class KilledError(Exception):
+    """Stands for SIGKILL: nobody in the desk catches it."""
+
+
+def killed(*_: object) -> None:
+    """Die here."""
+    raise KilledError
+
+
+def again(desk: SmallDesk, bars: list[Bar] = FLAT) -> SmallDesk:
+    """The next process on the same journal, venue and clock."""
+    return small_desk(bars, journal=desk.journal, broker=desk.broker, clock=desk.clock)
+
+
+def holding(bars: list[Bar] = FLAT) -> SmallDesk:
+    """A desk that has bought 49 AAPL, with stops at 97."""
+    desk = small_desk(bars)
+    desk.engine.handle(proposal())
+    return desk
+
+
+def lose_stops(desk: SmallDesk) -> None:
+    """Somebody cancels every stop at the venue by hand."""
+    for order in desk.broker.open_orders():
+        if order.role is OrderRole.STOP_LOSS:
+            desk.broker.cancel(order.client_order_id)
+
+
+def stops_of(desk: SmallDesk) -> Decimal:
+    """Quantity that resting stops would sell."""
+    return sum((o.remaining for o in desk.broker.open_orders() if o.role is OrderRole.STOP_LOSS), Decimal(0))
+
+
+def post(desk: SmallDesk, action: CommandAction, item: str = "item-1") -> None:
+    """Put a command into the desk's inbox."""
+    desk.journal.post(InboxItem(item, "command", Command(action=action, by="test", reason="a test").canonical(), NOW))
+
+
+def test_a_position_whose_loss_of_a_stop_was_booked_before_the_kill_gets_its_stop_at_the_next_start() -> None:
+    """The events are durable, the stop was not asked for yet, and the venue has nothing new to tell."""
+    desk = holding()
+    lose_stops(desk)
+    desk.engine.protect = killed  # type: ignore[method-assign]
+    with pytest.raises(KilledError):
+        desk.engine.pump()
+    assert stops_of(again(desk)) == 49
+
+
+def test_a_stop_that_the_venue_refuses_is_followed_by_a_market_exit() -> None:
+    """A position gets a stop or is closed; neither is asked for under the same id twice."""
+    desk = holding()
+    send = desk.broker.submit
+
+    def refusing(order: ApprovedOrder) -> Order:
+        if order.spec.type is OrderType.STOP:
+            msg = "no stops today"
+            raise OrderRejectedError(msg)
+        answer: Order = send(order)
+        return answer
+
+    desk.broker.submit = refusing
+    lose_stops(desk)
+    desk.go_to(NOW + timedelta(minutes=1))
+    desk.go_to(NOW + timedelta(minutes=2))
+    assert desk.engine.ledger.books.positions == {}
+
+
+def test_a_venue_that_refuses_every_exit_makes_the_desk_reduce_only_and_is_not_asked_for_ever() -> None:
+    """Two attempts, then a person has to look; a restart at a later time does not fail on them."""
+    desk = holding()
+    desk.broker.submit = _raising(OrderRejectedError("no exits today"))
+    lose_stops(desk)
+    for minute in range(1, 6):
+        desk.go_to(NOW + timedelta(minutes=minute))
+    refused = [s for s in desk.journal.all(Send) if s.outcome is SendOutcome.REJECTED]
+    assert len(refused) == 2
+    assert desk.switch.state() is DeskState.REDUCE_ONLY
+    assert again(desk).engine.ledger.books.positions[AAPL].quantity == 49
+
+
+def test_a_stop_without_an_answer_is_not_asked_for_twice() -> None:
+    """It is in flight: resolved by its id, and then the position has exactly one."""
+    desk = holding()
+    send = desk.broker.submit
+    desk.broker.submit = _raising(BrokerUnavailableError("down"))
+    lose_stops(desk)
+    desk.engine.pump()
+    desk.broker.submit = send
+    desk.go_to(NOW + timedelta(minutes=1))
+    assert stops_of(desk) == 49
+    assert desk.journal.count(OrderIntent) == 3
+
+
+@pytest.mark.parametrize("later", [NOW, NOW + timedelta(seconds=30), NIGHT + timedelta(minutes=5)])
+def test_a_flatten_killed_before_it_was_recorded_as_done_is_finished_later(later: datetime) -> None:
+    """Its closing orders may rest until the morning; the second run asks for nothing twice."""
+    desk = holding()
+    desk.go_to(min(later, NIGHT))
+    post(desk, CommandAction.FLATTEN)
+    desk.inbox._done = killed  # type: ignore[assignment, method-assign]
+    with pytest.raises(KilledError):
+        desk.inbox.serve()
+    intents = desk.journal.count(OrderIntent)
+    desk.clock.sleep_until(later)
+    second = again(desk)
+    assert [c.refused for c in second.journal.all(CommandDone)] == [""]
+    assert second.journal.count(OrderIntent) == intents
+    closing = sum(o.remaining for o in second.broker.open_orders() if o.role is OrderRole.CLOSE)
+    assert sum(p.quantity for p in second.engine.ledger.books.positions.values()) == closing
+
+
+def test_a_flatten_goes_on_where_an_entry_is_gone_from_the_venue() -> None:
+    """An order that cannot be canceled because it is not there holds no close up."""
+    desk = small_desk(FLAT)
+    desk.engine.handle(proposal(style=EntryStyle.PULLBACK, entry=Decimal("98.5")))
+    cancel = desk.broker.cancel
+
+    def forgetting(identity: str) -> None:
+        cancel(identity)
+        msg = "the venue has no such order"
+        raise OrderNotFoundError(msg)
+
+    desk.broker.cancel = forgetting
+    post(desk, CommandAction.FLATTEN)
+    desk.inbox.serve()
+    assert desk.broker.open_orders() == ()
+    assert len(desk.journal.all(CommandDone)) == 1
+
+
+@pytest.mark.parametrize("action", [CommandAction.HALT, CommandAction.REDUCE_ONLY])
+def test_entries_that_rest_are_withdrawn_when_the_desk_may_take_no_new_risk(action: CommandAction) -> None:
+    """A limit that fills after a halt would add risk; the pullback order is taken from the venue."""
+    desk = small_desk(FLAT)
+    desk.engine.handle(proposal(style=EntryStyle.PULLBACK, entry=Decimal("98.5")))
+    assert len(desk.broker.open_orders()) == 2
+    post(desk, action)
+    desk.go_to(NOW + timedelta(minutes=1))
+    assert desk.broker.open_orders() == ()
+
+
+def test_an_entry_is_not_sent_late_after_the_session_has_closed() -> None:
+    """A market order resolved after the close would trade at tomorrow's open, on today's price."""
+    desk = small_desk(FLAT * 2, under=mandate(quote_age_seconds=600))
+    closing = NOW + timedelta(hours=6, minutes=29, seconds=30)
+    desk.go_to(closing - timedelta(minutes=1))
+    send = desk.broker.submit
+    desk.broker.submit = _raising(BrokerUnavailableError("down"))
+    desk.engine.handle(proposal(expires_at=closing + timedelta(hours=1)))
+    assert len(desk.engine.ledger.pending) == 2
+    desk.broker.submit = send
+    desk.go_to(closing + timedelta(minutes=1))
+    assert {s.outcome for s in desk.journal.all(Send)} == {SendOutcome.ABANDONED}
+
+
+def test_an_entry_is_not_sent_late_on_a_quote_that_has_grown_old_meanwhile() -> None:
+    """80 s old at the verdict, 150 s when the venue answers again: neither the intent's age nor luck makes it fresh."""
+    desk = small_desk(FLAT)
+    desk.go_to(NOW + timedelta(seconds=80))
+    send = desk.broker.submit
+    desk.broker.submit = _raising(BrokerUnavailableError("down"))
+    desk.engine.handle(proposal())
+    desk.broker.submit = send
+    desk.go_to(NOW + timedelta(seconds=150))
+    assert {s.outcome for s in desk.journal.all(Send)} == {SendOutcome.ABANDONED}
+
+
+def _raising(error: Exception) -> Callable[[ApprovedOrder], Order]:
+    def submit(_order: ApprovedOrder) -> Order:
+        raise error
+
+    return submit
