@@ -11,7 +11,7 @@ from typing import assert_never
 from trading_bot.domain.errors import StorageError
 from trading_bot.domain.events import BrokerEvent, CashUpdate, OrderUpdate, SplitUpdate
 from trading_bot.domain.orders import Fill, Order, OrderRole, Side, move
-from trading_bot.domain.values import ZERO, Amount, ClientOrderId, NonNegative, Record, Symbol, UtcTime
+from trading_bot.domain.values import ZERO, Amount, ClientOrderId, NonNegative, Record, Symbol, UtcTime, divided
 
 
 class Position(Record):
@@ -30,10 +30,6 @@ class Position(Record):
     def market_value(self, mark: Decimal) -> Decimal:
         """Signed value at `mark`."""
         return self.quantity * mark
-
-    def unrealized(self, mark: Decimal) -> Decimal:
-        """Profit or loss against the average price at `mark`, before costs."""
-        return self.quantity * (mark - self.average_price)
 
 
 class Account(Record):
@@ -107,15 +103,12 @@ class Books(Record):
 
     def after_fill(self, fill: Fill) -> "Books":
         """Return the books after one execution."""
-        held = self.positions.get(fill.symbol)
         signed = fill.quantity * fill.side.sign
-        position, realized = _trade(held, fill, signed)
-        positions = {s: p for s, p in self.positions.items() if s != fill.symbol}
-        if position is not None:
-            positions[fill.symbol] = position
-        return self.model_copy(
+        position, realized = _trade(self.positions.get(fill.symbol), fill, signed)
+        books = self._without(fill.symbol) if position is None else self
+        positions = books.positions if position is None else {**self.positions, fill.symbol: position}
+        return books.model_copy(
             update={
-                "stops": {s: p for s, p in self.stops.items() if s in positions or s != fill.symbol},
                 "cash": self.cash - signed * fill.price - fill.fee,
                 "positions": positions,
                 "realized": self.realized + realized,
@@ -128,14 +121,21 @@ class Books(Record):
         return self.model_copy(update={"cash": self.cash + event.amount, "income": income})
 
     def _after_split(self, event: SplitUpdate) -> "Books":
+        """Shares and their stop change, their cost does not: cash for a fraction comes as income, so all that was paid stays."""
         held = self.positions.get(event.symbol)
         if held is None:
             return self
-        positions = {s: p for s, p in self.positions.items() if s != event.symbol}
-        if event.quantity_after != 0:
-            update = {"quantity": event.quantity_after, "average_price": held.average_price / event.ratio}
-            positions[event.symbol] = held.model_copy(update=update)
-        return self.model_copy(update={"positions": positions})
+        cost = held.quantity * held.average_price
+        if event.quantity_after == 0:
+            return self._without(event.symbol).model_copy(update={"realized": self.realized - cost})
+        update = {"quantity": event.quantity_after, "average_price": divided(cost, event.quantity_after)}
+        stops = {s: divided(stop, event.ratio) if s == event.symbol else stop for s, stop in self.stops.items()}
+        return self.model_copy(update={"positions": {**self.positions, event.symbol: held.model_copy(update=update)}, "stops": stops})
+
+    def _without(self, symbol: Symbol) -> "Books":
+        """The books without the position in `symbol`, and without its stop."""
+        kept = {"positions": self.positions, "stops": self.stops}
+        return self.model_copy(update={name: {s: one for s, one in found.items() if s != symbol} for name, found in kept.items()})
 
 
 def _trade(held: Position | None, fill: Fill, signed: Decimal) -> tuple[Position | None, Decimal]:
@@ -146,7 +146,7 @@ def _trade(held: Position | None, fill: Fill, signed: Decimal) -> tuple[Position
     after = held.quantity + signed
     if (held.quantity > 0) == (signed > 0):
         cost = abs(held.quantity) * held.average_price + fill.quantity * fill.price
-        return held.model_copy(update={"quantity": after, "average_price": cost / abs(after)}), ZERO
+        return held.model_copy(update={"quantity": after, "average_price": divided(cost, abs(after))}), ZERO
     closed = min(abs(signed), abs(held.quantity))
     realized = closed * (fill.price - held.average_price) * (1 if held.quantity > 0 else -1)
     if after == 0:

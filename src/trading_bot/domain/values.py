@@ -1,7 +1,8 @@
 """Building blocks of all records: exact amounts, UTC times, canonical JSON, derived ids.
 
 Promises that money is `Decimal` (a float is refused, in containers too), that time is aware and UTC, and that equal
-records have equal canonical bytes. Refuses to guess: naive times, NaN, infinities and absurd magnitudes raise.
+records have equal canonical bytes (1.50 and 1.5 are one amount and one text). Refuses to guess: times without a zone or
+written as a number, NaN, infinities and absurd magnitudes raise.
 """
 
 import base64
@@ -11,7 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, NewType
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 DecisionId = NewType("DecisionId", str)
 ProposalId = NewType("ProposalId", str)
@@ -26,6 +27,7 @@ ZERO = Decimal(0)
 ONE = Decimal(1)
 _LARGEST = Decimal(10) ** 15
 _SMALLEST_EXPONENT = -18
+_PLACES = Decimal("1e-10")
 
 
 def _exact(value: object) -> object:
@@ -47,6 +49,23 @@ def _sane(value: Decimal) -> Decimal:
     return value
 
 
+def _text(value: Decimal | str) -> str:
+    """The one spelling of an amount: no exponent, no trailing zeros. A word beside amounts (`none`) stays as it is."""
+    if isinstance(value, str) or not value:
+        return str(value or "0")
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _moment(value: object) -> object:
+    if isinstance(value, str):
+        return datetime.fromisoformat(value)
+    if not isinstance(value, datetime):
+        msg = f"must be ISO 8601 with a zone, not {type(value).__name__}: nobody knows what a number counts from"
+        raise ValueError(msg)  # noqa: TRY004 - as in `_exact`
+    return value
+
+
 def _utc(value: datetime) -> datetime:
     if value.tzinfo is None or value.utcoffset() is None:
         msg = "must be aware; a time without zone is refused"
@@ -54,13 +73,13 @@ def _utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-Amount = Annotated[Decimal, BeforeValidator(_exact), AfterValidator(_sane)]
+Amount = Annotated[Decimal, BeforeValidator(_exact), AfterValidator(_sane), PlainSerializer(_text, when_used="json")]
 """Any exact decimal: money, a price difference, a signed quantity."""
-Positive = Annotated[Decimal, BeforeValidator(_exact), AfterValidator(_sane), Field(gt=0)]
-NonNegative = Annotated[Decimal, BeforeValidator(_exact), AfterValidator(_sane), Field(ge=0)]
-Fraction = Annotated[Decimal, BeforeValidator(_exact), AfterValidator(_sane), Field(gt=0, le=1)]
+Positive = Annotated[Amount, Field(gt=0)]
+NonNegative = Annotated[Amount, Field(ge=0)]
+Fraction = Annotated[Amount, Field(gt=0, le=1)]
 """A share of a whole, above 0 and at most 1."""
-UtcTime = Annotated[datetime, AfterValidator(_utc)]
+UtcTime = Annotated[datetime, BeforeValidator(_moment), AfterValidator(_utc)]
 Ratio = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 """An analytic share from 0 to 1 (a confidence, a relative score); never money."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -101,6 +120,11 @@ class Journaled(Record):
 def canonical_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
     """JSON text that is equal for equal values: sorted keys, no spaces, no NaN."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def divided(amount: Decimal, by: Decimal) -> Decimal:
+    """Return `amount / by` to ten places: a quotient may have no end, and an `Amount` has 18 places at most."""
+    return (amount / by).quantize(_PLACES)
 
 
 def derive_id(*parts: str, length: int = 20) -> str:
