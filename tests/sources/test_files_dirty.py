@@ -255,8 +255,8 @@ def test_a_great_move_without_a_split_is_suspicious(tmp_path: Path, files: Files
     assert notes == ["the close moved -50.0% on 2024-01-09 without a split: suspicious"]
 
 
-def test_of_two_files_the_longer_one_counts_where_they_differ(tmp_path: Path, files: Files) -> None:
-    """Both are joined; the difference on the day they share is noted."""
+def test_of_two_files_the_one_that_begins_earlier_counts_where_they_differ(tmp_path: Path, files: Files) -> None:
+    """However long they are: which one counts may not depend on what they hold later."""
     _file(tmp_path, _GOOD[:4])
     _file(tmp_path, ("2024-01-05,10,12,9,11.5,1003", *_GOOD[4:]), name="ABC_1d_more.csv")
     source = files(tmp_path)
@@ -265,6 +265,13 @@ def test_of_two_files_the_longer_one_counts_where_they_differ(tmp_path: Path, fi
     assert source.bars(_ABC, Timeframe.DAY).frame["close"].tolist() == [11] * 6
     assert len(notes) == 1
     assert "ABC_1d_more.csv: 1 bars differ from ABC.csv, which counts" in notes[0]
+
+
+def test_a_file_that_grows_longer_does_not_overrule_the_one_that_begins_earlier(tmp_path: Path, files: Files) -> None:
+    """Two rows from the 2nd on count against three from the 3rd on."""
+    _file(tmp_path, _GOOD[:2])
+    _file(tmp_path, (_GOOD[1].replace(",11,", ",11.5,"), *_GOOD[2:]), name="ABC_1d_more.csv")
+    assert files(tmp_path).bars(_ABC, Timeframe.DAY).frame["close"].tolist() == [11] * 6
 
 
 def test_a_file_of_many_symbols_gives_each_its_own_rows(tmp_path: Path, files: Files) -> None:

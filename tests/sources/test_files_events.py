@@ -131,3 +131,26 @@ def test_intraday_prices_are_matched_to_the_daily_file_of_the_symbol(tmp_path: P
     assert (series.basis, series.frame["open"].unique().tolist()) == (PriceBasis.AS_TRADED, [50])
     told = {25: "prices count as split-adjusted by the splits of the daily file", 50: "prices agree with what traded: left as they are"}
     assert source.notes() == (f"ABC: ABC_1m.csv: {told[int(price)]}",)
+
+
+@pytest.mark.parametrize("ratio", ["3", "7", "1.5", "0.1"])
+def test_a_later_split_leaves_the_past_on_the_same_ticks(tmp_path: Path, files: Files, ratio: str) -> None:
+    """Half cents and tenths of cents, once as they are, once divided by a split to come, once as traded before that split."""
+    past, day = [10.125, 10.135, 10.0049, 99.995], "2024-01-{:02d},{p},{p},{p},{p},{v},0,0"
+    alone = _daily(_folder(tmp_path, "alone"), *(day.format(n, p=p, v=3000) for n, p in enumerate(past, 2)))
+    divided, traded = _folder(tmp_path, "divided"), _folder(tmp_path, "traded")
+    by, last = float(ratio), past[-1] / float(ratio)
+    _daily(
+        divided,
+        *(day.format(n, p=p / by, v=3000 * by) for n, p in enumerate(past, 2)),
+        f"2024-01-08,{last},{last},{last},{last},9,0,{ratio}",
+    )
+    _daily(traded, *(day.format(n, p=p, v=3000) for n, p in enumerate(past, 2)), f"2024-01-08,{last},{last},{last},{last},9,0,{ratio}")
+    known = files(alone).bars(_ABC, Timeframe.DAY).frame.to_numpy().tolist()
+    assert files(divided).bars(_ABC, Timeframe.DAY).frame.to_numpy().tolist()[:4] == known
+    assert files(traded).bars(_ABC, Timeframe.DAY).frame.to_numpy().tolist()[:4] == known
+
+
+def _folder(parent: Path, name: str) -> Path:
+    (parent / name).mkdir()
+    return parent / name

@@ -25,6 +25,8 @@ from trading_bot.sources.sessions import Sessions, moment_of
 _PENNY = 100
 """Prices of 1 USD and more print on 0.01, below on 0.0001 (SEC Rule 612)."""
 _SUBPENNY = 10_000
+_DUST = 4
+"""Digits of a tick that tell; what lies below is the float's."""
 _LARGEST_TERM = 20
 """A split's ratio is a fraction of numbers up to this; anything else is a spin-off booked as a split."""
 _CLOSE_ENOUGH = 1e-4
@@ -127,7 +129,8 @@ def as_traded(frame: pd.DataFrame, factor: np.ndarray) -> pd.DataFrame:
     """Bars whose prices were divided by `factor` (one per bar), as they were traded; volume the other way round."""
     prices = frame[list(PRICES)].to_numpy() * factor[:, None]
     parts = np.where(prices >= 1, _PENNY, _SUBPENNY)
-    traded = pd.DataFrame(np.maximum(np.round(prices * parts), 1.0) / parts, index=frame.index, columns=list(PRICES))
+    # Rounded twice: a half tick must fall the same way whatever ratio the file was divided by.
+    traded = pd.DataFrame(np.maximum(np.round(np.round(prices * parts, _DUST)), 1.0) / parts, index=frame.index, columns=list(PRICES))
     return traded.assign(volume=np.round(frame["volume"].to_numpy() / factor))
 
 

@@ -77,7 +77,7 @@ def part_of(table: Table, calendar: str, sessions: SessionTable, note: Note) -> 
 def events_of(symbol: Symbol, parts: Sequence[Part], sessions: SessionTable) -> Events:
     """Splits and dividends that the daily files, or the factor files beside them, tell of."""
     found = []
-    for part in _longest_first([p for p in parts if p.timeframe is Timeframe.DAY]):
+    for part in _oldest_first([p for p in parts if p.timeframe is Timeframe.DAY]):
         factors = factor_file(part.table.path, symbol)
         if part.table.has_events and part.table.settings.prices != "fully_adjusted":
             found.append((from_columns(part.table, part.times), part.is_divided))
@@ -89,13 +89,15 @@ def events_of(symbol: Symbol, parts: Sequence[Part], sessions: SessionTable) -> 
 
 def joined(instrument: Instrument, parts: Sequence[Part], daily: Sequence[Part], events: Events, note: Note) -> BarSeries:
     """One series of the parts of one timeframe, as traded if every part can be brought back to it."""
-    ordered = _longest_first(parts)
+    ordered = _oldest_first(parts)
     bases = [_basis(part, instrument, daily, events) for part in ordered]
     frames = []
     for part, basis in zip(ordered, bases, strict=True):
         _note_basis(part, basis, note)
-        factor = events.factor(part.bars.days) if basis == "split_adjusted" else None
-        frame = part.bars.frame if factor is None else as_traded(part.bars.frame, factor)
+        frame = part.bars.frame
+        if basis in {"agrees", "split_adjusted"}:
+            # Both land on the tick: a later split may change which of them a file counts as, but no price before it.
+            frame = as_traded(frame, events.factor(part.bars.days) if basis == "split_adjusted" else np.ones(len(frame)))
         frames.append(frame.assign(end=part.bars.ends))
     frame = _union(frames, ordered, note)
     first, timeframe = ordered[0].table.settings, ordered[0].timeframe
@@ -124,8 +126,8 @@ def _basis(part: Part, instrument: Instrument, daily: Sequence[Part], events: Ev
     if adjusted and (stated == "split_adjusted" or part.table.has_events):
         return "split_adjusted"
     if adjusted and part.timeframe is not Timeframe.DAY:
-        return "agrees" if _agrees(part, _longest_first(adjusted)[0], events) else "split_adjusted"
-    return "as_traded" if raw and stated is None else "unknown"
+        return "agrees" if _agrees(part, _oldest_first(adjusted)[0], events) else "split_adjusted"
+    return "agrees" if raw and stated is None else "unknown"
 
 
 def _agrees(part: Part, daily: Part, events: Events) -> bool:
@@ -151,12 +153,13 @@ def _note_basis(part: Part, basis: Basis, note: Note) -> None:
         note(f"{name}: prices count as split-adjusted by the splits of the daily file")
 
 
-def _longest_first(parts: Sequence[Part]) -> list[Part]:
-    return sorted(parts, key=lambda part: -len(part.bars.frame))
+def _oldest_first(parts: Sequence[Part]) -> list[Part]:
+    """By their first bar, which no later data can change; those that begin together in the order given."""
+    return sorted(parts, key=lambda part: part.bars.frame.index[0])
 
 
 def _union(frames: Sequence[pd.DataFrame], parts: Sequence[Part], note: Note) -> pd.DataFrame:
-    """All rows; of two at one time the longer file's."""
+    """All rows; of two at one time the file's that begins earlier."""
     whole = frames[0]
     for frame, part in zip(frames[1:], parts[1:], strict=True):
         both = frame.index.intersection(whole.index)
