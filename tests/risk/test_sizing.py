@@ -36,6 +36,7 @@ def test_risk_decides_where_the_stop_is_far() -> None:
         ("open_risk", 33, {"open_risk": Decimal(5_900)}),
         ("gross_exposure", 9, {"pending": {SPY: Decimal(99_000)}}),
         ("leverage", 19, {"mandate": mandate(gross_exposure="none"), "pending": {SPY: Decimal(98_000)}}),
+        ("margin", 33, {"account": Account(account_id="a", cash=CASH, equity=CASH, buying_power=CASH, maintenance_margin=Decimal(78_990))}),
         ("buying_power", 18, {"account": Account(account_id="paper-1", cash=CASH, equity=CASH, buying_power=Decimal(2_000))}),
     ],
 )  # fmt: skip
@@ -53,10 +54,10 @@ def test_a_losing_streak_and_low_exposure_make_the_wish_smaller() -> None:
 
 
 def test_what_is_too_small_for_the_venue_is_rejected() -> None:
-    """One lot that cannot be paid is no order."""
+    """One lot that cannot be paid is no order, and the verdict names what could not pay for it."""
     ruling = rule_on_entry(case(account=Account(account_id="a", cash=CASH, equity=CASH, buying_power=Decimal(50))), "desk01")
     assert ruling.verdict.outcome == "rejected"
-    assert [f.rule for f in ruling.verdict.findings][-1] == "minimum_size"
+    assert [f.rule for f in ruling.verdict.findings] == ["buying_power", "minimum_size"]
 
 
 def test_an_entry_is_one_bracket_for_each_target_and_every_share_has_its_stop() -> None:

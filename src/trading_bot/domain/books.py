@@ -13,6 +13,11 @@ from trading_bot.domain.events import BrokerEvent, CashUpdate, OrderUpdate, Spli
 from trading_bot.domain.orders import Fill, Order, OrderRole, Side, move
 from trading_bot.domain.values import ZERO, Amount, ClientOrderId, NonNegative, Record, Symbol, UtcTime, divided
 
+SHORT_INITIAL = Decimal("0.5")
+"""What a short needs beside its proceeds, as a share of its value: 150 % in all (Regulation T, 12 CFR 220.12)."""
+MAINTENANCE = Decimal("0.3")
+"""Share of a position's value that equity may not fall below (FINRA Rule 4210(c): 30 % of a short; a long needs less)."""
+
 
 class Position(Record):
     """What is held of one symbol; the quantity is negative for a short."""
@@ -40,7 +45,7 @@ class Account(Record):
     cash: Amount
     equity: Amount
     buying_power: Amount
-    """Value of new positions that the venue would accept now."""
+    """What new positions may still take: a long its value, a short `SHORT_INITIAL` of it."""
     maintenance_margin: NonNegative = ZERO
 
 

@@ -58,7 +58,7 @@ class Situation:
 
     @property
     def losing_streak(self) -> int:
-        """Number of losses since the last profit."""
+        """Number of losses in a row at the end of `history`."""
         return losing_streak(self.history)
 
 
@@ -110,13 +110,8 @@ class Case:
     @property
     def gross(self) -> Decimal:
         """Absolute value of all positions and working entries."""
-        return exposure(self.situation) + sum(self.situation.pending.values(), ZERO)
-
-
-def exposure(situation: Situation) -> Decimal:
-    """Sum of absolute market values of positions."""
-    positions = situation.books.positions.items()
-    return sum((abs(p.market_value(situation.marks[s])) for s, p in positions), ZERO)
+        marks, positions = self.situation.marks, self.situation.books.positions.items()
+        return sum((abs(p.market_value(marks[s])) for s, p in positions), sum(self.situation.pending.values(), ZERO))
 
 
 def losing_streak(history: tuple[RoundTrip, ...]) -> int:

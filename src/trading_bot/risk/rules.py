@@ -6,7 +6,7 @@ against the proposal. Rules that only make a size smaller stand in `sizing.py`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 from trading_bot.domain.instrument import AssetClass
@@ -14,7 +14,7 @@ from trading_bot.domain.mandate import Autonomy
 from trading_bot.domain.orders import Side
 from trading_bot.domain.proposals import Effect, Finding
 from trading_bot.domain.records import DeskState
-from trading_bot.risk.case import Case, losing_streak
+from trading_bot.risk.case import Case
 
 Rule = Callable[[Case], Finding | None]
 
@@ -142,10 +142,10 @@ def trades_left_today(case: Case) -> Finding | None:
 
 
 def order_rate(case: Case) -> Finding | None:
-    """Orders of the last minute."""
+    """Orders of the last minute and those of this entry, one for each target."""
     limit = case.limits.orders_per_minute
-    count = case.situation.orders_last_minute
-    return reject("orders_per_minute", limit, count) if limit != "none" and count >= limit else None
+    count = case.situation.orders_last_minute + max(len(case.proposal.targets), 1)
+    return reject("orders_per_minute", limit, count) if limit != "none" and count > limit else None
 
 
 def daily_loss(case: Case) -> Finding | None:
@@ -171,13 +171,11 @@ def drawdown(case: Case) -> Finding | None:
 def cooled_down(case: Case) -> Finding | None:
     """After some losses in a row the desk rests."""
     limit = case.discipline.cooldown_losses
-    history = case.situation.history
-    if limit == "none" or losing_streak(history) < limit:
+    streak = case.situation.losing_streak
+    if limit == "none" or streak < limit:
         return None
-    until = history[-1].closed_at + timedelta(minutes=case.discipline.cooldown_minutes)
-    return (
-        reject("cooldown", f"none before {until.isoformat()}", f"{losing_streak(history)} losses") if case.situation.now < until else None
-    )
+    until = case.situation.history[-1].closed_at + timedelta(minutes=case.discipline.cooldown_minutes)
+    return reject("cooldown", f"none before {until.isoformat()}", f"{streak} losses") if case.situation.now < until else None
 
 
 def no_revenge(case: Case) -> Finding | None:
@@ -215,16 +213,12 @@ def day_trades(case: Case) -> Finding | None:
     """The pattern-day-trader rule, while it was in force: an entry that could become one day trade too many."""
     if case.instrument.asset_class is not AssetClass.EQUITY:
         return None
-    today = _day(case.situation.now)
+    today = case.situation.now.date()
     for regime in DAY_TRADE_REGIMES:
         applies = regime.first <= today <= regime.last and case.situation.equity < regime.minimum_equity
         if applies and case.situation.day_trades >= regime.day_trades:
             return reject("pattern_day_trader", f"{regime.day_trades} day trades in 5 sessions", case.situation.day_trades)
     return None
-
-
-def _day(moment: datetime) -> date:
-    return moment.astimezone(UTC).date()
 
 
 RULES: tuple[Rule, ...] = (

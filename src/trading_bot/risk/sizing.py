@@ -9,16 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from trading_bot.domain.instrument import AssetClass
+from trading_bot.domain.books import MAINTENANCE, SHORT_INITIAL
 from trading_bot.domain.mandate import NoLimit
 from trading_bot.domain.orders import Side
 from trading_bot.domain.proposals import Effect, Finding
 from trading_bot.domain.values import ONE, ZERO
-from trading_bot.risk.case import Case, exposure
+from trading_bot.risk.case import Case
 from trading_bot.risk.rules import percent
-
-INITIAL_MARGIN_SHORT = Decimal("1.5")
-"""Regulation T: 150 % of a short's value, of which the proceeds are 100 %."""
 
 
 @dataclass(frozen=True)
@@ -84,17 +81,14 @@ def leverage(case: Case) -> Cap:
 def buying_power(case: Case) -> Cap:
     """What the venue would still accept, less the reserve."""
     usable = case.situation.account.buying_power * (1 - case.limits.buying_power_reserve)
-    return Cap("buying_power", usable / (case.price * _initial_margin(case)), f"{usable:.2f}")
+    share = ONE if case.proposal.side is Side.BUY else SHORT_INITIAL
+    return Cap("buying_power", usable / (case.price * share), f"{usable:.2f}")
 
 
 def margin(case: Case) -> Cap:
-    """Equity must stay above maintenance margin by the reserve after the trade (matters to shorts and to leverage)."""
-    situation = case.situation
-    rate = _maintenance_rate(case)
-    if rate == 0:
-        return Cap("margin", None, "no margin used")
-    spare = situation.equity / (1 + case.limits.margin_reserve) - situation.account.maintenance_margin
-    return Cap("margin", spare / (case.price * rate), percent(case.limits.margin_reserve))
+    """Equity must stay above maintenance margin by the reserve after the trade (binds shorts and leverage; cash covers a long)."""
+    spare = case.situation.equity / (1 + case.limits.margin_reserve) - case.situation.account.maintenance_margin
+    return Cap("margin", spare / (case.price * MAINTENANCE), percent(case.limits.margin_reserve))
 
 
 BASES: tuple[Callable[[Case], Cap], ...] = (risk_per_trade, position, buying_power)
@@ -111,11 +105,14 @@ class Sizing:
 
 
 def size(case: Case) -> Sizing:
-    """Return the size of `case` on the instrument's lots; 0 if nothing is left. The case needs a price above 0."""
+    """Return the size of `case` on the instrument's lots; 0 if nothing is left. The case needs a price above 0.
+
+    A cap speaks if it allows less than was wanted, or not even one lot.
+    """
     base = min((c.quantity for c in (rule(case) for rule in BASES) if c.quantity is not None), default=ZERO)
     wanted = max(base, ZERO) * case.proposal.exposure * streak_factor(case)
     caps = [rule(case) for rule in CAPS]
-    binding = [c for c in caps if c.quantity is not None and c.quantity < wanted]
+    binding = [c for c in caps if c.quantity is not None and c.quantity < max(wanted, case.instrument.lot_size)]
     allowed = min([wanted, *(max(c.quantity, ZERO) for c in binding if c.quantity is not None)])
     return Sizing(wanted, case.instrument.round_quantity(allowed), tuple(_finding(c, wanted) for c in binding))
 
@@ -130,16 +127,6 @@ def _value_cap(rule: str, case: Case, limit: Decimal | NoLimit, used: Decimal, e
     if limit == "none":
         return Cap(rule, None, "none")
     return Cap(rule, (case.situation.equity * limit - used) / case.price, percent(limit), effect)
-
-
-def _initial_margin(case: Case) -> Decimal:
-    return ONE if case.proposal.side is Side.BUY else INITIAL_MARGIN_SHORT - 1
-
-
-def _maintenance_rate(case: Case) -> Decimal:
-    leveraged = exposure(case.situation) > case.situation.equity
-    uses_margin = case.proposal.side is Side.SELL or leveraged or case.instrument.asset_class is AssetClass.CRYPTO_PERPETUAL
-    return Decimal("0.30") if uses_margin else ZERO
 
 
 def _finding(cap: Cap, wanted: Decimal) -> Finding:
