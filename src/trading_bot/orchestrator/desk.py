@@ -27,6 +27,10 @@ from trading_bot.risk.halt import DeskSwitch
 T = TypeVar("T")
 
 
+class StoppedError(Exception):
+    """The desk was asked to stop while a task waited. The task has not ended: the next start takes it up again."""
+
+
 @dataclass(frozen=True)
 class Desk:
     """Everything that a workflow may touch."""
@@ -66,10 +70,11 @@ class Desk:
         widest = self.limits.max_spread
         return widest == "none" or quote.spread <= quote.mid * widest
 
-    def wait(self, moment: datetime) -> bool:
-        """Let trading time go on to `moment`, events booked on the way; False if the desk was asked to stop."""
+    def wait(self, moment: datetime) -> None:
+        """Let trading time go on to `moment`, events booked on the way; StoppedError if the desk was asked to stop before."""
         self.session.wait(moment)
-        return self.clock.now() >= moment
+        if self.clock.now() < moment:
+            raise StoppedError
 
     def brief(self, decision: DecisionId, universe: Sequence[Symbol] | None = None) -> Brief:
         """What the analyst is given."""

@@ -60,8 +60,11 @@ def _review(desk: Desk, slot: Slot, first: date, span: str, name: str) -> str:
 def _write(desk: Desk, slot: Slot, path: Path, everything: Material, found: Facts, review: Review) -> None:  # noqa: PLR0913, PLR0917 - what a report tells of
     tasks = [run for run in desk.journal.all(TaskRun) if found.first <= run.session <= slot.session]
     inside = everything.within(found.first, slot.session, NEW_YORK)
+    if desk.journal.get(ReportMade, path.name) is not None:
+        return
     report = daily_report(desk.header(), found, inside, tasks, review)
     said = {key: value for key, value in report.items() if key != "audit"}
     made = ReportMade(at=desk.clock.now(), name=path.name, session=slot.session, digest=derive_digest(canonical_json(said)))
-    desk.journal.append(made)
+    # The file first: a row without its file could not be told from a report that was removed, and a file without its row is written again.
     write(path, report)
+    desk.journal.append(made)

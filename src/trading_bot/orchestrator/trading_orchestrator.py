@@ -1,7 +1,8 @@
 """The orchestrator: takes the next slot, runs its workflow, journals how it ended; for a day or for years.
 
 Promises that a workflow's failure ends in ERROR, is journaled, and is reset without touching positions; that failures of the
-journal or the clock stop the desk instead; and that a stop is clean: the step that runs is finished, the next is not begun.
+journal or the clock stop the desk instead; and that a stop is clean: the step that runs is finished, the next is not begun, and a
+task that was only waiting is taken up again by the next start.
 """
 
 import threading
@@ -12,7 +13,7 @@ import structlog
 
 from trading_bot.domain.errors import ClockError, DeskError, NotApprovedError, StorageError
 from trading_bot.domain.records import TaskStatus
-from trading_bot.orchestrator.desk import Desk
+from trading_bot.orchestrator.desk import Desk, StoppedError
 from trading_bot.orchestrator.scheduler import Scheduler, Slot
 from trading_bot.orchestrator.status import status
 from trading_bot.orchestrator.workflow import Event
@@ -73,14 +74,17 @@ class TradingOrchestrator:
         self._tell(slot, TaskStatus.STARTED, "")
         self._scheduler.start(slot, self._desk.clock.now())
         self._desk.workflow.begin(slot.id)
-        ending, reason = self._guarded(slot)
+        try:
+            ending, reason = self._guarded(slot)
+        except StoppedError:
+            return
         self._scheduler.end(slot, ending, reason, self._desk.clock.now())
         self._tell(slot, ending, reason)
 
     def _guarded(self, slot: Slot) -> Ending:
         try:
             return WORKFLOWS[slot.workflow](self._desk, slot)
-        except _FATAL:
+        except (StoppedError, *_FATAL):
             raise
         except DeskError as error:
             return self._failed(slot, error.code, str(error))

@@ -1,7 +1,7 @@
 """The desk's day as a state machine: ten states, one table of moves, every move journaled with its context.
 
 Promises that a move which is not in the table raises, that every error leads to ERROR and every ERROR can be reset without
-touching positions, and that a task which is run again after a crash journals the same moves under the same keys.
+touching positions, and that a task which is run again after a crash recalls the moves that it journaled before and goes on behind them.
 """
 
 from enum import StrEnum
@@ -92,18 +92,27 @@ class Workflow:
         if after is None:
             msg = f"{event} does nothing in state {self.state}"
             raise IllegalTransitionError(msg)
-        self._number += 1
         self.context |= context
-        self._journal.append(
-            Transition(
-                at=self._clock.now(),
-                task_run=self._task_run,
-                number=self._number,
-                before=self.state,
-                event=event,
-                after=after,
-                context=dict(sorted(context.items())),
+        if not self._recall(event):
+            self._journal.append(
+                Transition(
+                    at=self._clock.now(),
+                    task_run=self._task_run,
+                    number=self._number,
+                    before=self.state,
+                    event=event,
+                    after=after,
+                    context=dict(sorted(context.items())),
+                )
             )
-        )
         self.state = after
         return after
+
+    def _recall(self, event: Event) -> bool:
+        """Go to the next number; True if an earlier run of the task journaled this move there. Its other moves are passed."""
+        self._number += 1
+        while (known := self._journal.get(Transition, f"{self._task_run}:{self._number:03d}")) is not None:
+            if (known.before, known.event) == (self.state, event):
+                return True
+            self._number += 1
+        return False

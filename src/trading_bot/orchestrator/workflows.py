@@ -51,6 +51,9 @@ def _research(desk: Desk, slot: Slot, symbol: Symbol) -> Proposal | None:
     decision, plan = desk.decide(slot, "optimize", symbol, EntryPlan, lambda d: desk.analyst.optimize(desk.brief(d), analysis))
     if plan is None:
         return None
+    known = desk.journal.get(Proposal, derive_id("proposal", decision))
+    if known is not None:
+        return known
     proposal = _to_proposal(desk, slot, decision, analysis, plan)
     desk.journal.append(proposal)
     return proposal
@@ -106,8 +109,8 @@ def _execute(desk: Desk, filed: Sequence[Proposal], deadline: datetime) -> None:
         for proposal in ready:
             desk.engine.handle(proposal)
         waiting = [p for p in waiting if p not in ready]
-        if waiting and not desk.wait(min(desk.clock.now() + _SPREAD_PAUSE, deadline)):
-            return
+        if waiting:
+            desk.wait(min(desk.clock.now() + _SPREAD_PAUSE, deadline))
 
 
 def monitor(desk: Desk, slot: Slot) -> Ending:
