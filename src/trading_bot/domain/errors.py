@@ -21,7 +21,6 @@
     │   ├── MandateExpiredError
     │   └── MandateMismatchError  signed for another account, mode or configuration
     ├── NotApprovedError          an order does not match a verdict in the journal
-    ├── HaltedError               the desk is halted; only closing orders may pass
     ├── BrokerError
     │   ├── OrderRejectedError    the venue said no; nothing was placed
     │   ├── OrderNotFoundError    the venue does not know the order
@@ -169,12 +168,6 @@ class NotApprovedError(DeskError):
     """The order does not match a verdict in the journal; it was not sent."""
 
     code = "not_approved"
-
-
-class HaltedError(DeskError):
-    """The desk is halted; only closing and protective orders may pass. Nothing was sent."""
-
-    code = "halted"
 
 
 class BrokerError(DeskError):

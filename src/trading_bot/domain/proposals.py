@@ -167,8 +167,6 @@ class Finding(Record):
     effect: Effect
     limit: str
     actual: str
-    max_quantity: NonNegative | None = None
-    """Largest quantity that the rule allows, for `reduce` and `needs_approval`."""
 
 
 class VerdictOutcome(StrEnum):

@@ -46,7 +46,8 @@ def _sane(value: Decimal) -> Decimal:
     if isinstance(exponent, int) and exponent < _SMALLEST_EXPONENT:
         msg = "has more than 18 decimal places"
         raise ValueError(msg)
-    return value
+    # One spelling in memory too: what is read back from the journal must not differ from what was written.
+    return Decimal(_text(value))
 
 
 def _text(value: Decimal | str) -> str:

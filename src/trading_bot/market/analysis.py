@@ -6,7 +6,7 @@ recommended no better than HOLD.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 
 from trading_bot.domain.research import Analysis, Check, Recommendation, Regime
 from trading_bot.market.snapshot import Snapshot, ratio
@@ -21,6 +21,11 @@ RECOMMENDATIONS = (
 """Least score of each."""
 STOP_ATR = 2.0
 STOP_SHARE = 0.03
+STRONG_ADX = 25.0
+SURGE = 1.5
+"""Last volume over the average of 20."""
+NEAR_ATR = 1.5
+"""Distance of a near support."""
 NOISE_ATR = 0.5
 NOISE_SPREADS = 3.0
 
@@ -30,10 +35,15 @@ class Signal:
     """A bullish sign: it holds if its measure is known and lies from `least` to `most`."""
 
     name: str
-    wanted: str
     measure: Callable[[Snapshot], float | None]
     least: float
-    most: float = float("inf")
+    most: float = inf
+    unit: str = ""
+
+    @property
+    def wanted(self) -> str:
+        """The bounds, in words."""
+        return f"{self.least:g}{self.unit} {'or more' if self.most == inf else f'to {self.most:g}{self.unit}'}"
 
     def check(self, snapshot: Snapshot) -> Check:
         """Whether it holds."""
@@ -56,11 +66,11 @@ def _above(snapshot: Snapshot, value: float | None, base: str) -> float | None:
 
 
 SIGNALS = (
-    Signal("price above SMA 50", "0 % or more", lambda s: _above(s, s.price, "sma_50"), 0.0),
-    Signal("SMA 20 above SMA 50", "0 % or more", lambda s: _above(s, s.value("sma_20"), "sma_50"), 0.0),
-    Signal("RSI", "50 to 70", lambda s: s.value("rsi_14"), 50.0, 70.0),
-    Signal("MACD less signal", "0 or more", lambda s: s.value("macd_histogram"), 0.0),
-    Signal("last volume / average of 20", "1 or more", lambda s: s.relative_volume, 1.0),
+    Signal("price above SMA 50", lambda s: _above(s, s.price, "sma_50"), 0.0, unit=" %"),
+    Signal("SMA 20 above SMA 50", lambda s: _above(s, s.value("sma_20"), "sma_50"), 0.0, unit=" %"),
+    Signal("RSI", lambda s: s.value("rsi_14"), 50.0, 70.0),
+    Signal("MACD less signal", lambda s: s.value("macd_histogram"), 0.0),
+    Signal("last volume / average of 20", lambda s: s.relative_volume, 1.0),
 )
 
 
@@ -71,13 +81,13 @@ def _at_least(value: float | None, least: float) -> bool:
 def _near_support(snapshot: Snapshot) -> bool:
     if snapshot.support is None or snapshot.atr is None:
         return False
-    return snapshot.price - snapshot.support <= 1.5 * snapshot.atr
+    return snapshot.price - snapshot.support <= NEAR_ATR * snapshot.atr
 
 
 MULTIPLIERS = (
-    Multiplier("strong trend: ADX 25 or more", 1.10, lambda s, _: _at_least(s.value("adx_14"), 25.0)),
-    Multiplier("volume surge: 1.5 x average or more", 1.10, lambda s, _: _at_least(s.relative_volume, 1.5)),
-    Multiplier("support within 1.5 ATR", 1.05, lambda s, _: _near_support(s)),
+    Multiplier(f"strong trend: ADX {STRONG_ADX:g} or more", 1.10, lambda s, _: _at_least(s.value("adx_14"), STRONG_ADX)),
+    Multiplier(f"volume surge: {SURGE:g} x average or more", 1.10, lambda s, _: _at_least(s.relative_volume, SURGE)),
+    Multiplier(f"support within {NEAR_ATR:g} ATR", 1.05, lambda s, _: _near_support(s)),
     Multiplier("rising market", 1.05, lambda _, regime: regime is Regime.TREND_UP),
     Multiplier("falling market", 0.85, lambda _, regime: regime is Regime.TREND_DOWN),
     Multiplier("high volatility", 0.90, lambda _, regime: regime is Regime.HIGH_VOLATILITY),
@@ -102,7 +112,7 @@ def place_stop(entry: float, support: float | None, atr: float | None, spread: f
         raise ValueError(msg)
     if atr is None:
         return Stop(None, "no trade: the ATR is unknown")
-    candidates = [(entry - STOP_ATR * atr, "2 ATR"), (entry * (1 - STOP_SHARE), "3 %")]
+    candidates = [(entry - STOP_ATR * atr, f"{STOP_ATR:g} ATR"), (entry * (1 - STOP_SHARE), f"{STOP_SHARE * 100:g} %")]
     if support is not None and support < entry:
         candidates.append((support, "support"))
     price, basis = max(candidates)

@@ -29,11 +29,6 @@ class Snapshot:
     """When it was taken."""
     bar: datetime
     """Start of the last closed bar."""
-    bars: int
-    """Closed bars that there are."""
-    open: float
-    high: float
-    low: float
     price: float
     """Last close."""
     volume: float
@@ -114,20 +109,17 @@ def _take(view: View, symbol: Symbol, timeframe: Timeframe) -> Snapshot | None:
     if len(table) < LEAST_BARS:
         return None
     last = view.bars(symbol, timeframe, 1)
-    opening, high, low, price, volume = last.to_numpy()[0].tolist()
-    if not all(map(isfinite, (opening, high, low, price, volume))) or min(opening, high, low, price) <= 0 or volume < 0:
+    *prices, volume = last.to_numpy()[0].tolist()
+    if not all(map(isfinite, (*prices, volume))) or min(prices) <= 0 or volume < 0:
         msg = f"{symbol}: the bar of {last.index[0]} is not finite and positive; let the source repair or drop it"
         raise BadBarsError(msg)
+    price = prices[-1]
     values = {name: value for name, value in zip(COLUMNS, table[-1].tolist(), strict=True) if isfinite(value)}
     levels = find_levels(table[-LOOKBACK:, _SWINGS], price, values.get("atr_14", 0.0))
     return Snapshot(
         symbol=symbol,
         time=view.now(),
         bar=last.index[0].to_pydatetime(),
-        bars=len(table),
-        open=opening,
-        high=high,
-        low=low,
         price=price,
         volume=volume,
         feed=view.feed(symbol, timeframe),

@@ -130,7 +130,5 @@ def _value_cap(rule: str, case: Case, limit: Decimal | NoLimit, used: Decimal, e
 
 
 def _finding(cap: Cap, wanted: Decimal) -> Finding:
-    quantity = max(cap.quantity or ZERO, ZERO).quantize(Decimal("1e-8"))
-    return Finding(
-        rule=cap.rule, effect=cap.effect, limit=cap.limit, actual=f"{wanted:.2f} wanted, {quantity:.2f} allowed", max_quantity=quantity
-    )
+    allowed = max(cap.quantity or ZERO, ZERO)
+    return Finding(rule=cap.rule, effect=cap.effect, limit=cap.limit, actual=f"{wanted:.2f} wanted, {allowed:.2f} allowed")
