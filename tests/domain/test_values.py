@@ -117,3 +117,9 @@ def test_a_quotient_is_always_an_amount(amount: Decimal, by: Decimal) -> None:
     quotient = divided(amount, by)
     assert Sheet(alone=quotient).alone == quotient
     assert abs(quotient * by - amount) <= by * Decimal("1e-10")
+
+
+def test_an_amount_is_spelled_the_same_before_it_was_journaled_and_after() -> None:
+    """A desk that computes on, and one that was killed and reads its journal, write the same text of the same number."""
+    sheet = Sheet(alone=Decimal("100000.00000000"))
+    assert str(sheet.alone) == str(Sheet.model_validate_json(sheet.canonical()).alone) == "100000"
