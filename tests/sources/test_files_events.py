@@ -133,24 +133,32 @@ def test_intraday_prices_are_matched_to_the_daily_file_of_the_symbol(tmp_path: P
     assert source.notes() == (f"ABC: ABC_1m.csv: {told[int(price)]}",)
 
 
+def test_a_dividend_of_less_than_a_millionth_is_none(tmp_path: Path, files: Files) -> None:
+    """What is left of one after divisions, and could not be paid."""
+    folder = _daily(tmp_path, "2024-01-02,25,26,24,25,400,0,0", "2024-01-03,25,26,24,25,400,0.0000001,0")
+    assert files(folder).actions(_ABC) == ()
+
+
+def test_what_later_splits_do_leaves_a_file_what_it_was(tmp_path: Path, files: Files) -> None:
+    """The close does not move at the 4:1 split, so the file is split-adjusted, though it falls to a third at both 3:1 ones."""
+    rows = [_row(2, 27, 400), _row(3, 27, 400, "4"), _row(4, 9, 400, "3"), _row(5, 3, 400, "3")]
+    assert files(_daily(tmp_path, *rows)).bars(_ABC, Timeframe.DAY).frame["close"].tolist() == [972, 243, 27, 3]
+
+
 @pytest.mark.parametrize("ratio", ["3", "7", "1.5", "0.1"])
 def test_a_later_split_leaves_the_past_on_the_same_ticks(tmp_path: Path, files: Files, ratio: str) -> None:
-    """Half cents and tenths of cents, once as they are, once divided by a split to come, once as traded before that split."""
-    past, day = [10.125, 10.135, 10.0049, 99.995], "2024-01-{:02d},{p},{p},{p},{p},{v},0,0"
-    alone = _daily(_folder(tmp_path, "alone"), *(day.format(n, p=p, v=3000) for n, p in enumerate(past, 2)))
-    divided, traded = _folder(tmp_path, "divided"), _folder(tmp_path, "traded")
-    by, last = float(ratio), past[-1] / float(ratio)
-    _daily(
-        divided,
-        *(day.format(n, p=p / by, v=3000 * by) for n, p in enumerate(past, 2)),
-        f"2024-01-08,{last},{last},{last},{last},9,0,{ratio}",
-    )
-    _daily(traded, *(day.format(n, p=p, v=3000) for n, p in enumerate(past, 2)), f"2024-01-08,{last},{last},{last},{last},9,0,{ratio}")
-    known = files(alone).bars(_ABC, Timeframe.DAY).frame.to_numpy().tolist()
-    assert files(divided).bars(_ABC, Timeframe.DAY).frame.to_numpy().tolist()[:4] == known
-    assert files(traded).bars(_ABC, Timeframe.DAY).frame.to_numpy().tolist()[:4] == known
+    """Half cents and tenths of cents: once as they are, once divided by a split to come, once as traded before that split."""
+    past, by = [10.125, 10.135, 10.0049, 99.995], float(ratio)
+    later = _row(8, past[-1] / by, 9, ratio)
+    alone = [_row(day, price, 3000) for day, price in enumerate(past, 2)]
+    divided = [_row(day, price / by, 3000 * by) for day, price in enumerate(past, 2)]
+    tables = {"alone": alone, "divided": [*divided, later], "traded": [*alone, later]}
+    for name in tables:
+        (tmp_path / name).mkdir()
+    seen = {name: files(_daily(tmp_path / name, *rows)).bars(_ABC, Timeframe.DAY).frame for name, rows in tables.items()}
+    assert seen["divided"].iloc[:4].equals(seen["alone"])
+    assert seen["traded"].iloc[:4].equals(seen["alone"])
 
 
-def _folder(parent: Path, name: str) -> Path:
-    (parent / name).mkdir()
-    return parent / name
+def _row(day: int, price: float, volume: float, split: str = "0") -> str:
+    return f"2024-01-{day:02},{price},{price},{price},{price},{volume},0,{split}"

@@ -56,7 +56,7 @@ class Events:
         for opening, ratio, cash in zip(sessions.opens[number], self.ratios, self.cash, strict=True):
             if ratio != 1:
                 found.append(Split(symbol=symbol, ex=moment_of(opening), ratio=_exact(ratio)))
-            if cash > 0:
+            if _exact(cash) > 0:
                 found.append(Dividend(symbol=symbol, ex=moment_of(opening), amount=_exact(cash)))
         return tuple(found)
 

@@ -29,6 +29,11 @@ _HOLE = np.timedelta64(6, "D")
 """Closes that lie further apart make no one-day move."""
 _TELLING = 0.2
 """Logarithm of a split that stands out from a day's noise."""
+_APART = 0.01
+"""Logarithm of a split by which closes of one day in two files cannot differ otherwise."""
+_DAYS = 20
+_NEAR = 1 / 3
+"""How far from a split's ratio a move may lie and still be the split itself, as a share of the ratio's logarithm."""
 _SAME = 1e-9
 _NAMED = 3
 
@@ -56,12 +61,15 @@ class Part:
         return self.table.has_events and not self.is_divided and self.table.settings.prices != "fully_adjusted"
 
     def _falls_at_splits(self) -> bool:
-        """Whether closes change at splits by about the ratio, as what traded does."""
+        """Whether the close changes at the first telling split by about the ratio, as what traded does.
+
+        The first alone: what comes after it may not change what the file was.
+        """
         events, close = from_columns(self.table, self.times), self.bars.frame["close"].to_numpy()
         _, rows, told = np.intersect1d(self.bars.days, events.days, return_indices=True)
         moves, ratios = np.log(close[rows - 1] / close[rows]), np.log(events.ratios[told])
-        telling = (np.abs(ratios) > _TELLING) & (rows > 0)
-        return bool(telling.any() and np.median(np.abs(moves - ratios)[telling]) < np.median(np.abs(moves)[telling]))
+        first = np.flatnonzero((np.abs(ratios) > _TELLING) & (rows > 0))[:1]
+        return bool((np.abs(moves - ratios) < _NEAR * np.abs(ratios))[first].any())
 
 
 def part_of(table: Table, calendar: str, sessions: SessionTable, note: Note) -> Part:
@@ -131,12 +139,15 @@ def _basis(part: Part, instrument: Instrument, daily: Sequence[Part], events: Ev
 
 
 def _agrees(part: Part, daily: Part, events: Events) -> bool:
-    """Whether intraday closes before a split are nearer to what traded than to the daily file's adjusted closes."""
+    """Whether intraday closes before a split are nearer to what traded than to the daily file's adjusted closes.
+
+    By the first days that tell: what comes later may not change what the file was.
+    """
     last = np.flatnonzero(np.append(part.bars.days[1:] != part.bars.days[:-1], True))
     days, mine, theirs = np.intersect1d(part.bars.days[last], daily.bars.days, return_indices=True)
     factor = events.factor(days)
-    told = np.abs(np.log(factor)) > _TELLING
-    if not told.any():
+    told = np.flatnonzero(np.abs(np.log(factor)) > _APART)[:_DAYS]
+    if not len(told):
         return False
     ratio = part.bars.frame["close"].to_numpy()[last][mine] / daily.bars.frame["close"].to_numpy()[theirs]
     distance = np.log(ratio[told])

@@ -15,7 +15,7 @@ import pandas as pd
 
 from trading_bot.config import SyntheticSettings
 from trading_bot.domain.errors import NoDataError
-from trading_bot.domain.instrument import Instrument
+from trading_bot.domain.instrument import SESSIONS_PER_YEAR, Instrument
 from trading_bot.domain.market import CorporateAction, Feed, PriceBasis, Quote, Timeframe
 from trading_bot.domain.values import Symbol
 from trading_bot.ports import BarSeries, Calendar
@@ -25,8 +25,6 @@ from trading_bot.sources.sessions import MINUTE, Sessions, SessionTable, nanosec
 from trading_bot.sources.synthetic_minutes import minutes
 from trading_bot.sources.synthetic_walk import Market, Subject, Walk, market_moves, walk
 
-_YEAR = {"XNYS": 252.0, "24/7": 365.0}
-"""Sessions a year."""
 _REMEMBERED = 64
 """Sessions whose quotes are kept."""
 
@@ -131,7 +129,7 @@ class SyntheticSource:
             msg = f"{symbol}: no session between {self._settings.start} and {horizon}; set source.synthetic.start earlier"
             raise NoDataError(msg)
         drift, moves = market_moves(self._seed, name, len(sessions.days))
-        market = Market(drift, moves, self._settings.annual_volatility, _YEAR[name], pays=name == "XNYS")
+        market = Market(drift, moves, self._settings.annual_volatility, float(SESSIONS_PER_YEAR[name]), pays=name == "XNYS")
         return _History(horizon, sessions, walk(self._subject(symbol), market))
 
     def _subject(self, symbol: Symbol) -> Subject:
