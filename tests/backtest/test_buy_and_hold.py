@@ -213,6 +213,6 @@ def test_the_recorded_year_gives_the_known_total_return(shared: Path, symbol: st
     """
     settings = FileSettings(path=shared / "data" / "us_daily_core")
     source = FileSource([settings], lambda s: Instrument(symbol=s), lambda _: Weekdays(), Decimal(2))
-    made = buy_and_hold(source, [Symbol(symbol)], date(2024, 1, 2), date(2024, 12, 31), lambda _: Weekdays())
+    made = buy_and_hold(source, [Symbol(symbol)], date(2024, 1, 2), date(2024, 12, 31), lambda _: Weekdays(), Decimal(100_000))
     assert made.returns[Symbol(symbol)] == pytest.approx(known, abs=5e-5)
     assert made.notes == ()

@@ -222,8 +222,8 @@ def test_an_hour_that_loses_is_claimed_and_its_counterpart_too(trade: Trade) -> 
     """Ten lost trades at 10:00 against ten won at 14:00: z is sqrt(20), and the exits, all alike, claim nothing."""
     at_ten, at_two = datetime(2024, 2, 1, 15, tzinfo=UTC), datetime(2024, 2, 1, 19, tzinfo=UTC)
     seen = review(made_of(trades=[trade("-10", opened=at_ten)] * 10 + [trade("10", opened=at_two)] * 10)).observations
-    assert "trades with entry hour 10:00 win less often than the others: 0 of 10, -100 in all (-4.5 standard errors)" in seen
-    assert "trades with entry hour 14:00 win more often than the others: 10 of 10, 100 in all (+4.5 standard errors)" in seen
+    assert "trades with entry hour 10:00 win less often than the others: 0 of 10, -100.00 in all (-4.5 standard errors)" in seen
+    assert "trades with entry hour 14:00 win more often than the others: 10 of 10, 100.00 in all (+4.5 standard errors)" in seen
     assert not any("exit" in line for line in seen)
 
 

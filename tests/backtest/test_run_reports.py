@@ -112,8 +112,8 @@ def test_a_backtest_report_tells_of_the_whole_run(trade: Trade) -> None:
     assert made["data_notes"] == ["one bar was dropped"]
     assert made["audit"] == {"rows": 42, "hash": "abc"}
     assert made["performance"]["total_return"] == 0.0302
-    assert (made["performance"]["profit"], made["performance"]["profit_factor"]) == ("3020.00", 1.5)
-    assert made["costs"] == {"fees": "0.70", "income": "0"}
+    assert (made["performance"]["profit"], made["performance"]["profit_factor"]) == ("3020", 1.5)
+    assert made["costs"] == {"fees": "0.7", "income": "0"}
     assert (made["benchmark"]["returns"], made["benchmark"]["notes"]) == ({"AAPL": 0.1}, ["AAPL: a note"])
     assert made["monthly_returns"] == [{"month": "2024-03", "return": 0.0302, "benchmark": 0.1}]
     assert [(t["symbol"], t["profit"], t["closed_at"]) for t in made["trades"]] == [
@@ -136,7 +136,7 @@ def test_a_daily_report_holds_the_session_alone() -> None:
     whole = material()
     told = facts(whole, MONDAY, MONDAY, NEW_YORK)
     made = daily_report(header(), told, whole.within(MONDAY, MONDAY, NEW_YORK), [], review(told))
-    assert (made["session"], made["profit"]) == ("2024-03-04", "2020.00")
+    assert (made["session"], made["profit"]) == ("2024-03-04", "2020")
     assert (made["equity"]["start"], made["equity"]["end"]) == ("101000", "103020")
     assert [p["session"] for p in made["equity"]["points"]] == ["2024-03-04"]
     assert [(o["state"], o["filled_quantity"]) for o in made["orders"]] == [("filled", "10")]
@@ -150,7 +150,7 @@ def test_a_week_is_reported_like_a_day_under_its_own_name() -> None:
     whole = material()
     told = facts(whole, FRIDAY, MONDAY, NEW_YORK)
     made = daily_report(header(), told, whole.within(FRIDAY, MONDAY, NEW_YORK), [], review(told))
-    assert (made["report"], made["profit"], len(made["equity"]["points"])) == ("weekly", "3020.00", 2)
+    assert (made["report"], made["profit"], len(made["equity"]["points"])) == ("weekly", "3020", 2)
     assert weekly_name(MONDAY) == "weekly_20240304.json"
 
 

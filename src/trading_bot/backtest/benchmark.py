@@ -15,12 +15,10 @@ import pandas as pd
 
 from trading_bot.backtest.statistics import Curve, Floats, Performance, performance
 from trading_bot.domain.errors import NoDataError
+from trading_bot.domain.instrument import SESSIONS_PER_YEAR
 from trading_bot.domain.market import CorporateAction, Dividend, PriceBasis, Split
 from trading_bot.domain.values import Symbol
 from trading_bot.ports import Calendar, MarketSource
-
-CASH = Decimal(100_000)
-ROUND_THE_CLOCK = "24/7"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +63,7 @@ def buy_and_hold(  # noqa: PLR0913, PLR0917 - the period and what it is reckoned
     first: date,
     last: date,
     calendars: Callable[[str], Calendar],
-    cash: Decimal = CASH,
+    cash: Decimal,
 ) -> Benchmark:
     """Hold `symbols` from the first opening to the last close between `first` and `last`, both included.
 
@@ -90,7 +88,7 @@ def buy_and_hold(  # noqa: PLR0913, PLR0917 - the period and what it is reckoned
 
 
 def _periods(bought: Iterable[_Prices]) -> int:
-    return 365 if any(p.calendar == ROUND_THE_CLOCK for p in bought) else 252
+    return max(SESSIONS_PER_YEAR[p.calendar] for p in bought)
 
 
 def _prices(source: MarketSource, symbol: Symbol, first: date, last: date, calendars: Callable[[str], Calendar]) -> _Prices | None:

@@ -48,7 +48,7 @@ class Group(Record):
         more = "more" if self.score > 0 else "less"
         return (
             f"trades with {self.trait} {self.value} win {more} often than the others:"
-            f" {self.wins} of {self.trades}, {self.profit} in all ({self.score:+.1f} standard errors)"
+            f" {self.wins} of {self.trades}, {self.profit:.2f} in all ({self.score:+.1f} standard errors)"
         )
 
 

@@ -28,7 +28,7 @@ from trading_bot.domain.mandate import Mode
 from trading_bot.domain.market import PriceBasis
 from trading_bot.domain.records import TaskRun, TaskStatus
 from trading_bot.domain.research import Review
-from trading_bot.domain.values import Digest, Symbol
+from trading_bot.domain.values import Digest, Symbol, amount_text
 from trading_bot.ports import BarSeries
 
 Report = dict[str, Any]
@@ -120,7 +120,7 @@ _PLAIN: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (BaseModel, lambda v: plain(dict(v))),
     (Mapping, lambda v: {str(key): plain(inner) for key, inner in v.items()}),
     ((list, tuple), lambda v: [plain(inner) for inner in v]),
-    (Decimal, lambda v: f"{v:f}"),
+    (Decimal, amount_text),
     (float, lambda v: float(f"{v:.{_DIGITS}g}")),
     (datetime, lambda v: v.isoformat().replace("+00:00", "Z")),
     (date, date.isoformat),

@@ -153,7 +153,7 @@ def _headline(facts: Facts) -> str:
     gained = facts.performance.total_return
     closed = facts.trades
     return (
-        f"{days}, {'no close' if gained is None else f'{gained:+.2%}'} ({facts.performance.profit:+}),"
+        f"{days}, {'no close' if gained is None else f'{gained:+.2%}'} ({facts.performance.profit:+.2f}),"
         f" closed trades {closed.trades}, won {closed.wins}, lost {closed.losses}"
     )
 

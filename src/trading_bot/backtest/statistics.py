@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trading_bot.domain.orders import Fill
-from trading_bot.domain.records import EquityPoint
+from trading_bot.domain.records import CLOSE, EquityPoint
 from trading_bot.domain.trades import RoundTrip
 from trading_bot.domain.values import ZERO, Amount, Finite, NonNegative, Ratio, Record
 
@@ -27,8 +27,6 @@ Floats = npt.NDArray[np.float64]
 DAYS_PER_YEAR = 365.25
 ANNUAL_DAYS = 30
 """Calendar days below which nothing is annualised: a lucky day would read as a fortune."""
-CLOSE = "close"
-"""Label of the equity point that stands for its session."""
 _CENT = Decimal("0.01")
 _NOISE = 1e-12
 """A deviation below this is rounding error of equal returns, not risk."""

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import assert_never
 
 from trading_bot.domain.errors import StorageError
-from trading_bot.domain.events import BrokerEvent, CashUpdate, OrderUpdate, SplitUpdate
+from trading_bot.domain.events import BrokerEvent, CashReason, CashUpdate, OrderUpdate, SplitUpdate
 from trading_bot.domain.orders import Fill, Order, OrderRole, Side, move
 from trading_bot.domain.values import ZERO, Amount, ClientOrderId, NonNegative, Record, Symbol, UtcTime, divided
 
@@ -122,7 +122,7 @@ class Books(Record):
         )
 
     def _after_cash(self, event: CashUpdate) -> "Books":
-        income = self.income if event.reason == "deposit" else self.income + event.amount
+        income = self.income if event.reason is CashReason.DEPOSIT else self.income + event.amount
         return self.model_copy(update={"cash": self.cash + event.amount, "income": income})
 
     def _after_split(self, event: SplitUpdate) -> "Books":

@@ -26,6 +26,8 @@ class Rounding(StrEnum):
     DOWN = "down"
 
 
+SESSIONS_PER_YEAR = {"XNYS": 252, "24/7": 365}
+"""Of each calendar, rounded: what annual figures reckon with."""
 _MODES = {Rounding.NEAREST: ROUND_HALF_EVEN, Rounding.UP: ROUND_CEILING, Rounding.DOWN: ROUND_FLOOR}
 
 

@@ -93,7 +93,16 @@ class DeskStateChange(Journaled):
     @property
     def key(self) -> str:
         """The number, padded so that text order is number order."""
-        return f"{self.number:06d}"
+        return self.key_of(self.number)
+
+    @staticmethod
+    def key_of(number: int) -> str:
+        """The key of the change with this number."""
+        return f"{number:06d}"
+
+
+CLOSE = "close"
+"""Label of the equity point that stands for its session."""
 
 
 class EquityPoint(Journaled):
@@ -103,7 +112,7 @@ class EquityPoint(Journaled):
 
     session: date
     label: str
-    """Which task took it; `close` is the session's own."""
+    """Which task took it; `CLOSE` is the session's own."""
     equity: Amount
     cash: Amount
     exposure: Amount

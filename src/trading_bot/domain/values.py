@@ -47,10 +47,10 @@ def _sane(value: Decimal) -> Decimal:
         msg = "has more than 18 decimal places"
         raise ValueError(msg)
     # One spelling in memory too: what is read back from the journal must not differ from what was written.
-    return Decimal(_text(value))
+    return Decimal(amount_text(value))
 
 
-def _text(value: Decimal | str) -> str:
+def amount_text(value: Decimal | str) -> str:
     """The one spelling of an amount: no exponent, no trailing zeros. A word beside amounts (`none`) stays as it is."""
     if isinstance(value, str) or not value:
         return str(value or "0")
@@ -74,7 +74,7 @@ def _utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-Amount = Annotated[Decimal, BeforeValidator(_exact), AfterValidator(_sane), PlainSerializer(_text, when_used="json")]
+Amount = Annotated[Decimal, BeforeValidator(_exact), AfterValidator(_sane), PlainSerializer(amount_text, when_used="json")]
 """Any exact decimal: money, a price difference, a signed quantity."""
 Positive = Annotated[Amount, Field(gt=0)]
 NonNegative = Annotated[Amount, Field(ge=0)]

@@ -208,49 +208,41 @@ def _approve(verdict: Verdict, specs: Sequence[tuple[OrderSpec, ClientOrderId | 
 
 def _entry_verdict(case: Case, outcome: VerdictOutcome, findings: tuple[Finding, ...], sizing: Sizing | None = None) -> Verdict:
     quantity = sizing.quantity if sizing is not None else ZERO
-    return Verdict(
-        id=verdict_id(case.proposal.id),
-        at=case.situation.now,
-        proposal_id=case.proposal.id,
-        decision_id=case.proposal.decision_id,
-        symbol=case.symbol,
-        outcome=outcome,
-        findings=findings,
-        quantity=quantity,
-        price=case.price,
-        risk=quantity * max(case.risk_per_share, ZERO),
-        strategy=case.proposal.strategy,
-    )
+    risk = quantity * max(case.risk_per_share, ZERO)
+    return _verdict(case.proposal, case.situation.now, outcome, findings, quantity=quantity, price=case.price, risk=risk)
 
 
 def _exit_verdict(proposal: Proposal, case: Exit, findings: tuple[Finding, ...], quantity: Decimal) -> Verdict:
-    return Verdict(
-        id=verdict_id(proposal.id),
-        at=case.now,
-        proposal_id=proposal.id,
-        decision_id=proposal.decision_id,
-        symbol=proposal.symbol,
-        outcome=VerdictOutcome.REJECTED if findings else VerdictOutcome.APPROVED,
-        findings=findings,
-        quantity=quantity,
-        price=case.price or ZERO,
-        strategy=proposal.strategy,
-    )
+    outcome = VerdictOutcome.REJECTED if findings else VerdictOutcome.APPROVED
+    return _verdict(proposal, case.now, outcome, findings, quantity=quantity, price=case.price or ZERO)
 
 
 def rule_without_mandate(proposal: Proposal, now: datetime, why: str) -> Ruling:
     """Refuse new risk because nothing allows it."""
     finding = reject("mandate", "a signed mandate", why or "none")
-    verdict = Verdict(
+    return Ruling(_verdict(proposal, now, VerdictOutcome.REJECTED, (finding,)))
+
+
+def _verdict(  # noqa: PLR0913 - a verdict's own fields
+    proposal: Proposal,
+    now: datetime,
+    outcome: VerdictOutcome,
+    findings: tuple[Finding, ...],
+    *,
+    quantity: Decimal = ZERO,
+    price: Decimal = ZERO,
+    risk: Decimal = ZERO,
+) -> Verdict:
+    return Verdict(
         id=verdict_id(proposal.id),
         at=now,
         proposal_id=proposal.id,
         decision_id=proposal.decision_id,
         symbol=proposal.symbol,
-        outcome=VerdictOutcome.REJECTED,
-        findings=(finding,),
-        quantity=ZERO,
-        price=ZERO,
+        outcome=outcome,
+        findings=findings,
+        quantity=quantity,
+        price=price,
+        risk=risk,
         strategy=proposal.strategy,
     )
-    return Ruling(verdict)

@@ -71,7 +71,7 @@ class DeskSwitch:
         # Rows are never changed or removed, so an unchanged count means an unchanged newest row.
         count = self._journal.count(DeskStateChange)
         if count and (self._newest is None or self._newest.number != count):
-            self._newest = self._journal.get(DeskStateChange, _key(count))
+            self._newest = self._journal.get(DeskStateChange, DeskStateChange.key_of(count))
             if self._newest is None:
                 msg = f"desk state {count} is missing from the journal; run `audit verify`"
                 raise JournalDamagedError(msg)
@@ -134,10 +134,6 @@ def write_halt_file(path: Path, by: str, reason: str, at: datetime) -> None:
     except OSError as error:
         msg = f"{path} could not be written: {error}; create it by hand to be sure that the desk stays halted"
         raise HomeError(msg) from error
-
-
-def _key(number: int) -> str:
-    return f"{number:06d}"
 
 
 def _sync_folder(folder: Path) -> None:
