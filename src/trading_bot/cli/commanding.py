@@ -4,14 +4,13 @@ The HALT file is written first and by this process, so that a wedged desk is hal
 running desk carries it out, or, where none runs, this command takes the home for a moment and does.
 """
 
-import getpass
 import time
 import uuid
 from typing import TYPE_CHECKING
 
 import click
 
-from trading_bot.cli.context import Context
+from trading_bot.cli.context import Context, person
 
 if TYPE_CHECKING:
     from trading_bot.domain.records import CommandDone
@@ -32,8 +31,11 @@ def halt(context: Context, *, flatten: bool, reason: str) -> None:
     from trading_bot.risk.halt import write_halt_file
 
     context.home.prepare()
-    write_halt_file(context.home.halt_file, getpass.getuser(), reason, SystemWallClock().now())
+    write_halt_file(context.home.halt_file, person(), reason, SystemWallClock().now())
     click.echo("HALT is in place: nothing that adds risk is sent any more.")
+    if not (flatten or context.home.journal.exists()):
+        click.echo("No desk has run in this home yet; the first one starts halted.")
+        return
     _tell(context, CommandAction.FLATTEN if flatten else CommandAction.HALT, reason)
 
 
@@ -65,11 +67,10 @@ def _tell(context: Context, action: str, reason: str) -> None:
     command = CommandAction(action)
     with context.journal() as journal:
         proof = _proof(context, journal) if command is CommandAction.RESUME else ""
-        body = Command(action=command, by=getpass.getuser(), reason=reason, proof=proof).canonical()
+        body = Command(action=command, by=person(), reason=reason, proof=proof).canonical()
         item = InboxItem(f"command-{uuid.uuid4().hex}", "command", body, SystemWallClock().now())
         journal.post(item)
-        _see_it_done(context)
-        done = _wait_for(journal, item.id)
+        done = _wait_for(context, journal, item.id)
     if done is None:
         raise click.ClickException("the desk has not answered yet; the command waits in its inbox. See `status`")
     if done.refused:
@@ -105,11 +106,12 @@ def _see_it_done(context: Context) -> None:
         return
 
 
-def _wait_for(journal: "SqlJournal", item: str) -> "CommandDone | None":
+def _wait_for(context: Context, journal: "SqlJournal", item: str) -> "CommandDone | None":
     from trading_bot.domain.records import CommandDone
 
     deadline = time.monotonic() + _PATIENCE_S
     while True:
+        _see_it_done(context)
         done = journal.get(CommandDone, item)
         if done is not None or time.monotonic() > deadline:
             return done

@@ -1,5 +1,6 @@
 """What every command starts from: home, configuration, output. The only place that reads environment and folder defaults."""
 
+import getpass
 import json
 import os
 from collections.abc import Mapping
@@ -61,6 +62,23 @@ class Context:
             msg = f"{self.home_path} has no journal yet: start a desk with `orchestrator`, or name its home with --home or TRADING_BOT_HOME"
             raise click.ClickException(msg)
         return SqlJournal.look(self.home.journal)
+
+
+def person() -> str:
+    """Who types, for the journal; a container's user may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def in_words(owner: str) -> str:
+    """Whom `Home.lock_owner` names, for people."""
+    try:
+        found = json.loads(owner)
+        return f"{found['purpose']}, pid {found['pid']}, since {found['since']}"
+    except (ValueError, KeyError, TypeError):
+        return owner
 
 
 def say(value: object, *, as_json: bool, text: str) -> None:

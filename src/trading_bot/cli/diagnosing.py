@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from trading_bot.cli.context import Context, json_option
+from trading_bot.cli.context import Context, in_words, json_option
 from trading_bot.domain.errors import DeskError
 
 _OLDEST_PYTHON = (3, 11)
@@ -89,7 +89,7 @@ def _home(context: Context) -> Finding:
 
 def _owner(context: Context) -> Finding:
     owner = context.home.lock_owner()
-    return Finding("owner", passed=True, seen=f"running: {owner}" if owner else "no desk runs on this home")
+    return Finding("owner", passed=True, seen=f"running: {in_words(owner)}" if owner else "no desk runs on this home")
 
 
 def _journal(context: Context) -> Finding:
@@ -146,6 +146,10 @@ def _mandate(context: Context) -> Finding:
     from trading_bot.domain.mandate import Mode
     from trading_bot.execution.clock import SystemWallClock
 
+    if context.home.journal.exists():
+        with context.journal() as journal:
+            if journal.fact("clock kind") == "simulated":
+                return Finding("mandate", passed=True, seen="none needed: this home's desk is simulated")
     mandate = load_mandate(context.config(), context.setting(Mode.PAPER, simulated=False), SystemWallClock())
     return Finding("mandate", passed=True, seen=f"{mandate.mode}, {mandate.autonomy}, until {mandate.expires_at.isoformat()}")
 

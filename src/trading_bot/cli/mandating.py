@@ -26,8 +26,9 @@ def show(context: Context, *, as_json: bool) -> None:
     if not path.exists():
         msg = f"{path} does not exist; `mandate sign` makes one from the configuration"
         raise MandateMissingError(msg)
-    text = path.read_text("utf-8")
+    text = path.read_text("utf-8", errors="replace")
     click.echo(json.dumps(from_text(text, str(path)).model_dump(mode="json"), indent=2) if as_json else text.rstrip())
+    click.echo("`mandate verify` says whether it is signed and holds.", err=True)
 
 
 @mandate.command()
@@ -35,13 +36,14 @@ def show(context: Context, *, as_json: bool) -> None:
 @click.pass_obj
 def sign(context: Context, mode: str) -> None:
     """Make a mandate from the configuration, show it, and sign it with the operator's key."""
-    from trading_bot.cli.terminal import ask_passphrase, ask_words
+    from trading_bot.cli.terminal import ask_passphrase, ask_words, demand_terminal
     from trading_bot.domain.mandate import Mode
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.risk import mandate as mandates
     from trading_bot.risk.operator import PRIVATE_KEY, create_operator_key
     from trading_bot.risk.operator import sign as signature_of
 
+    demand_terminal("a mandate's signature")
     config = context.config()
     context.home.prepare()
     text = mandates.to_text(mandates.propose(config, config.broker.account, Mode(mode), SystemWallClock().now()))

@@ -49,7 +49,12 @@ class LazyGroup(click.Group):
 @click.option(
     "--home", type=click.Path(path_type=Path), envvar="TRADING_BOT_HOME", default="var", show_default=True, help="The desk's home."
 )
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="Settings; default: config.yaml in this folder, if there.")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Settings; default: config.yaml in this folder, if there.",
+)
 @click.version_option(package_name="trading-bot")
 @click.pass_context
 def cli(context: click.Context, home: Path, config_path: Path | None) -> None:

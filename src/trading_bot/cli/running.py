@@ -1,23 +1,27 @@
 """`orchestrator` and `run`: the commands that own the home and let the desk work."""
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from trading_bot.cli.context import Context
+from trading_bot.cli.context import Context, in_words
+from trading_bot.cli.guarding import demand_all, desk_in, owned_as_desk, owned_for, stoppable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trading_bot.bootstrap import Assembly, Setting
     from trading_bot.config import Config
+    from trading_bot.domain.values import Symbol
+    from trading_bot.ports import MarketSource
 
-_LIVE_WORD = "TRADE REAL MONEY"
 _WORKFLOWS = ("pre-market", "market-open", "monitor", "end-of-day", "weekly")
+_GAP_DAYS = 4
+"""The longest weekend: a period may end so many days after its last bar."""
+_PATIENCE_S = 300.0
+"""How long `run` waits for another command that has the home; one workflow takes seconds."""
 
 _source_options = (
     click.option("--source", help="Market data: synthetic, files, or an installed one."),
@@ -68,10 +72,7 @@ def orchestrator(  # noqa: PLR0913 - flags of the main command
     if fast and mode == "live":
         raise click.UsageError("--fast is a simulation; it cannot be live")
     setting = context.setting(Mode(mode), simulated=fast)
-    if not fast:
-        _demand_mandate(config, setting)
-    if mode == "live":
-        _demand_live_word()
+    demand_all(config, setting)
     _trade(config, setting, sessions)
 
 
@@ -81,21 +82,29 @@ def orchestrator(  # noqa: PLR0913 - flags of the main command
 @_with_source
 @click.pass_obj
 def run(context: Context, /, workflow: str, *, fast: bool, **flags: Any) -> None:  # noqa: ANN401 - options shared with `orchestrator`
-    """Run WORKFLOW's latest due slot, once. Safe to run twice and at the same time."""
+    """Run WORKFLOW's latest due slot, once.
+
+    Safe to run twice and at the same time: a slot that has ended is not run again, a second command waits for the first, and where
+    a whole desk runs, it does the work itself.
+    """
     from trading_bot.bootstrap import announce, build
     from trading_bot.domain.mandate import Mode
 
     config = context.config(_to_settings(**flags))
     setting = context.setting(Mode.PAPER, simulated=fast)
-    if not fast:
-        _demand_mandate(config, setting)
-    with _owned(setting, f"run {workflow}"), _stoppable() as stop:
+    demand_all(config, setting)
+    desk = desk_in(context.home)
+    if desk is not None:
+        click.echo(f"nothing to do: the desk that runs here does its {workflow} itself ({in_words(desk)})")
+        return
+    with owned_for(setting, f"run {workflow}", _PATIENCE_S), stoppable() as stop:
         assembly = build(config, setting, stop)
         announce(assembly, _version())
         click.echo(_run_once(assembly, workflow))
 
 
 def _run_once(assembly: "Assembly", workflow: str) -> str:
+    from trading_bot.cli.tables import eastern
     from trading_bot.domain.records import TaskRun
     from trading_bot.orchestrator.trading_orchestrator import TradingOrchestrator
 
@@ -109,7 +118,7 @@ def _run_once(assembly: "Assembly", workflow: str) -> str:
     before = scheduler.latest_due(workflow, desk.clock.now())
     if before is None:
         ahead = scheduler.upcoming(desk.clock.now(), workflow)
-        return f"{workflow} is not due; next at {ahead.due.isoformat()}" if ahead is not None else f"{workflow} is not scheduled"
+        return f"{workflow} is not due; next {eastern(ahead.due)}" if ahead is not None else f"{workflow} is not scheduled"
     done_before = scheduler.has_ended(before)
     orchestrator_.run_slot(before)
     ended = assembly.journal.get(TaskRun, f"{before.id}:ended")
@@ -120,14 +129,16 @@ def _run_once(assembly: "Assembly", workflow: str) -> str:
 def _trade(config: "Config", setting: "Setting", sessions: int) -> None:
     from trading_bot.bootstrap import announce, build
     from trading_bot.cli.progress import Progress
-    from trading_bot.cli.tables import closing_table
+    from trading_bot.cli.tables import closing_table, opening_lines
     from trading_bot.orchestrator.trading_orchestrator import TradingOrchestrator
 
-    with _owned(setting, "orchestrator"), _stoppable() as stop:
+    with owned_as_desk(setting), stoppable() as stop:
         assembly = build(config, setting, stop)
         announce(assembly, _version())
         slots = assembly.scheduler.first_slots(sessions) if setting.simulated else []
         left = [slot for slot in slots if not assembly.scheduler.has_ended(slot)]
+        if not setting.simulated:
+            opening_lines(assembly)
         with Progress(len(left)) as progress:
             until = slots[-1].due if slots else None
             TradingOrchestrator(assembly.desk, assembly.scheduler, stop, until=until, tell=progress.tell).run()
@@ -150,8 +161,10 @@ def _backtest(context: Context, config: "Config", first: date, last: date) -> No
 
     if last < first:
         raise click.UsageError(f"--end {last} is before --start {first}")
+    if not open_calendar("XNYS").sessions(first, last):
+        raise click.UsageError(f"there is no trading session from {first} to {last}: widen --start and --end")
     context.home.prepare()
-    with _stoppable() as stop:
+    with stoppable() as stop:
         assembly = build(
             config, Setting(Mode.BACKTEST, simulated=True, home=context.home, operator=context.operator, first=first, last=last), stop
         )
@@ -169,6 +182,16 @@ def _backtest(context: Context, config: "Config", first: date, last: date) -> No
     journal = save_backtest(assembly, name)
     write(path, made)
     backtest_table(made, path, journal)
+    for line in _early_ends(assembly.source, config.universe.symbols, last):
+        click.echo(line)
+
+
+def _early_ends(source: "MarketSource", symbols: "Sequence[Symbol]", last: date) -> list[str]:
+    """What ends before the period does: sessions without prices must not pass for sessions without trades."""
+    ends = {f"{s} {t}": source.bars(s, t).frame.index[-1].date() for s in symbols for t in source.timeframes(s)}
+    return [
+        f"NO PRICES of {name} after {end}, though the run goes on to {last}" for name, end in ends.items() if (last - end).days > _GAP_DAYS
+    ]
 
 
 def _to_settings(**flags: Any) -> dict[str, Any]:  # noqa: ANN401 - values of flags
@@ -181,50 +204,6 @@ def _to_settings(**flags: Any) -> dict[str, Any]:  # noqa: ANN401 - values of fl
     if flags.get("symbols"):
         settings["universe.symbols"] = [s.strip().upper() for s in flags["symbols"].split(",") if s.strip()]
     return settings
-
-
-def _demand_mandate(config: "Config", setting: "Setting") -> None:
-    """A desk on the real clock does not even start without a mandate that holds."""
-    from trading_bot.bootstrap import load_mandate
-    from trading_bot.execution.clock import SystemWallClock
-
-    load_mandate(config, setting, SystemWallClock())
-
-
-def _demand_live_word() -> None:
-    """Real money needs words typed by a person."""
-    from trading_bot.cli.terminal import ask_words
-
-    ask_words(f"This desk will trade real money. Type {_LIVE_WORD} to go on: ", _LIVE_WORD)
-
-
-@contextmanager
-def _owned(setting: "Setting", purpose: str) -> Iterator[None]:
-    """Own the home for the duration."""
-    from trading_bot.execution.clock import SystemWallClock
-
-    setting.home.prepare()
-    with setting.home.lock(purpose, SystemWallClock().now()):
-        yield
-
-
-@contextmanager
-def _stoppable() -> Iterator[threading.Event]:
-    """Turn Ctrl-C and SIGTERM into a clean stop; the second one ends at once, which is safe too."""
-    stop = threading.Event()
-
-    def ask(number: int, _frame: object) -> None:
-        if stop.is_set():
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _version() -> str:

@@ -1,14 +1,18 @@
 """`status`, `trades`, `report`, `journal export`, `audit verify`: looks at a desk without touching it."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from trading_bot.cli.context import Context, json_option
+from trading_bot.cli.context import Context, in_words, json_option
 
 if TYPE_CHECKING:
+    from trading_bot.config import Config
     from trading_bot.orchestrator.status import Status
     from trading_bot.storage.journal import SqlJournal
 
@@ -20,15 +24,15 @@ def status(context: Context, *, as_json: bool) -> None:
     """State, positions and their protection, next task."""
     from trading_bot.cli.tables import status_table
 
-    found = _status(context)
+    found, clock, owner = _status(context)
     if as_json:
-        click.echo(json.dumps(found.model_dump(mode="json"), indent=2))
+        click.echo(json.dumps({**found.model_dump(mode="json"), "clock": clock, "owner": owner}, indent=2))
     else:
-        status_table(found, context.home)
+        status_table(found, context.home, clock, None if owner is None else in_words(owner))
 
 
-def _status(context: Context) -> "Status":
-    from trading_bot.config import Config
+def _status(context: Context) -> "tuple[Status, str, str | None]":
+    """The desk's state, its kind of clock, and who runs it."""
     from trading_bot.domain.mandate import Mode
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.execution.ledger import Ledger
@@ -38,15 +42,11 @@ def _status(context: Context) -> "Status":
     from trading_bot.risk.halt import DeskSwitch
 
     with context.journal() as journal:
-        remembered = journal.fact("config")
-        if remembered is None:
-            raise click.ClickException("this home's desk has not come up yet; look again in a moment")
-        config = Config.model_validate_json(remembered)
+        config, clock = _remembered(journal), journal.fact("clock kind") or "real"
         reached = journal.clock()
-        wall = SystemWallClock().now()
-        now = reached if reached is not None and journal.fact("clock kind") == "simulated" else wall
-        calendar = open_calendar("XNYS")
-        return statuses.status(
+        now = reached if reached is not None and clock == "simulated" else SystemWallClock().now()
+        calendar, owner = open_calendar("XNYS"), context.home.lock_owner()
+        found = statuses.status(
             journal=journal,
             ledger=Ledger(journal),
             scheduler=Scheduler(calendar, config.schedule, journal, now),
@@ -55,8 +55,25 @@ def _status(context: Context) -> "Status":
             now=now,
             mode=Mode(journal.fact("mode") or Mode.PAPER),
             budget=config.budget.claude_usd_per_day,
-            running=context.home.lock_owner() is not None,
+            running=owner is not None,
         )
+    return found, clock, owner
+
+
+def _remembered(journal: "SqlJournal") -> "Config":
+    """The configuration that the desk last came up with."""
+    from pydantic import ValidationError
+
+    from trading_bot.config import Config
+    from trading_bot.domain.errors import HomeError
+
+    remembered = journal.fact("config")
+    if remembered is None:
+        raise HomeError("this home's desk has not come up yet; look again in a moment")
+    try:
+        return Config.model_validate_json(remembered)
+    except ValidationError as error:
+        raise HomeError("this desk last ran with settings that this version does not know; start it once with this version") from error
 
 
 @click.command()
@@ -79,23 +96,24 @@ def trades(context: Context, *, limit: int, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--day", help="YYYY-MM-DD; default: the newest.")
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="YYYY-MM-DD; default: the newest.")
 @json_option
 @click.pass_obj
-def report(context: Context, *, day: str | None, as_json: bool) -> None:
+def report(context: Context, *, day: datetime | None, as_json: bool) -> None:
     """The newest daily report, or the one of a day."""
     from trading_bot.cli.tables import report_table
 
-    pattern = f"daily_{day.replace('-', '')}.json" if day else "daily_*.json"
+    pattern = f"daily_{day:%Y%m%d}.json" if day else "daily_*.json"
     found = sorted(context.home.reports.glob(pattern))
     if not found:
         msg = f"{context.home.reports} has no {pattern}; reports are written at the end of a session"
         raise click.ClickException(msg)
-    content = json.loads(found[-1].read_text("utf-8"))
-    if as_json:
-        click.echo(json.dumps(content, indent=2))
-    else:
-        report_table(content, found[-1])
+    with _reading(found[-1]):
+        content = json.loads(found[-1].read_text("utf-8"))
+        if as_json:
+            click.echo(json.dumps(content, indent=2))
+        else:
+            report_table(content, found[-1])
 
 
 @click.group()
@@ -126,12 +144,14 @@ def export_(context: Context, *, backtest: str | None, output: Path | None) -> N
 def _chosen(context: Context, backtest: str | None) -> "SqlJournal":
     from trading_bot.storage.journal import SqlJournal
 
-    if backtest is None and context.home.journal.exists():
-        return context.journal()
     runs = sorted(context.home.backtests.glob("*/journal.db"), key=lambda path: path.stat().st_mtime_ns)
+    if backtest is None and (context.home.journal.exists() or not runs):
+        return context.journal()
     wanted = [path for path in runs if backtest in {None, "latest", path.parent.name}]
     if not wanted:
-        return context.journal()
+        names = ", ".join(path.parent.name for path in runs) or "none"
+        msg = f"{context.home.backtests} has no backtest {backtest}; it has {names}"
+        raise click.ClickException(msg)
     return SqlJournal.look(wanted[-1])
 
 
@@ -162,5 +182,18 @@ def verify(click_context: click.Context, *, as_json: bool) -> None:
 
 def _anchor(path: Path) -> tuple[int, str]:
     """The head of the chain that a report names."""
-    found = json.loads(path.read_text("utf-8"))["audit"]
-    return int(found["rows"]), str(found["hash"])
+    with _reading(path):
+        found = json.loads(path.read_text("utf-8"))["audit"]
+        return int(found["rows"]), str(found["hash"])
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """A report that was cut off or edited is an error that names it."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError) as error:
+        from trading_bot.domain.errors import StorageError
+
+        msg = f"{path} is not a report as this program writes them ({error!r}): restore it from a backup, or move it away"
+        raise StorageError(msg) from error

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -16,6 +17,7 @@ from trading_bot.domain.research import Analysis, Screening
 from trading_bot.domain.trades import RoundTrip
 from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.protection import guarded
+from trading_bot.orchestrator.scheduler import NEW_YORK
 from trading_bot.orchestrator.status import Status
 from trading_bot.ports import Journal
 from trading_bot.storage.home import Home
@@ -33,13 +35,29 @@ def closing_table(assembly: "Assembly", session: date | None) -> None:
         _OUT.print(_research_table(journal, session))
         _OUT.print(_trade_table(journal, ledger, session))
     _earned(journal, ledger)
-    _OUT.print(f"journal  {assembly.home.journal}\nreports  {assembly.home.reports}")
+    _OUT.print(f"journal  {assembly.home.journal}\nreports  {assembly.home.reports}", soft_wrap=True)
+
+
+def opening_lines(assembly: "Assembly") -> None:
+    """What a desk on the real clock is about to do, since it may then be silent for hours."""
+    desk, mandate = assembly.desk, assembly.authority.mandate
+    ahead = assembly.scheduler.upcoming(desk.clock.now())
+    state, reason = desk.switch.explain()
+    _OUT.print(f"{desk.mode} desk in {assembly.home.path}: {len(desk.universe)} symbols, data {assembly.source.name}", soft_wrap=True)
+    if mandate is not None:
+        _OUT.print(f"mandate  {mandate.autonomy}, until {eastern(mandate.expires_at)}")
+    _OUT.print(f"state    {state}: {reason}", soft_wrap=True)
+    _OUT.print(f"next     {'nothing' if ahead is None else f'{ahead.task}, {eastern(ahead.due)}'}")
+    _OUT.print("Ctrl-C stops the desk; `halt` from another terminal stops new risk.")
+
+
+def eastern(moment: datetime) -> str:
+    """A moment on the exchange's clock."""
+    return f"{moment.astimezone(NEW_YORK):%a %Y-%m-%d %H:%M} ET"
 
 
 def _research_table(journal: Journal, session: date) -> Table:
-    table = Table(title=f"Session {session}: what was looked at", title_justify="left")
-    for column in ("symbol", "screen score", "analysis", "proposal", "gate", "rules that spoke"):
-        table.add_column(column)
+    table = _table(f"Session {session}: what was looked at", "symbol", "score", "analysis", "proposal", "gate")
     decisions = [d for d in journal.all(Decision) if d.task_run.startswith(session.isoformat()) and d.output]
     screening = next((Screening.model_validate_json(d.output) for d in decisions if d.workflow == "screen"), None)
     analyses = {d.subject: Analysis.model_validate_json(d.output) for d in decisions if d.workflow == "analyze"}
@@ -53,22 +71,30 @@ def _research_table(journal: Journal, session: date) -> Table:
             f"{candidate.score:.0f}",
             "-" if analysis is None else f"{analysis.recommendation} {analysis.score:.0f}",
             "-" if proposal is None else f"{proposal.style} {proposal.entry}, stop {proposal.stop_loss}",
-            "-" if verdict is None else f"{verdict.outcome} {verdict.quantity:f}",
             "-" if verdict is None else _spoken(verdict),
         )
-    eliminated = len(screening.eliminated) if screening is not None else 0
-    table.caption = f"{eliminated} symbols did not pass the screen"
+    reasons = Counter(e.reason.split(":")[0] for e in screening.eliminated) if screening is not None else Counter()
+    table.caption = f"not passed by the screen: {', '.join(f'{reason} {n}' for reason, n in reasons.most_common()) or 'none'}"
     return table
 
 
 def _spoken(verdict: Verdict) -> str:
-    return "; ".join(f"{f.rule}: {f.actual} (limit {f.limit})" for f in verdict.findings) or "none"
+    """What the gate said, and every rule that made it say so."""
+    rules = [f"{f.rule}: {f.actual} (limit {f.limit})" for f in verdict.findings]
+    return "\n".join([f"{verdict.outcome} {verdict.quantity:f}" if verdict.quantity else str(verdict.outcome), *rules])
+
+
+def _table(title: str, *columns: str, numbers: frozenset[str] = frozenset()) -> Table:
+    """A table that stays readable at 80 columns: few lines, numbers to the right."""
+    table = Table(title=title, title_justify="left", title_style="bold", caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left")
+    return table
 
 
 def _trade_table(journal: Journal, ledger: Ledger, session: date) -> Table:
-    table = Table(title="Held at the end", title_justify="left")
-    for column in ("symbol", "quantity", "average price", "stop", "protected"):
-        table.add_column(column, justify="left" if column == "symbol" else "right")
+    columns = ("symbol", "quantity", "average price", "stop", "protected")
+    table = _table("Held at the end", *columns, numbers=frozenset(columns[1:]))
     books = ledger.books
     for symbol, position in sorted(books.positions.items()):
         share = guarded(books, symbol) / abs(position.quantity)
@@ -92,45 +118,49 @@ def _earned(journal: Journal, ledger: Ledger) -> None:
         _OUT.print(f"equity   {points[-1].equity:,.2f} ({earned:+,.2f} since the start; fees {ledger.books.fees:,.2f})")
 
 
-def status_table(found: Status, home: Home) -> None:
-    """A desk's state."""
-    table = Table(title=f"Desk in {home.path}", title_justify="left", show_header=False)
+def status_table(found: Status, home: Home, clock: str, owner: str | None) -> None:
+    """A desk's state; `owner`: the process that has the home, if one does."""
+    table = _table(f"Desk in {home.path}", "", "")
+    table.show_header = False
     rows: Iterable[tuple[str, object]] = (
-        ("running", "yes" if found.running else "no"),
-        ("mode", found.mode),
-        ("time", found.time.isoformat()),
-        ("desk", f"{found.desk_state} ({found.desk_state_reason})"),
+        ("process", "none runs" if owner is None else f"runs {owner}"),
+        ("mode", f"{found.mode}, {clock} clock"),
+        ("time", eastern(found.time)),
+        ("desk state", f"{found.desk_state} ({found.desk_state_reason})"),
         ("workflow", found.workflow_state),
-        ("equity, cash", f"{found.equity:,.2f}, {found.cash:,.2f}"),
+        ("equity", f"{found.equity:,.2f}, of it cash {found.cash:,.2f}"),
         ("trades today", found.trades_today),
-        ("next task", "-" if found.next_task is None else f"{found.next_task.task} at {found.next_task.due.isoformat()}"),
-        ("model cost today", f"{found.daily_cost} USD, {found.budget_remaining} left"),
-        ("unresolved orders", found.unresolved),
+        ("next task", "none" if found.next_task is None else f"{found.next_task.task}, {eastern(found.next_task.due)}"),
+        ("models today", f"{found.daily_cost:.2f} USD, {found.budget_remaining:.2f} left"),
+        ("doubtful orders", found.unresolved or "none"),
+        ("positions", len(found.positions) or "none"),
     )
     for name, value in rows:
         table.add_row(name, str(value))
     for held in found.positions:
         stop = "NO STOP" if held.stop is None else f"stop {held.stop}"
-        table.add_row(held.symbol, f"{held.quantity:f} at {held.average_price:.2f}, {stop}, protected {held.protected:f}")
+        share = f"{held.protected / abs(held.quantity):.0%} protected"
+        table.add_row(f"  {held.symbol}", f"{held.quantity:f} at {held.average_price:.2f}, {stop}, {share}")
     _OUT.print(table)
 
 
 def trades_table(closed: Sequence[RoundTrip], ledger: Ledger) -> None:
     """Closed trades and their sum."""
-    table = Table(title="Closed trades", title_justify="left")
-    for column in ("closed", "symbol", "side", "quantity", "entry", "exit", "by", "profit"):
-        table.add_column(column)
+    columns = ("closed (ET)", "symbol", "side", "quantity", "entry", "exit", "by", "profit")
+    table = _table("Closed trades", *columns, numbers=frozenset({"quantity", "entry", "exit", "profit"}))
     for t in closed:
-        prices = (f"{t.entry_price:.2f}", f"{t.exit_price:.2f}")
-        table.add_row(f"{t.closed_at:%Y-%m-%d %H:%M}", t.symbol, t.side, f"{t.quantity:f}", *prices, t.exit_role, f"{t.profit:,.2f}")
+        when, prices = t.closed_at.astimezone(NEW_YORK), (f"{t.entry_price:.2f}", f"{t.exit_price:.2f}")
+        table.add_row(f"{when:%Y-%m-%d %H:%M}", t.symbol, t.side, f"{t.quantity:f}", *prices, t.exit_role, f"{t.profit:,.2f}")
     table.caption = f"profit of these {sum((t.profit for t in closed), Decimal(0)):,.2f}; open positions: {len(ledger.books.positions)}"
     _OUT.print(table)
 
 
 def report_table(content: Mapping[str, Any], path: Path) -> None:
     """The heart of a daily report."""
-    table = Table(title=f"{content['session']}: {content['review']['grade']}", title_justify="left", show_header=False)
-    for name, value in (("profit", content["profit"]), ("equity", content["equity"]["end"]), ("summary", content["review"]["summary"])):
+    table = _table(f"{content['session']}: {content['review']['grade']}", "", "")
+    table.show_header = False
+    money = {name: f"{Decimal(value):,.2f}" for name, value in (("profit", content["profit"]), ("equity", content["equity"]["end"]))}
+    for name, value in (*money.items(), ("summary", content["review"]["summary"])):
         table.add_row(name, str(value))
     for observation in content["review"]["observations"]:
         table.add_row("seen", observation)
@@ -151,23 +181,26 @@ _FIGURES = (
     ("trades", "trades", "{}"),
     ("exposure", "exposure", "{:.1%}"),
     ("turnover a year", "turnover", "{:.2f}"),
-    ("costs", "costs", "{}"),
+    ("costs", "costs", "{:,.2f}"),
 )
+
+
+def _formed(form: str, value: Any) -> str:  # noqa: ANN401 - a figure of a report; money is text in JSON
+    return "-" if value is None else form.format(Decimal(value) if isinstance(value, str) else value)
 
 
 def backtest_table(report: Mapping[str, Any], path: Path, journal: Path) -> None:
     """Figures of a run, buy and hold beside them."""
     period, ours, theirs = report["period"], report["performance"], report["benchmark"]["performance"]
-    table = Table(title=f"{period['first']} to {period['last']}, {period['sessions']} sessions", title_justify="left")
-    for column in ("", "desk", "buy and hold"):
-        table.add_column(column, justify="right" if column else "left")
+    title = f"{period['first']} to {period['last']}, {period['sessions']} sessions"
+    table = _table(title, "", "desk", "buy and hold", numbers=frozenset({"desk", "buy and hold"}))
     for name, key, form in _FIGURES:
         held = theirs[key] if key not in {"win_rate", "profit_factor", "trades", "turnover", "costs"} else None
-        table.add_row(name, *("-" if value is None else form.format(value) for value in (ours[key], held)))
+        table.add_row(name, *(_formed(form, value) for value in (ours[key], held)))
     marks = sorted({f"{d['symbol']} {d['timeframe']}" for d in report["data"] if d["prices"] != "as traded"})
     table.caption = f"NOT AS TRADED: {', '.join(marks)}" if marks else "prices as traded"
     _OUT.print(table)
     for status, reasons in report["tasks_skipped"].items():
         for reason, count in reasons.items():
             _OUT.print(f"{count} tasks {status}: {reason}")
-    _OUT.print(f"report   {path}\njournal  {journal}")
+    _OUT.print(f"report   {path}\njournal  {journal}", soft_wrap=True)

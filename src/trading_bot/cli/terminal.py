@@ -25,4 +25,4 @@ def ask_words(prompt: str, words: str) -> None:
     sys.stderr.write(prompt)
     sys.stderr.flush()
     if sys.stdin.readline().strip() != words:
-        raise NotOnTerminalError("other words were typed; nothing was started")
+        raise NotOnTerminalError("other words were typed; nothing was signed and nothing was started")

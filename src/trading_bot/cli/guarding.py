@@ -1,0 +1,121 @@
+"""What has to hold before a desk comes up, and how it is asked to stop.
+
+Promises that a home is never traded by another kind of desk than made it, that a desk on the real clock has a mandate that
+holds, that real money needs words typed by a person, and that Ctrl-C and SIGTERM end a run between two steps.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trading_bot.bootstrap import Setting
+    from trading_bot.config import Config
+    from trading_bot.storage.home import Home
+
+_LIVE_WORD = "TRADE REAL MONEY"
+_DESK = "orchestrator"
+_PAUSE_S = 0.2
+
+
+def demand_all(config: "Config", setting: "Setting") -> None:
+    """Raise the DeskError of the first thing that does not hold for this desk."""
+    from trading_bot.bootstrap import load_mandate
+    from trading_bot.cli.terminal import ask_words
+    from trading_bot.domain.errors import ConfigError
+    from trading_bot.domain.mandate import Mode
+    from trading_bot.execution.clock import SystemWallClock
+
+    _demand_fit(config, setting)
+    if setting.simulated:
+        return
+    load_mandate(config, setting, SystemWallClock())
+    if setting.mode is not Mode.LIVE:
+        return
+    ask_words(f"This desk will trade real money. Type {_LIVE_WORD} to go on: ", _LIVE_WORD)
+    if config.broker.name == "paper":
+        raise ConfigError(
+            "live needs a broker with real money, and broker.name is paper; for paper money leave out --orchestrator-mode live"
+        )
+
+
+def _demand_fit(config: "Config", setting: "Setting") -> None:
+    """Raise HomeMismatchError if the home belongs to a desk with another clock or seed."""
+    from trading_bot.domain.errors import HomeMismatchError
+    from trading_bot.storage.journal import SqlJournal
+
+    home = setting.home
+    if not home.journal.exists():
+        return
+    with SqlJournal.look(home.journal) as journal:
+        clock, seed = journal.fact("clock kind"), journal.fact("seed")
+    wanted = "simulated" if setting.simulated else "real"
+    other = "name another home with --home or TRADING_BOT_HOME"
+    if clock not in {None, wanted}:
+        hint = "go on with it without --fast" if setting.simulated else "go on with it with --fast"
+        msg = f"{home.path} holds a desk on a {clock} clock: {hint}, or {other}"
+        raise HomeMismatchError(msg)
+    if setting.simulated and seed not in {None, str(config.seed)}:
+        msg = f"{home.path} holds a simulated desk with seed {seed}, not {config.seed}: go on with --seed {seed}, or {other}"
+        raise HomeMismatchError(msg)
+
+
+@contextmanager
+def owned_as_desk(setting: "Setting") -> Iterator[None]:
+    """Own the home for as long as a desk runs."""
+    with _owned(setting.home, _DESK, 0.0):
+        yield
+
+
+@contextmanager
+def owned_for(setting: "Setting", purpose: str, patience_s: float) -> Iterator[None]:
+    """Own the home for one command; wait up to `patience_s` for another command, but not for a desk."""
+    with _owned(setting.home, purpose, patience_s):
+        yield
+
+
+def desk_in(home: "Home") -> str | None:
+    """Who runs a whole desk in this home, if anybody."""
+    owner = home.lock_owner()
+    return owner if owner is not None and f'"purpose":"{_DESK}"' in owner else None
+
+
+@contextmanager
+def _owned(home: "Home", purpose: str, patience_s: float) -> Iterator[None]:
+    from trading_bot.domain.errors import HomeLockedError
+    from trading_bot.execution.clock import SystemWallClock
+
+    home.prepare()
+    deadline = time.monotonic() + patience_s
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(home.lock(purpose, SystemWallClock().now()))
+                break
+            except HomeLockedError:
+                if time.monotonic() >= deadline or desk_in(home) is not None:
+                    raise
+                time.sleep(_PAUSE_S)
+        yield
+
+
+@contextmanager
+def stoppable() -> Iterator[threading.Event]:
+    """Turn Ctrl-C and SIGTERM into a clean stop; the second one ends at once, which is safe too."""
+    stop = threading.Event()
+
+    def ask(number: int, _frame: object) -> None:
+        if stop.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
