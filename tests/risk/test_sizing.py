@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from builders import AAPL, CASH, SPY, case, instrument, mandate, position, proposal, quote, trade
 from trading_bot.domain.books import Account, Books
-from trading_bot.domain.orders import OrderClass, OrderType
+from trading_bot.domain.orders import OrderClass, OrderType, Side
 from trading_bot.risk.gate import rule_on_entry
 from trading_bot.risk.sizing import size
 
@@ -79,36 +79,59 @@ def test_a_pullback_rests_as_a_limit_at_its_entry() -> None:
 
 
 money = st.decimals(min_value=1, max_value=1_000_000, places=2)
+share = st.decimals(min_value="0.01", max_value=1, places=2)
+NO_CAP = {"approval_above": "none", "gross_exposure": "none", "leverage": "none", "short_selling": True}
 
 
 @given(
+    side=st.sampled_from(Side),
     price=st.decimals(min_value=2, max_value=900, places=2),
     stop_share=st.decimals(min_value="0.005", max_value="0.5", places=3),
-    cash=money,
-    buying_power=money,
-    exposure=st.decimals(min_value="0.01", max_value=1, places=2),
-    pending=st.decimals(min_value=0, max_value=200_000, places=2),
+    amounts=st.tuples(money, money, money, money),
+    shares=st.tuples(share, share, share, share, share),
+    usual=st.booleans(),
 )
 def test_no_approved_entry_passes_any_limit(  # noqa: PLR0913, PLR0917 - drawn
-    price: Decimal, stop_share: Decimal, cash: Decimal, buying_power: Decimal, exposure: Decimal, pending: Decimal
+    side: Side,
+    price: Decimal,
+    stop_share: Decimal,
+    amounts: tuple[Decimal, ...],
+    shares: tuple[Decimal, ...],
+    usual: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    """Whatever is drawn, what the gate allows keeps risk, position, gross exposure and buying power."""
-    stop = (price * (1 - stop_share)).quantize(Decimal("0.01"))
-    ask = price + Decimal("0.01")
+    """Whatever is drawn, long or short: what the gate allows, together with what is there already, keeps every limit."""
+    cash, buying_power, pending, others = amounts
+    exposure, risk, most, sector, open_risk = shares
+    stop = (price * (1 - stop_share * side.sign)).quantize(Decimal("0.01"))
+    bid, ask = price, price + Decimal("0.01")
+    limits = {"risk_per_trade": risk, "position": most, "sector": sector, "open_risk": open_risk, "short_selling": True}
+    mine = mandate(**limits) if usual else mandate(**{**limits, **NO_CAP})
+    account = Account(account_id="a", cash=cash, equity=cash, buying_power=buying_power, maintenance_margin=others / 10)
     drawn = case(
-        wanted=proposal(entry=price, stop_loss=stop, targets=(), exposure=exposure),
-        at_quote=quote(bid=str(price), ask=str(ask)),
+        wanted=proposal(side=side, entry=price, stop_loss=stop, targets=(), exposure=exposure),
+        at_quote=quote(bid=str(bid), ask=str(ask)),
         of=instrument(),
+        mandate=mine,
         books=Books(cash=cash),
-        account=Account(account_id="a", cash=cash, equity=cash, buying_power=buying_power),
+        account=account,
         pending={SPY: pending},
+        sectors={AAPL: "one", SPY: "one"},
+        open_risk=others / 100,
         equity_high=cash,
         equity_last_close=cash,
     )
     ruling = rule_on_entry(drawn, "desk01")
     quantity = ruling.verdict.quantity
     assert sum((o.spec.quantity for o in ruling.orders), Decimal(0)) == quantity
-    assert quantity * (ask - stop) <= cash * Decimal("0.02")
-    assert quantity * ask <= cash * Decimal("0.05")
-    assert not quantity or quantity * ask + pending <= cash
-    assert quantity * ask <= buying_power
+    if not quantity:
+        return
+    paid = ask if side is Side.BUY else bid
+    value, at_stop = quantity * paid, quantity * abs(paid - stop)
+    assert at_stop <= cash * risk
+    assert at_stop + others / 100 <= cash * open_risk
+    assert value <= cash * most
+    assert value + pending <= cash * sector
+    assert value * (1 if side is Side.BUY else Decimal("0.5")) <= buying_power * Decimal("0.95")
+    assert (value * Decimal("0.3") + others / 10) * Decimal("1.25") <= cash
+    assert not usual or value <= cash * Decimal("0.05")
+    assert not usual or value + pending <= cash
