@@ -22,6 +22,7 @@ USAGE = {
     ("orchestrator", "--fast", "--sessions", "0"): "not in the range",
     ("report", "--day", "2024-13-77"): "does not match the format",
     ("--config", "missing.yaml", "status"): "does not exist",
+    ("bars", "import", "--data", "somewhere", "--symbols", ","): "--symbols names none",
 }
 
 

@@ -71,11 +71,21 @@ def _tell(context: Context, action: str, reason: str) -> None:
         item = InboxItem(f"command-{uuid.uuid4().hex}", "command", body, SystemWallClock().now())
         journal.post(item)
         done = _wait_for(context, journal, item.id)
-    if done is None:
-        raise click.ClickException("the desk has not answered yet; the command waits in its inbox. See `status`")
-    if done.refused:
-        raise click.ClickException(f"refused: {done.refused}")
-    click.echo(f"{command}: done.")
+        if done is None:
+            raise click.ClickException("the desk has not answered yet; the command waits in its inbox. See `status`")
+        if done.refused:
+            raise click.ClickException(f"refused: {done.refused}")
+        click.echo(f"{action}: done. {_what_is(context, journal)}")
+
+
+def _what_is(context: Context, journal: "SqlJournal") -> str:
+    """The state that came of it, and what is still held: closing orders may have to wait for the market."""
+    from trading_bot.execution.ledger import Ledger
+    from trading_bot.risk.halt import DeskSwitch
+
+    state, _ = DeskSwitch(context.home.halt_file, journal).explain()
+    held = sorted(Ledger(journal).books.positions)
+    return f"The desk is {state}; it holds {', '.join(held) or 'no position'}."
 
 
 def _proof(context: Context, journal: "SqlJournal") -> str:

@@ -27,11 +27,14 @@ def import_(context: Context, paths: tuple[Path, ...], symbols: str) -> None:
     from trading_bot.market.calendar import open_calendar
     from trading_bot.storage.bars import BarStore
 
+    wanted = [Symbol(s.strip().upper()) for s in symbols.split(",") if s.strip()]
+    if not wanted:
+        raise click.UsageError("--symbols names none; give some, e.g. --symbols AAPL,SPY")
     config = context.config({"source.name": "files", "source.files": [{"path": str(path)} for path in paths]})
     context.home.prepare()
     store = BarStore(context.home.bars)
     source = build_source(config, {name: open_calendar(name) for name in ("XNYS", "24/7")}, SystemWallClock().now, context.home)
-    for symbol in (Symbol(s.strip().upper()) for s in symbols.split(",") if s.strip()):
+    for symbol in wanted:
         for timeframe in source.timeframes(symbol):
             series = source.bars(symbol, timeframe)
             store.write(series)
