@@ -78,8 +78,11 @@ def test_a_pullback_rests_as_a_limit_at_its_entry() -> None:
     assert {(o.spec.type, o.spec.limit_price) for o in orders} == {(OrderType.LIMIT, Decimal("98.5"))}
 
 
-money = st.decimals(min_value=1, max_value=1_000_000, places=2)
-share = st.decimals(min_value="0.01", max_value=1, places=2)
+def share(least: str, most: str) -> st.SearchStrategy[Decimal]:
+    """A share of equity."""
+    return st.decimals(min_value=least, max_value=most, places=2)
+
+
 NO_CAP = {"approval_above": "none", "gross_exposure": "none", "leverage": "none", "short_selling": True}
 
 
@@ -87,28 +90,30 @@ NO_CAP = {"approval_above": "none", "gross_exposure": "none", "leverage": "none"
     side=st.sampled_from(Side),
     price=st.decimals(min_value=2, max_value=900, places=2),
     stop_share=st.decimals(min_value="0.005", max_value="0.5", places=3),
-    amounts=st.tuples(money, money, money, money),
-    shares=st.tuples(share, share, share, share, share),
+    cash=st.decimals(min_value=5_000, max_value=1_000_000, places=2),
+    there=st.tuples(share("0.05", "2"), share("0", "0.3"), share("0", "0.04"), share("0", "0.7")),
+    bounds=st.tuples(share("0.01", "0.1"), share("0.02", "1"), share("0.2", "1"), share("0.03", "0.3")),
     usual=st.booleans(),
 )
 def test_no_approved_entry_passes_any_limit(  # noqa: PLR0913, PLR0917 - drawn
     side: Side,
     price: Decimal,
     stop_share: Decimal,
-    amounts: tuple[Decimal, ...],
-    shares: tuple[Decimal, ...],
+    cash: Decimal,
+    there: tuple[Decimal, ...],
+    bounds: tuple[Decimal, ...],
     usual: bool,  # noqa: FBT001 - drawn
 ) -> None:
     """Whatever is drawn, long or short: what the gate allows, together with what is there already, keeps every limit."""
-    cash, buying_power, pending, others = amounts
-    exposure, risk, most, sector, open_risk = shares
+    buying_power, pending, at_risk, maintenance = (cash * one for one in there)
+    risk, most, sector, open_risk = bounds
     stop = (price * (1 - stop_share * side.sign)).quantize(Decimal("0.01"))
     bid, ask = price, price + Decimal("0.01")
     limits = {"risk_per_trade": risk, "position": most, "sector": sector, "open_risk": open_risk, "short_selling": True}
     mine = mandate(**limits) if usual else mandate(**{**limits, **NO_CAP})
-    account = Account(account_id="a", cash=cash, equity=cash, buying_power=buying_power, maintenance_margin=others / 10)
+    account = Account(account_id="a", cash=cash, equity=cash, buying_power=buying_power, maintenance_margin=maintenance)
     drawn = case(
-        wanted=proposal(side=side, entry=price, stop_loss=stop, targets=(), exposure=exposure),
+        wanted=proposal(side=side, entry=price, stop_loss=stop, targets=()),
         at_quote=quote(bid=str(bid), ask=str(ask)),
         of=instrument(),
         mandate=mine,
@@ -116,7 +121,7 @@ def test_no_approved_entry_passes_any_limit(  # noqa: PLR0913, PLR0917 - drawn
         account=account,
         pending={SPY: pending},
         sectors={AAPL: "one", SPY: "one"},
-        open_risk=others / 100,
+        open_risk=at_risk,
         equity_high=cash,
         equity_last_close=cash,
     )
@@ -128,10 +133,10 @@ def test_no_approved_entry_passes_any_limit(  # noqa: PLR0913, PLR0917 - drawn
     paid = ask if side is Side.BUY else bid
     value, at_stop = quantity * paid, quantity * abs(paid - stop)
     assert at_stop <= cash * risk
-    assert at_stop + others / 100 <= cash * open_risk
+    assert at_stop + at_risk <= cash * open_risk
     assert value <= cash * most
     assert value + pending <= cash * sector
     assert value * (1 if side is Side.BUY else Decimal("0.5")) <= buying_power * Decimal("0.95")
-    assert (value * Decimal("0.3") + others / 10) * Decimal("1.25") <= cash
+    assert (value * Decimal("0.3") + maintenance) * Decimal("1.25") <= cash
     assert not usual or value <= cash * Decimal("0.05")
     assert not usual or value + pending <= cash
