@@ -213,6 +213,7 @@ class _SqliteLedger:
 _ERRORS: tuple[tuple[int, type[Exception], str], ...] = (
     (sqlite3.SQLITE_BUSY, BrokerUnavailableError, "is held by another process; nothing was sent, try again"),
     (sqlite3.SQLITE_FULL, DiskFullError, "cannot grow, the disk is full; nothing was written, make room and start again"),
+    (sqlite3.SQLITE_IOERR, StorageError, "met a disk that did not take or give it; nothing was written, look at free space and limits"),
     (sqlite3.SQLITE_READONLY, StorageError, "cannot be written; nothing was, make the home writable"),
     (sqlite3.SQLITE_CANTOPEN, StorageError, "cannot be opened; look at its folder and permissions"),
 )

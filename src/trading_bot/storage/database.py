@@ -39,6 +39,7 @@ _SNAPSHOT = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE 
 
 _ERRORS: dict[str, tuple[type[DeskError], str]] = {
     "SQLITE_FULL": (DiskFullError, "the disk is full, so nothing more is journaled or sent; free some space and start again"),
+    "SQLITE_IOERR": (StorageError, "the disk did not take or give it: look at free space, quotas, limits and the disk, then start again"),
     "SQLITE_READONLY": (HomeError, "it is read-only; make file and folder writable for this user"),
     "SQLITE_CANTOPEN": (HomeError, "it cannot be opened; its folder must exist and be writable for this user"),
     "SQLITE_PERM": (HomeError, "this user may not use it; change its owner"),
