@@ -2,7 +2,7 @@
 
 Promises that a quote holds nothing which was not public at its time: the sizes of an open come from the bar before it.
 Refuses to model anything but a constant spread: bid and ask lie half of `spread_bps`, at least half a tick, around the
-price and are rounded outward to the tick. Where several timeframes cover a day, the finest rules that day.
+price and are rounded outward to the tick (a spread of 0 is none). Where several timeframes cover a day, the finest rules that day.
 """
 
 from collections.abc import Iterator, Sequence
