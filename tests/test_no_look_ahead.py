@@ -74,7 +74,7 @@ def half_a_year(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
         "2024-07-03T17:00",
     ],
 )
-def test_the_past_of_daily_bars_is_the_same_whatever_comes(
+def test_no_change_of_the_future_changes_the_past_of_a_run(
     shared: Path, tmp_path: Path, half_a_year: Run, moment: str, future: str
 ) -> None:
     """AAPL's dividend (February), the week of daylight saving, NVDA's ten for one, a half day; in the session and outside."""

@@ -11,8 +11,9 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from trading_bot.brokers.matching import TickBar, TickQuote
+from trading_bot.brokers.matching import TickBar, TickQuote, split_price
 from trading_bot.brokers.units import SECOND, Units, moment, stamp
+from trading_bot.brokers.venue import ratio_of
 from trading_bot.domain.errors import NoDataError
 from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.market import CorporateAction, Split
@@ -135,13 +136,24 @@ class Prices:
         return known
 
     def quote(self, symbol: Symbol, at: int) -> TickQuote | None:
-        """Newest quote at `at` (ns), off-grid prices rounded against the trader; None before the first."""
+        """Newest quote at `at` (ns), off-grid prices rounded against the trader; None before the first.
+
+        One from before a split is told in new shares.
+        """
         known = self._quotes.get(symbol)
         if known is None or known[0] != at:
             quote, units = self._source.quote(symbol, moment(at)), self.units(symbol)
             found = None if quote is None else TickQuote(units.ticks_down(quote.bid), units.ticks_up(quote.ask), stamp(quote.time))
-            known = self._quotes[symbol] = (at, found)
+            known = self._quotes[symbol] = (at, None if found is None else self._carried(symbol, found, at))
         return known[1]
+
+    def _carried(self, symbol: Symbol, quote: TickQuote, at: int) -> TickQuote:
+        """`quote` in the shares of `at`."""
+        for time, action in self.tape(symbol).actions:
+            if isinstance(action, Split) and quote.time < time <= at:
+                ratio = ratio_of(action)
+                quote = TickQuote(split_price(quote.bid, ratio), split_price(quote.ask, ratio), quote.time)
+        return quote
 
     def fresh(self, symbol: Symbol, at: int) -> TickQuote | None:
         """Newest quote at `at` if it is at most 60 s old."""

@@ -18,7 +18,6 @@ from trading_bot.brokers.matching import (
     at_market,
     gapped,
     marketable,
-    split_price,
     stopped_inside,
     touched,
     traded_through,
@@ -26,7 +25,7 @@ from trading_bot.brokers.matching import (
 from trading_bot.brokers.state import State, VenueOrder
 from trading_bot.brokers.tape import Band, Prices, Tape
 from trading_bot.brokers.units import DAY, QUANTUM
-from trading_bot.brokers.venue import SESSION_CLOSED, Venue, ratio_of
+from trading_bot.brokers.venue import SESSION_CLOSED, Venue
 from trading_bot.domain.events import CashReason
 from trading_bot.domain.market import Split
 from trading_bot.domain.orders import OrderState
@@ -216,17 +215,14 @@ class Timeline:
         for action in self._prices.tape(symbol).actions_at(at):
             units = self._prices.units(symbol)
             if isinstance(action, Split):
-                venue.split(action, self._price_after(action, at), at)
+                venue.split(action, self._price_at(symbol, at), at)
             else:
                 venue.dividend(symbol, Fraction(action.amount * units.lot / QUANTUM), at)
 
-    def _price_after(self, split: Split, at: int) -> int:
-        """Middle of the newest quote (ticks), brought over the split if it is older; 0 before the first."""
-        quote = self._prices.quote(split.symbol, at)
-        if quote is None:
-            return 0
-        middle = (quote.bid + quote.ask) // 2
-        return middle if quote.time >= at else split_price(middle, ratio_of(split))
+    def _price_at(self, symbol: Symbol, at: int) -> int:
+        """Middle of the newest quote (ticks), in the shares of `at`; 0 before the first."""
+        quote = self._prices.quote(symbol, at)
+        return 0 if quote is None else (quote.bid + quote.ask) // 2
 
 
 def _band(orders: Iterable[VenueOrder]) -> Band:

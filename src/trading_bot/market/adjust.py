@@ -7,12 +7,15 @@ smaller than the close before it: such an action is wrong, and adjusting by it w
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
+from math import prod
 
 import numpy as np
 import pandas as pd
 
 from trading_bot.domain.errors import BadBarsError
-from trading_bot.domain.market import CorporateAction, Dividend, Split, Timeframe
+from trading_bot.domain.instrument import Instrument
+from trading_bot.domain.market import CorporateAction, Dividend, Quote, Split, Timeframe
 from trading_bot.ports import BarSeries, Calendar
 
 _PRICES = ("open", "high", "low", "close")
@@ -50,6 +53,22 @@ def _dividend_factor(dividend: Dividend, close: float, actions: Sequence[Corpora
         msg = f"{paid} does not fit the close before it, {close:g}; correct the source's actions"
         raise BadBarsError(msg)
     return factor
+
+
+def carried(quote: Quote, actions: Sequence[CorporateAction], instrument: Instrument, now: datetime) -> Quote:
+    """Return `quote` in the shares of `now`: prices divided, sizes multiplied by the splits that came since it was published."""
+    ratio = prod((action.ratio for action in actions if isinstance(action, Split) and quote.time < action.ex <= now), start=Decimal(1))
+    if ratio == 1:
+        return quote
+    price, size = instrument.round_price, instrument.round_quantity
+    return quote.model_copy(
+        update={
+            "bid": price(max(quote.bid / ratio, instrument.tick_size)),
+            "ask": price(max(quote.ask / ratio, instrument.tick_size)),
+            "bid_size": size(quote.bid_size * ratio),
+            "ask_size": size(quote.ask_size * ratio),
+        }
+    )
 
 
 def daily_from(series: BarSeries, calendar: Calendar) -> BarSeries:

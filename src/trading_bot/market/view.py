@@ -16,7 +16,7 @@ from trading_bot.domain.errors import NoDataError
 from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.market import CorporateAction, Feed, PriceBasis, Quote, Timeframe
 from trading_bot.domain.values import Symbol
-from trading_bot.market.adjust import adjusted, daily_from
+from trading_bot.market.adjust import adjusted, carried, daily_from
 from trading_bot.market.calendar import open_calendar
 from trading_bot.market.indicators import compute
 from trading_bot.ports import BarSeries, MarketSource
@@ -60,8 +60,10 @@ class AsOfView:
         return self._source.instrument(symbol)
 
     def quote(self, symbol: Symbol) -> Quote | None:
-        """Newest quote, however old, None before the first."""
-        return self._source.quote(symbol, self.now())
+        """Newest quote, however old, None before the first; one from before a split that has come is told in new shares."""
+        now = self.now()
+        quote = self._source.quote(symbol, now)
+        return None if quote is None else carried(quote, self._source.actions(symbol), self._source.instrument(symbol), now)
 
     def bars(self, symbol: Symbol, timeframe: Timeframe, count: int) -> pd.DataFrame:
         """Last `count` closed bars, fewer if there are fewer, adjusted so that the newest is as traded.
