@@ -226,7 +226,7 @@ def test_a_number_without_quotes_is_as_exact_as_one_with() -> None:
         ("position: '0.15'", "posision: 0.15", "line 21, limits.posision: Extra inputs are not permitted"),
         ("position: '0.15'", "", "line 19, limits.position: Field required"),
         ("account: paper-1", "account: paper-1\naccount: paper-2", "the key account is given twice"),
-        ("account: paper-1", "account: [", "is not valid YAML"),
+        ("account: paper-1", "account: [", "line 5: not valid YAML"),
         ("mode: paper", "mode: casino", "line 4, mode"),
         ("open_positions: 10", "open_positions: 0", "limits.open_positions"),
     ],

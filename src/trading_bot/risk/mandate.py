@@ -4,18 +4,19 @@ Promises that numbers stay exactly as they were typed, that every reason to refu
 do, and that `load` and `examine` judge by the same table. Refuses unknown, missing and repeated keys, each with its line.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
+from trading_bot import yaml_text
 from trading_bot.config import Config
 from trading_bot.domain.errors import (
+    ConfigError,
     MandateError,
     MandateExpiredError,
     MandateMismatchError,
@@ -82,19 +83,12 @@ def to_text(mandate: Mandate) -> str:
 def from_text(text: str, name: str = "mandate.yaml") -> Mandate:
     """Read a mandate. MandateError names file, line and key of everything that cannot be used."""
     try:
-        loader = _ExactLoader(text)
-        try:
-            node = loader.get_single_node()
-            tree = None if node is None else loader.construct_document(node)
-        finally:
-            loader.dispose()
-    except yaml.YAMLError as error:
-        msg = f"{name} is not valid YAML: {error}"
-        raise MandateError(msg) from error
+        tree, lines = yaml_text.read(text, name)
+    except ConfigError as error:
+        raise MandateError(str(error)) from error
     try:
         return Mandate.model_validate(tree)
     except ValidationError as error:
-        lines = dict(_lines(node, ()))
         problems = [f"{name}, {_where(tuple(map(str, e['loc'])), lines)}: {e['msg']}" for e in error.errors()]
         raise MandateError("\n".join(dict.fromkeys(problems))) from error
 
@@ -193,35 +187,6 @@ def _decoded(text: bytes, path: Path) -> str:
     except UnicodeDecodeError as error:
         msg = f"{path} is not UTF-8 text: {error}"
         raise MandateError(msg) from error
-
-
-class _ExactLoader(yaml.SafeLoader):
-    """Leaves numbers with a point, and times, as the text that was typed; refuses a key that is given twice."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - the name and form that PyYAML looks for
-        first: [(tag, pattern) for tag, pattern in resolvers if tag not in {"tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp"}]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value} is given twice", key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def _lines(node: yaml.Node | None, at: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Path of every key and item below `node`, and the line that it stands in."""
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            here = (*at, str(key.value))
-            yield here, key.start_mark.line + 1
-            yield from _lines(value, here)
-    if isinstance(node, yaml.SequenceNode):
-        for number, value in enumerate(node.value):
-            yield (*at, str(number)), value.start_mark.line + 1
 
 
 def _where(loc: tuple[str, ...], lines: Mapping[tuple[str, ...], int]) -> str:
