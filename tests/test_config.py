@@ -1,5 +1,6 @@
 """A mistake in the configuration is named with the key, the file and the line, or with whoever else said it."""
 
+import re
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -45,6 +46,19 @@ def test_a_mistake_in_the_file_is_named_with_key_file_and_line(tmp_path: Path, t
     assert str(caught.value).startswith(str(file))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("limit", sorted(config.load().risk.limits.model_dump().keys() - {"short_selling"}))
+@pytest.mark.parametrize("value", ["-1", "0"])
+def test_a_limit_that_is_negative_or_zero_is_refused_by_name(tmp_path: Path, limit: str, value: str) -> None:
+    """Every limit of the mandate; only a reserve may be nothing."""
+    file = tmp_path / "config.yaml"
+    file.write_text(f"risk:\n  limits:\n    {limit}: {value}\n", "utf-8")
+    if value == "0" and limit.endswith("_reserve"):
+        config.load(file)
+        return
+    with pytest.raises(ConfigError, match=f"{re.escape(str(file))}, line 3: risk.limits.{limit} must be greater than"):
+        config.load(file)
 
 
 def test_each_mistake_has_a_line_of_its_own(tmp_path: Path) -> None:

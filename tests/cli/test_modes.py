@@ -1,5 +1,6 @@
 """A person at a terminal: signing, the running paper desk, halting, resuming, stopping; and what a program may not do in his place."""
 
+import io
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ import pytest
 
 from cli.command_line import PASSPHRASE, Desk
 from trading_bot.domain.mandate import Mode
+from trading_bot.risk.operator import PRIVATE_KEY
 
 LIVE = ("orchestrator", "--orchestrator-mode", "live")
 
@@ -122,7 +124,7 @@ def test_live_refuses_a_paper_mandate(desk: Desk) -> None:
     assert "it is for paper, and the desk runs live" in desk.run(*LIVE).err
 
 
-def test_live_refuses_a_program_in_the_persons_place(desk: Desk) -> None:
+def test_live_refuses_without_a_person(desk: Desk) -> None:
     """The words are not taken from a pipe."""
     desk.sign_mandate(Mode.LIVE)
     ended = desk.run(*LIVE)
@@ -139,6 +141,24 @@ def test_live_refuses_other_words_and_a_broker_without_real_money(desk: Desk, wo
         child.sendline(words)
         child.expect(re.escape(message))
     assert not (desk.home / "journal.db").exists()
+
+
+def test_no_passphrase_or_key_is_in_sight(desk: Desk) -> None:
+    """Neither in what a desk prints and shows, nor in any file of its home."""
+    desk.sign_mandate()
+    secret = (desk.operator / PRIVATE_KEY).read_text("utf-8").splitlines()[1]
+    with desk.at_terminal("mandate", "sign") as child:
+        child.logfile_read = seen = io.StringIO()
+        child.expect("Operator's passphrase: ")
+        child.sendline(PASSPHRASE)
+        child.expect("Type SIGN to sign")
+        child.sendline("SIGN")
+        child.expect("Signed: ")
+    said = [seen.getvalue(), *(desk.run(*command).out for command in (("run", "monitor"), ("mandate", "show"), ("status",), ("doctor",)))]
+    kept = [file.read_bytes() for file in desk.home.rglob("*") if file.is_file()]
+    for hidden in (PASSPHRASE, secret):
+        assert not any(hidden in text for text in said)
+        assert not any(hidden.encode() in content for content in kept)
 
 
 def test_a_running_desk_is_shown_halted_resumed_and_flattened_from_outside(desk: Desk) -> None:
