@@ -249,7 +249,7 @@ def _command(home: Path, folder: Path, *arguments: str, seed: str) -> bytes:
     return subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True).stdout  # noqa: S603 - our own command
 
 
-def test_the_same_command_writes_the_same_bytes_wherever_it_runs(shared: Path, tmp_path: Path) -> None:
+def test_the_same_run_twice_gives_the_same_bytes(shared: Path, tmp_path: Path) -> None:
     """Report and export, under other hash seeds, from other folders, into other homes."""
     made = []
     for seed in ("0", "4711"):
