@@ -29,14 +29,10 @@ def test_only_risk_makes_an_approved_order() -> None:
 
 
 def test_only_the_engine_holds_a_broker() -> None:
-    """Orders go out in one place; the loop only asks when the venue's next event comes."""
-    senders = {
-        name
-        for name, tree in modules()
-        for called in calls(tree)
-        if called.endswith(("broker.submit", "broker.replace", "broker.cancel")) and not name.startswith("brokers/")
-    }
-    assert senders == {"execution/engine.py"}
+    """Orders go out in one place, the engine's dispatch; what it cancels, the engine cancels."""
+    outside = [(name, called) for name, tree in modules() for called in calls(tree) if not name.startswith("brokers/")]
+    assert {name for name, called in outside if called.endswith(("broker.submit", "broker.replace"))} == {"execution/dispatch.py"}
+    assert {name for name, called in outside if called.endswith("broker.cancel")} == {"execution/engine.py"}
 
 
 def test_time_and_chance_come_in_at_one_place_each() -> None:

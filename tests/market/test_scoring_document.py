@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from trading_bot.domain.instrument import Instrument
+from trading_bot.domain.proposals import NOISE_SPREADS
 from trading_bot.domain.research import Regime
 from trading_bot.domain.values import Symbol
 from trading_bot.market import entry, levels
 from trading_bot.market.analysis import (
     MULTIPLIERS,
     NOISE_ATR,
-    NOISE_SPREADS,
     RECOMMENDATIONS,
     SIGNALS,
     STOP_ATR,

@@ -102,11 +102,11 @@ def test_the_file_alone_halts_and_the_desks_own_halt_keeps_it(switch: DeskSwitch
 
 
 def test_a_file_made_by_hand_halts(switch: DeskSwitch, tmp_path: Path) -> None:
-    """`touch HALT` is enough, and a resume then takes a number, so that its statement cannot be used twice."""
+    """`touch HALT` is enough; a resume journals that it found it, so that a crash on its way leaves the desk halted."""
     (tmp_path / "HALT").touch()
     assert switch.state() is DeskState.HALTED
     switch.resume("operator", "back", AT)
-    assert (switch.state(), switch.number()) == (DeskState.RUNNING, 1)
+    assert (switch.state(), switch.number()) == (DeskState.RUNNING, 2)
 
 
 def _folder(halt: Path) -> None:

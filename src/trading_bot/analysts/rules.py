@@ -12,7 +12,6 @@ from trading_bot.backtest.facts import Facts
 from trading_bot.backtest.review import review as review_facts
 from trading_bot.domain.books import Position
 from trading_bot.domain.market import Timeframe
-from trading_bot.domain.orders import OrderRole
 from trading_bot.domain.proposals import Proposal, ProposalKind
 from trading_bot.domain.research import Analysis, EntryPlan, Review, Screening
 from trading_bot.domain.values import ONE, ProposalId, Record, Symbol, derive_id
@@ -68,9 +67,8 @@ class RulesAnalyst:
             return self._propose(brief, position, ProposalKind.CLOSE, reason)
         stop = brief.books.stops.get(position.symbol)
         sign = position.side.sign
-        paid = _first_target_hit(brief, position)
         entry = brief.view.instrument(position.symbol).round_price(position.average_price)
-        if paid and stop is not None and (entry - stop) * sign > 0:
+        if position.symbol in brief.books.paid and stop is not None and (entry - stop) * sign > 0:
             return self._propose(brief, position, ProposalKind.MOVE_STOP, "the first target has paid: stop to the entry price")
         return None
 
@@ -106,10 +104,3 @@ def _why_close(brief: Brief, position: Position) -> str | None:
     close, sign = float(bars["close"].iloc[-1]), position.side.sign
     lost = (close - float(last["sma_20"].iloc[0])) * sign < 0 and float(last["macd_histogram"].iloc[0]) * sign < 0
     return "trend lost: the last close is behind its 20-day average, and MACD behind its signal" if lost else None
-
-
-def _first_target_hit(brief: Brief, position: Position) -> bool:
-    """Whether fewer targets rest than stops were placed for: part of the position has been sold at a profit."""
-    targets = [o for o in brief.books.working_orders(position.symbol) if o.role is OrderRole.TAKE_PROFIT]
-    resting = sum((o.remaining for o in targets), start=position.quantity * 0)
-    return bool(targets) and len(targets) == 1 and resting <= abs(position.quantity)

@@ -59,6 +59,8 @@ class Books(Record):
     """Orders that are not at their end."""
     stops: Mapping[Symbol, Decimal] = {}
     """Stop price last seen resting for each held symbol: what protection is renewed at."""
+    paid: tuple[Symbol, ...] = ()
+    """Held symbols of which a target has sold a part, in order."""
     realized: Amount = ZERO
     """Profit and loss of closed quantity, before fees."""
     fees: Amount = ZERO
@@ -112,8 +114,10 @@ class Books(Record):
         position, realized = _trade(self.positions.get(fill.symbol), fill, signed)
         books = self._without(fill.symbol) if position is None else self
         positions = books.positions if position is None else {**self.positions, fill.symbol: position}
+        sold = {fill.symbol} if position is not None and fill.role is OrderRole.TAKE_PROFIT else set()
         return books.model_copy(
             update={
+                "paid": tuple(sorted({*books.paid, *sold})),
                 "cash": self.cash - signed * fill.price - fill.fee,
                 "positions": positions,
                 "realized": self.realized + realized,
@@ -138,9 +142,14 @@ class Books(Record):
         return self.model_copy(update={"positions": {**self.positions, event.symbol: held.model_copy(update=update)}, "stops": stops})
 
     def _without(self, symbol: Symbol) -> "Books":
-        """The books without the position in `symbol`, and without its stop."""
-        kept = {"positions": self.positions, "stops": self.stops}
-        return self.model_copy(update={name: {s: one for s, one in found.items() if s != symbol} for name, found in kept.items()})
+        """The books without the position in `symbol`, and without what was kept of it."""
+        return self.model_copy(
+            update={
+                "positions": {s: position for s, position in self.positions.items() if s != symbol},
+                "stops": {s: stop for s, stop in self.stops.items() if s != symbol},
+                "paid": tuple(s for s in self.paid if s != symbol),
+            }
+        )
 
 
 def _trade(held: Position | None, fill: Fill, signed: Decimal) -> tuple[Position | None, Decimal]:

@@ -28,6 +28,9 @@ from trading_bot.domain.values import (
     VerdictId,
 )
 
+NOISE_SPREADS = 3
+"""A stop nearer to its entry than so many spreads is hit by quotes alone."""
+
 
 class Outcome(StrEnum):
     """How one run of an analyst ended."""
@@ -105,6 +108,8 @@ class Proposal(Journaled):
     style: EntryStyle = EntryStyle.NOW
     entry: Positive | None = None
     stop_loss: Positive | None = None
+    noise: NonNegative = ZERO
+    """Distance from the entry within which a stop says nothing; the gate holds the price of the moment to it."""
     targets: tuple[Target, ...] = Field(default=(), max_length=4)
     fraction: Fraction | None = None
     """Share of the position to give up, for `reduce`."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from trading_bot.domain.orders import Side
 from trading_bot.domain.proposals import EntryStyle, Target
-from trading_bot.domain.values import Finite, Fraction, Positive, Ratio, Record, Symbol
+from trading_bot.domain.values import Finite, Fraction, NonNegative, Positive, Ratio, Record, Symbol
 
 
 class Regime(StrEnum):
@@ -94,6 +94,8 @@ class EntryPlan(Record):
     entry: Positive
     stop_loss: Positive
     targets: tuple[Target, ...]
+    noise: NonNegative
+    """Distance from the entry within which a stop says nothing."""
     exposure: Fraction
     reason: str
 

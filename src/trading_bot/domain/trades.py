@@ -94,11 +94,6 @@ class TradeLedger:
         if isinstance(event, OrderUpdate) and event.fill is not None:
             self._book(event.fill)
 
-    def entry_order(self, symbol: Symbol) -> ClientOrderId | None:
-        """The order that opened the running trade in `symbol`."""
-        running = self._running.get(symbol)
-        return None if running is None else running.first.client_order_id
-
     def _split(self, event: SplitUpdate) -> None:
         if event.quantity_after == 0:
             del self._running[event.symbol]

@@ -79,11 +79,7 @@ class Dispatch:
             elif self._may_still_send(intent):
                 self._send(intent)
             else:
-                self._end(
-                    intent,
-                    SendOutcome.ABANDONED,
-                    "too late when the venue could be asked: no fresh price, no open session, or nothing to close",
-                )
+                self._end(intent, SendOutcome.ABANDONED, _TOO_LATE)
 
     def _note_doubt(self, identity: ClientOrderId, found: Order | None) -> None:
         number = 1

@@ -5,8 +5,9 @@ the desk was started in between; and that a desk which may take no new risk leav
 Refuses to trade its books right: a drift makes the desk reduce-only and is told.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trading_bot.domain.errors import OrderNotFoundError
@@ -22,6 +23,7 @@ from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.parts import Parts
 from trading_bot.execution.protection import naked, open_risk
 from trading_bot.execution.reconcile import differences
+from trading_bot.ports import Calendar
 from trading_bot.risk.case import Case, Situation
 from trading_bot.risk.discipline import losing_strategies
 from trading_bot.risk.gate import (
@@ -34,6 +36,7 @@ from trading_bot.risk.gate import (
     rule_without_mandate,
     verdict_id,
 )
+from trading_bot.risk.rules import DAY_TRADE_SESSIONS
 
 _MINUTE = timedelta(minutes=1)
 
@@ -175,11 +178,17 @@ class Engine:
         if reached and self._parts.switch.state() is DeskState.RUNNING:
             self._parts.switch.reduce_only("engine", f"drawdown of {limit} reached", now)
 
-    def resumed(self, by: str) -> None:
+    def lifted(self, by: str) -> tuple[StrategySuspension, ...]:
+        """What ends every suspension, to be written together with a resume."""
+        now = self._parts.clock.now()
+        reason = f"resumed by {by}"
+        return tuple(StrategySuspension(at=now, strategy=s, suspended=False, reason=reason) for s in sorted(self.ledger.suspended))
+
+    def resumed(self, lifted: Iterable[StrategySuspension]) -> None:
         """A person let the desk go on: suspended strategies trade again, drawdown counts from here."""
-        self.ledger.note_resume()
-        for strategy in sorted(self.ledger.suspended):
-            self._suspend(strategy, suspended=False, reason=f"resumed by {by}")
+        self.ledger.note_resume(self._parts.clock.now())
+        for suspension in lifted:
+            self.ledger.note_suspension(suspension)
 
     def _suspend(self, strategy: str, *, suspended: bool, reason: str) -> None:
         record = StrategySuspension(at=self._parts.clock.now(), strategy=strategy, suspended=suspended, reason=reason)
@@ -227,6 +236,7 @@ class Engine:
         session = parts.calendars[calendar].session_at(now)
         pending = ledger.pending_entries()
         opened = now if session is None else parts.calendars[calendar].hours(session)[0]
+        window = _opening_ago(parts.calendars[calendar], now, DAY_TRADE_SESSIONS)
         return Situation(
             now=now,
             session=session,
@@ -240,10 +250,18 @@ class Engine:
             open_risk=open_risk(ledger.books) + sum((risk for _, risk in pending.values()), Decimal(0)),
             pending={s: value for s, (value, _) in pending.items()},
             history=tuple(ledger.trades.closed),
-            day_trades=ledger.day_trades(now),
+            day_trades=ledger.day_trades_since(window),
             entries_today=ledger.entries_since(opened),
             orders_last_minute=ledger.orders_since(now - _MINUTE),
             equity_high=ledger.equity_high,
             equity_last_close=ledger.equity_last_close,
             suspended=frozenset(ledger.suspended),
         )
+
+
+def _opening_ago(calendar: Calendar, now: datetime, sessions: int) -> datetime:
+    """Opening of the first of the last `sessions` sessions, today's included."""
+    day = now.date() + timedelta(days=1)
+    for _ in range(sessions):
+        day = calendar.previous_session(day)
+    return calendar.hours(day)[0]

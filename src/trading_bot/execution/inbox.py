@@ -61,9 +61,15 @@ class Inbox:
                 self._switch.reduce_only(command.by, command.reason, now)
             case CommandAction.RESUME:
                 self._authenticate(command.proof, self._switch.number())
-                self._switch.resume(command.by, command.reason, now)
-                self._engine.resumed(command.by)
+                self._switch.release(command.by, now)
 
     def _done(self, item: InboxItem, command: Command, refused: str) -> None:
-        done = CommandDone(at=self._clock.now(), item=item.id, action=command.action, by=command.by, refused=refused)
-        self._journal.consume(item.id, done)
+        """Consume the item. A resume takes effect in the same write: done later, its proof would not fit the state any more."""
+        now = self._clock.now()
+        done = CommandDone(at=now, item=item.id, action=command.action, by=command.by, refused=refused)
+        if refused or command.action is not CommandAction.RESUME:
+            self._journal.consume(item.id, done)
+            return
+        lifted = self._engine.lifted(command.by)
+        self._journal.consume(item.id, done, self._switch.resumption(command.by, command.reason, now), *lifted)
+        self._engine.resumed(lifted)

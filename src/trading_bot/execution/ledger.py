@@ -4,7 +4,7 @@ Promises that a ledger built from the journal equals the one that was kept in me
 """
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from trading_bot.domain.books import Books
@@ -15,9 +15,6 @@ from trading_bot.domain.records import DeskState, DeskStateChange, EquityPoint, 
 from trading_bot.domain.trades import RoundTrip, TradeLedger
 from trading_bot.domain.values import ZERO, ClientOrderId, ProposalId, Symbol
 from trading_bot.ports import Journal
-
-_DAY_TRADE_WINDOW = timedelta(days=7)
-"""Five sessions, weekends between them included."""
 
 
 class Ledger:
@@ -39,6 +36,7 @@ class Ledger:
         self.equity_last_close = ZERO
         self.equity_newest = ZERO
         self._lifted: dict[str, datetime] = {}
+        self._resumed_at: datetime | None = None
         self._strategies: dict[ProposalId, str] = {}
         self._intent_of: dict[ClientOrderId, OrderIntent] = {}
         self._load(journal)
@@ -58,7 +56,7 @@ class Ledger:
             if isinstance(mark, EquityPoint):
                 self.note_equity(mark)
             else:
-                self.note_resume()
+                self.note_resume(mark.at)
 
     def note_proposal(self, proposal: Proposal) -> None:
         """Remember whose strategy a proposal is."""
@@ -88,7 +86,7 @@ class Ledger:
 
     def note_equity(self, point: EquityPoint) -> None:
         """Take in an equity mark."""
-        self.equity_high = max(self.equity_high, point.equity)
+        self.equity_high = point.equity if point.at == self._resumed_at else max(self.equity_high, point.equity)
         self.equity_newest = point.equity
         if point.label == "close":
             self.equity_last_close = point.equity
@@ -101,8 +99,9 @@ class Ledger:
             self.suspended.pop(suspension.strategy, None)
             self._lifted[suspension.strategy] = suspension.at
 
-    def note_resume(self) -> None:
-        """A person let the desk go on: drawdown counts from the newest equity."""
+    def note_resume(self, at: datetime) -> None:
+        """A person let the desk go on: drawdown counts from the equity of that moment, in whatever order the two are told."""
+        self._resumed_at = at
         self.equity_high = self.equity_newest
 
     def trades_at_stake(self) -> Iterable[tuple[str, RoundTrip]]:
@@ -124,15 +123,10 @@ class Ledger:
                 return
             yield intent
 
-    def day_trades(self, now: datetime) -> int:
-        """Trades opened and closed on one day, within the last five sessions."""
-        recent = (t for t in reversed(self.trades.closed) if t.closed_at > now - _DAY_TRADE_WINDOW)
-        return sum(1 for t in recent if _day(t.opened_at) == _day(t.closed_at))
-
-    def entry_intent(self, symbol: Symbol) -> OrderIntent | None:
-        """The intent that opened the position in `symbol`, None if it was not ours."""
-        identity = self.trades.entry_order(symbol)
-        return None if identity is None else self._intent_of.get(identity)
+    def day_trades_since(self, moment: datetime) -> int:
+        """Trades opened and closed on one day, closed at or after `moment`."""
+        recent = (t for t in reversed(self.trades.closed) if t.closed_at >= moment)
+        return sum(1 for t in recent if t.opened_at.date() == t.closed_at.date())
 
     def strategy_of(self, trade: RoundTrip) -> str:
         """The strategy that opened a trade, or `unknown`."""
@@ -163,7 +157,3 @@ class Ledger:
         """A price for a market entry: its nearest bound, the take profit, or else the stop."""
         legs = (intent.order.spec.take_profit, intent.order.spec.stop_loss)
         return next((leg.price for leg in legs if leg is not None), ZERO)
-
-
-def _day(moment: datetime) -> date:
-    return moment.date()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, prod
 
+from trading_bot.domain.proposals import NOISE_SPREADS
 from trading_bot.domain.research import Analysis, Check, Recommendation, Regime
 from trading_bot.market.snapshot import Snapshot, ratio
 
@@ -27,7 +28,6 @@ SURGE = 1.5
 NEAR_ATR = 1.5
 """Distance of a near support."""
 NOISE_ATR = 0.5
-NOISE_SPREADS = 3.0
 
 
 @dataclass(frozen=True)

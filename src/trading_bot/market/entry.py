@@ -11,6 +11,7 @@ from trading_bot.domain.instrument import Instrument, Rounding
 from trading_bot.domain.orders import Side
 from trading_bot.domain.proposals import EntryStyle, Target
 from trading_bot.domain.research import Analysis, EntryPlan, Recommendation, Regime
+from trading_bot.market.analysis import NOISE_ATR
 from trading_bot.market.screen import extension
 from trading_bot.market.snapshot import Snapshot
 
@@ -58,6 +59,7 @@ def plan_entry(analysis: Analysis, snapshot: Snapshot, instrument: Instrument, r
         entry=entry,
         stop_loss=stop,
         targets=targets,
+        noise=instrument.round_price(max(NOISE_ATR * (snapshot.atr or 0.0), float(instrument.tick_size)), Rounding.UP),
         exposure=exposure(analysis.score, snapshot, regime),
         reason=why,
     )

@@ -9,7 +9,7 @@ from trading_bot.domain.records import DeskState, Transition
 from trading_bot.domain.values import Amount, NonNegative, Record, Symbol, UtcTime
 from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.protection import guarded
-from trading_bot.orchestrator.scheduler import Scheduler
+from trading_bot.orchestrator.scheduler import NEW_YORK, Scheduler
 from trading_bot.orchestrator.workflow import WorkflowState
 from trading_bot.ports import Calendar, Journal
 from trading_bot.risk.halt import DeskSwitch
@@ -45,7 +45,7 @@ class Status(Record):
     """USD spent on models on this day."""
     budget_remaining: NonNegative
     trades_today: int
-    """Positions entered in this session."""
+    """Positions entered in today's session, or on a day without one in the last."""
     next_task: NextTask | None
     equity: Amount
     """At the newest equity mark."""
@@ -69,7 +69,8 @@ def status(  # noqa: PLR0913 - everything that a status tells of
 ) -> Status:
     """Return the state of the desk that keeps `journal`."""
     moves = journal.all(Transition)
-    session = calendar.session_at(now) or calendar.previous_session(now.date())
+    today = now.astimezone(NEW_YORK).date()
+    session = today if calendar.is_session(today) else calendar.previous_session(today)
     spent = sum((d.cost_usd for d in journal.all(Decision) if d.at.date() == now.date()), Decimal(0))
     upcoming = scheduler.upcoming(now)
     state, reason = switch.explain()

@@ -71,6 +71,7 @@ def _to_proposal(desk: Desk, slot: Slot, decision: DecisionId, analysis: Analysi
         style=plan.style,
         entry=plan.entry,
         stop_loss=plan.stop_loss,
+        noise=plan.noise,
         targets=plan.targets,
         exposure=plan.exposure,
         confidence=analysis.confidence,

@@ -43,7 +43,7 @@ class Situation:
     history: tuple[RoundTrip, ...]
     """Closed trades, oldest first."""
     day_trades: int
-    """Round trips opened and closed in one session, over the last five sessions."""
+    """Round trips opened and closed in one session, over the last `DAY_TRADE_SESSIONS` sessions."""
     entries_today: int
     orders_last_minute: int
     equity_high: Decimal

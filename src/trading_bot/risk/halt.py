@@ -60,12 +60,22 @@ class DeskSwitch:
         self._tighten(DeskState.REDUCE_ONLY, by, reason, at)
 
     def resume(self, by: str, reason: str, at: datetime) -> None:
-        """Give back `running`: journal first, so that a crash in between leaves the desk halted by its file."""
+        """Give back `running`. A crash at any moment in between leaves the desk halted."""
+        self.release(by, at)
+        self._append(DeskState.RUNNING, by, reason, at)
+
+    def release(self, by: str, at: datetime) -> None:
+        """Take the HALT file away; the journal keeps the desk halted until the row of `resumption` is written."""
         if self._file is not None and self._file.is_dir():
             msg = f"{self._file} is a folder; remove it by hand, then resume"
             raise HomeError(msg)
-        self._append(DeskState.RUNNING, by, reason, at)
+        if self._file_says() is not None:
+            self._tighten(DeskState.HALTED, by, "a HALT file was found", at)
         self._remove_file()
+
+    def resumption(self, by: str, reason: str, at: datetime) -> DeskStateChange:
+        """The row that gives back `running`, for a caller who has to write it together with others."""
+        return DeskStateChange(at=at, state=DeskState.RUNNING, by=by, reason=reason, number=self.number() + 1)
 
     def _read(self) -> DeskStateChange | None:
         # Rows are never changed or removed, so an unchanged count means an unchanged newest row.

@@ -12,7 +12,7 @@ from decimal import Decimal
 from trading_bot.domain.instrument import AssetClass
 from trading_bot.domain.mandate import Autonomy
 from trading_bot.domain.orders import Side
-from trading_bot.domain.proposals import Effect, Finding
+from trading_bot.domain.proposals import NOISE_SPREADS, Effect, Finding
 from trading_bot.domain.records import DeskState
 from trading_bot.risk.case import Case
 
@@ -99,9 +99,9 @@ def price_near_quote(case: Case) -> Finding | None:
 
 
 def stop_on_right_side(case: Case) -> Finding | None:
-    """A price beyond the stop would be stopped out at once; a stop within the spread is none."""
+    """A price beyond the stop would be stopped out at once; a stop within the noise of the proposal, or of three spreads, is none."""
     spread = case.quote.spread if case.quote is not None else case.instrument.tick_size
-    least = max(spread, case.instrument.tick_size)
+    least = max(NOISE_SPREADS * spread, case.proposal.noise, case.instrument.tick_size)
     distance = case.risk_per_share
     return reject("stop_side", f"at least {least} from the price", distance) if distance < least else None
 
@@ -206,6 +206,7 @@ class DayTradeRegime:
 
 # FINRA Rule 4210(f)(8)(B), ended by Regulatory Notice 26-10 on 2026-06-04. What follows it is the broker's own intraday margin, which
 # reaches the desk as buying power; the mandate's trades_per_day holds in every regime.
+DAY_TRADE_SESSIONS = 5
 DAY_TRADE_REGIMES = (DayTradeRegime(date(2001, 9, 28), date(2026, 6, 3), Decimal(25_000), 3),)
 
 
@@ -217,7 +218,8 @@ def day_trades(case: Case) -> Finding | None:
     for regime in DAY_TRADE_REGIMES:
         applies = regime.first <= today <= regime.last and case.situation.equity < regime.minimum_equity
         if applies and case.situation.day_trades >= regime.day_trades:
-            return reject("pattern_day_trader", f"{regime.day_trades} day trades in 5 sessions", case.situation.day_trades)
+            limit = f"{regime.day_trades} day trades in {DAY_TRADE_SESSIONS} sessions"
+            return reject("pattern_day_trader", limit, case.situation.day_trades)
     return None
 
 
