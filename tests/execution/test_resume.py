@@ -4,9 +4,9 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+
 from builders import NOW
 from desks import SmallDesk, small_desk
-
 from trading_bot.domain.records import Command, CommandAction, CommandDone, DeskState, DeskStateChange, StrategySuspension
 from trading_bot.domain.values import Journaled
 from trading_bot.ports import InboxItem

@@ -224,8 +224,8 @@ class StrategySuspension(Journaled):
 
     @property
     def key(self) -> str:
-        """Time and strategy."""
-        return f"{self.at.isoformat()}:{self.strategy}"
+        """Time, strategy, and whether it begins: both can happen while a simulated clock stands still."""
+        return f"{self.at.isoformat()}:{self.strategy}:{'suspended' if self.suspended else 'lifted'}"
 
 
 class ReportMade(Journaled):
