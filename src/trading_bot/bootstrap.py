@@ -16,8 +16,8 @@ from trading_bot.analysts.rules import RulesAnalyst
 from trading_bot.backtest.report import Header
 from trading_bot.brokers.paper import PaperBroker
 from trading_bot.brokers.venue_store import MemoryVenueStore, SqliteVenueStore
-from trading_bot.config import Config, InstrumentSettings
-from trading_bot.domain.errors import ClockError, ConfigError, HomeError, MandateError
+from trading_bot.config import Config, InstrumentSettings, recall
+from trading_bot.domain.errors import ClockError, ConfigError, MandateError
 from trading_bot.domain.instrument import AssetClass, Instrument
 from trading_bot.domain.mandate import Mandate, Mode
 from trading_bot.domain.records import DeskStart, MandateInForce
@@ -123,11 +123,8 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
 def reopen(home: Home, operator: Path) -> Assembly:
     """Wire the desk of a home as it was last run, to carry out a command where no desk runs. HomeError if there was none."""
     with SqlJournal.look(home.journal) as journal:
-        remembered, mode, clock = journal.fact("config"), journal.fact("mode"), journal.fact("clock kind")
-    if remembered is None or mode is None:
-        msg = f"{home.path} has never been run; start it with `orchestrator` first"
-        raise HomeError(msg)
-    return build(Config.model_validate_json(remembered), Setting(Mode(mode), clock == "simulated", home, operator))
+        config, mode, clock = recall(journal.fact("config")), Mode(journal.fact("mode") or Mode.PAPER), journal.fact("clock kind")
+    return build(config, Setting(mode, clock == "simulated", home, operator))
 
 
 def save_backtest(assembly: Assembly, name: str) -> Path:

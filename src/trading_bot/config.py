@@ -14,15 +14,13 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from trading_bot import yaml_text
-from trading_bot.domain.errors import ConfigError
+from trading_bot.domain.errors import ConfigError, HomeError
 from trading_bot.domain.instrument import AssetClass
 from trading_bot.domain.mandate import Autonomy, Discipline, Limits
 from trading_bot.domain.market import Feed, Timeframe
 from trading_bot.domain.values import Digest, Finite, Fraction, NonNegative, Positive, Record, Symbol
 
 ENV_PREFIX = "TRADING_BOT__"
-HOME_VARIABLE = "TRADING_BOT_HOME"
-DEFAULT_HOME = "var"
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -180,6 +178,19 @@ def load(
     for dotted, value in (flags or {}).items():
         _set(tree, origins, tuple(dotted.split(".")), value, f"flag for {dotted}")
     return _validate(_expand(tree, variables, (), origins), origins)
+
+
+def recall(remembered: str | None) -> Config:
+    """Return the configuration that a desk last came up with, from the JSON that its journal remembers.
+
+    HomeError if it never came up, or with settings that this version does not understand.
+    """
+    if remembered is None:
+        raise HomeError("this home's desk has not come up yet; start it with `orchestrator`, or look again in a moment")
+    try:
+        return Config.model_validate_json(remembered)
+    except ValidationError as error:
+        raise HomeError("this desk last ran with settings that this version does not know; start it once with this version") from error
 
 
 def _validate(tree: object, origins: _Origins) -> Config:

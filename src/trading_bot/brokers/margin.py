@@ -10,9 +10,10 @@ from fractions import Fraction
 
 from trading_bot.brokers.state import Holding, State, VenueOrder
 from trading_bot.brokers.tape import Prices
+from trading_bot.domain.books import MAINTENANCE, SHORT_INITIAL
 
-_SHORT_INITIAL = Fraction(1, 2)
-_SHORT_MAINTENANCE = Fraction(3, 10)
+_SHORT_INITIAL = Fraction(SHORT_INITIAL)
+_SHORT_MAINTENANCE = Fraction(MAINTENANCE)
 
 
 @dataclass(frozen=True)

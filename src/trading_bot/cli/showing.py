@@ -12,7 +12,6 @@ import click
 from trading_bot.cli.context import Context, in_words, json_option
 
 if TYPE_CHECKING:
-    from trading_bot.config import Config
     from trading_bot.orchestrator.status import Status
     from trading_bot.storage.journal import SqlJournal
 
@@ -33,6 +32,7 @@ def status(context: Context, *, as_json: bool) -> None:
 
 def _status(context: Context) -> "tuple[Status, str, str | None]":
     """The desk's state, its kind of clock, and who runs it."""
+    from trading_bot.config import recall
     from trading_bot.domain.mandate import Mode
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.execution.ledger import Ledger
@@ -42,7 +42,7 @@ def _status(context: Context) -> "tuple[Status, str, str | None]":
     from trading_bot.risk.halt import DeskSwitch
 
     with context.journal() as journal:
-        config, clock = _remembered(journal), journal.fact("clock kind") or "real"
+        config, clock = recall(journal.fact("config")), journal.fact("clock kind") or "real"
         reached = journal.clock()
         now = reached if reached is not None and clock == "simulated" else SystemWallClock().now()
         calendar, owner = open_calendar("XNYS"), context.home.lock_owner()
@@ -58,22 +58,6 @@ def _status(context: Context) -> "tuple[Status, str, str | None]":
             running=owner is not None,
         )
     return found, clock, owner
-
-
-def _remembered(journal: "SqlJournal") -> "Config":
-    """The configuration that the desk last came up with."""
-    from pydantic import ValidationError
-
-    from trading_bot.config import Config
-    from trading_bot.domain.errors import HomeError
-
-    remembered = journal.fact("config")
-    if remembered is None:
-        raise HomeError("this home's desk has not come up yet; look again in a moment")
-    try:
-        return Config.model_validate_json(remembered)
-    except ValidationError as error:
-        raise HomeError("this desk last ran with settings that this version does not know; start it once with this version") from error
 
 
 @click.command()

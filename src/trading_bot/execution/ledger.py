@@ -11,7 +11,7 @@ from trading_bot.domain.books import Books
 from trading_bot.domain.events import BookedEvent, BrokerEvent
 from trading_bot.domain.orders import OrderIntent, OrderRole
 from trading_bot.domain.proposals import Proposal
-from trading_bot.domain.records import DeskState, DeskStateChange, EquityPoint, Send, StrategySuspension
+from trading_bot.domain.records import CLOSE, DeskState, DeskStateChange, EquityPoint, Send, StrategySuspension
 from trading_bot.domain.trades import RoundTrip, TradeLedger
 from trading_bot.domain.values import ZERO, ClientOrderId, ProposalId, Symbol
 from trading_bot.ports import Journal
@@ -88,7 +88,7 @@ class Ledger:
         """Take in an equity mark."""
         self.equity_high = point.equity if point.at == self._resumed_at else max(self.equity_high, point.equity)
         self.equity_newest = point.equity
-        if point.label == "close":
+        if point.label == CLOSE:
             self.equity_last_close = point.equity
 
     def note_suspension(self, suspension: StrategySuspension) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trading_bot.domain.proposals import Proposal, ProposalKind, Verdict
-from trading_bot.domain.records import EquityPoint, TaskStatus
+from trading_bot.domain.records import CLOSE, EquityPoint, TaskStatus
 from trading_bot.domain.research import Analysis, EntryPlan, Recommendation, Screening
 from trading_bot.domain.values import DecisionId, ProposalId, Symbol, derive_id
 from trading_bot.orchestrator.desk import Desk
@@ -168,7 +168,7 @@ def end_of_day(desk: Desk, slot: Slot) -> Ending:
     """Mark to the close, compare with the broker, apply the brakes, review, report."""
     desk.workflow.fire(Event.REVIEW_DAY)
     desk.engine.reconcile()
-    point = _mark(desk, slot, "close")
+    point = _mark(desk, slot, CLOSE)
     desk.engine.brake()
     grade = review_day(desk, slot)
     desk.workflow.fire(Event.FINISH, equity=str(point.equity), grade=grade)
