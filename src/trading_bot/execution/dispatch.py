@@ -11,7 +11,7 @@ from trading_bot.domain.errors import BrokerUnavailableError, NotApprovedError, 
 from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent
 from trading_bot.domain.proposals import Verdict
 from trading_bot.domain.records import DeskState, Doubt, Send, SendOutcome
-from trading_bot.domain.values import ClientOrderId
+from trading_bot.domain.values import ClientOrderId, Journaled
 from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.parts import Parts
 from trading_bot.risk.gate import Ruling
@@ -28,11 +28,11 @@ class Dispatch:
         self._broker = parts.broker
         self._ledger = ledger
 
-    def carry_out(self, ruling: Ruling) -> None:
-        """Make a ruling durable and send its orders."""
+    def carry_out(self, ruling: Ruling, *cause: Journaled) -> None:
+        """Make a ruling durable, together with what it is about, and send its orders."""
         now = self._parts.clock.now()
         intents = tuple(OrderIntent(at=now, order=order) for order in ruling.orders)
-        self._journal.append(ruling.verdict, *intents)
+        self._journal.append(*cause, ruling.verdict, *intents)
         self._ledger.note_intents(intents)
         for intent in intents:
             self._send(intent)

@@ -124,10 +124,9 @@ class Engine:
         if known is not None:
             self.resolve()
             return known
-        self._journal.append(proposal)
-        self.ledger.note_proposal(proposal)
         ruling = self._judge(proposal)
-        self._dispatch.carry_out(ruling)
+        self.ledger.note_proposal(proposal)
+        self._dispatch.carry_out(ruling, proposal)
         self.pump()
         return ruling.verdict
 
