@@ -8,6 +8,7 @@ written as a number, NaN, infinities and absurd magnitudes raise.
 import base64
 import hashlib
 import json
+from abc import abstractmethod
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, NewType
@@ -113,9 +114,9 @@ class Journaled(Record):
     """Trading time at which it happened."""
 
     @property
+    @abstractmethod
     def key(self) -> str:
         """What makes the row unique among its kind."""
-        raise NotImplementedError
 
 
 def canonical_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
