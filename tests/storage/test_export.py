@@ -5,6 +5,7 @@ import json
 import pkgutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from trading_bot import domain
 from trading_bot.domain.records import DeskStart, Doubt, EquityPoint, Send, SendOutcome
@@ -76,5 +77,6 @@ def test_every_kind_of_record_is_known() -> None:
     assert len({r.kind for r in RECORDS}) == len(RECORDS)
 
 
-def _descendants(record: type) -> list[type]:
-    return [d for child in record.__subclasses__() for d in (child, *_descendants(child))]
+def _descendants(record: type[Any]) -> list[type[Any]]:
+    children: list[type[Any]] = record.__subclasses__()
+    return [d for child in children for d in (child, *_descendants(child))]
