@@ -36,6 +36,15 @@ def test_the_day_goes_as_the_readme_shows(day: tuple[Path, subprocess.CompletedP
     assert str(home / "journal.db") in done.stdout
 
 
+def test_the_tables_are_as_the_readme_shows(day: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    """The README's picture of a day is what the real run printed, up to where its files lie."""
+    _, done = day
+    readme = (ROOT / "README.md").read_text("utf-8")
+    shown = readme[readme.index("Session 2024-03-05") : readme.index("journal  var/")].splitlines()
+    printed = [line.rstrip() for line in done.stdout.splitlines()]
+    assert shown == printed[: len(shown)]
+
+
 def test_the_day_is_fully_accounted_for(day: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     """Status, report and audit agree: positions are protected, nothing is unresolved, the chain verifies against the report."""
     home, _ = day

@@ -101,6 +101,20 @@ def test_a_simulated_desk_is_halted_and_resumed_without_a_passphrase(traded: Des
     assert "The desk is reduce_only" in traded.run("reduce-only").out
 
 
+def test_a_halted_desk_says_who_halted_it_and_why_in_his_own_words(traded: Desk) -> None:
+    """Brackets included; `status` and `doctor` say the same."""
+    assert traded.run("halt", "--reason", "lunch [/b] [red]now").code == 0
+    for command in ("status", "doctor"):
+        assert "lunch [/b] [red]now" in traded.run(command).out
+
+
+def test_a_flatten_after_the_close_says_what_waits_for_the_market(traded: Desk) -> None:
+    """A position that is still held is not taken for one that was forgotten."""
+    held = json.loads(traded.run("status", "--json").out)["positions"][0]["symbol"]
+    said = traded.run("halt", "--flatten").out
+    assert said.endswith(f"The desk is halted; it holds {held}. Closing orders wait for the market: {held}.\n")
+
+
 def test_a_home_may_be_halted_before_its_first_desk(desk: Desk) -> None:
     """Nothing trades in it until somebody resumes."""
     assert desk.run("halt").code == 0

@@ -52,7 +52,7 @@ DATA = {
     ("--symbols", "AAPL,aapl"): "AAPL is there twice",
     ("--cash", "-5"): "must be greater than 0",
     ("--cash", "nan"): "must be a finite number",
-    ("--start", "2010-01-04", "--end", "2010-02-01"): "there are no bars from 2010-01-04",
+    ("--start", "2010-01-04", "--end", "2010-02-01"): "there are no bars from 2010-01-04 to 2010-02-01; the data have AAPL, MSFT, ",
     ("--start", "1900-01-06", "--end", "2400-02-10"): "it reaches from",
 }
 

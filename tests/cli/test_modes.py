@@ -1,6 +1,7 @@
 """A person at a terminal: signing, the running paper desk, halting, resuming, stopping; and what a program may not do in his place."""
 
 import io
+import json
 import os
 import re
 import signal
@@ -61,6 +62,13 @@ def test_a_mandate_is_signed_at_a_terminal_and_then_holds(desk: Desk) -> None:
     assert verified.code == 0
     assert "DOES NOT HOLD" not in verified.out
     assert PASSPHRASE not in desk.run("mandate", "show").out
+
+
+def test_no_mandate_is_signed_for_a_simulated_desk(traded: Desk) -> None:
+    """Its home is never traded on the real clock, so the signature would be for nothing: said before a passphrase is asked for."""
+    with traded.at_terminal("mandate", "sign") as child:
+        child.expect("holds a desk on a simulated clock: go on with it with --fast, or name another home")
+    assert not traded.home.joinpath("mandate.yaml").exists()
 
 
 def test_other_words_than_sign_sign_nothing(desk: Desk) -> None:
@@ -168,7 +176,8 @@ def test_a_running_desk_is_shown_halted_resumed_and_flattened_from_outside(desk:
         assert '"clock": "real"' in desk.run("status", "--json").out
         second = desk.run("orchestrator")
         assert second.code == 1
-        assert f'"pid":{process.pid}' in second.err
+        assert f"is owned by process {process.pid} (orchestrator, since " in second.err
+        assert json.loads(desk.run("status", "--json").out)["owner"]["pid"] == process.pid
         cron = desk.run("run", "monitor")
         assert cron.code == 0
         assert "nothing to do: the desk that runs here does its monitor itself" in cron.out

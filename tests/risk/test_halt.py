@@ -109,6 +109,27 @@ def test_a_file_made_by_hand_halts(switch: DeskSwitch, tmp_path: Path) -> None:
     assert (switch.state(), switch.number()) == (DeskState.RUNNING, 2)
 
 
+def test_a_halt_file_tells_who_halted_and_why(switch: DeskSwitch, tmp_path: Path) -> None:
+    """And when, and how it ends: what a person who finds a halted desk asks first."""
+    write_halt_file(tmp_path / "HALT", "operator", "lunch", AT)
+    said = f"operator: lunch (2024-01-02 14:30 UTC); only `resume` removes {tmp_path / 'HALT'}"
+    assert switch.explain() == (DeskState.HALTED, said)
+
+
+@pytest.mark.parametrize("content", [b"", b"stop!", b"[]", b"{}", b'{"by":1,"reason":2,"at":3}', b"\xff", b"[" * 5000])
+def test_a_halt_file_with_anything_in_it_halts(switch: DeskSwitch, tmp_path: Path, content: bytes) -> None:
+    """What cannot be told is no reason to trade."""
+    (tmp_path / "HALT").write_bytes(content)
+    said = f"a HALT file without a reason was put there; only `resume` removes {tmp_path / 'HALT'}"
+    assert switch.explain() == (DeskState.HALTED, said)
+
+
+def test_a_pipe_in_the_place_of_the_file_is_not_waited_for(switch: DeskSwitch, tmp_path: Path) -> None:
+    """The desk looks before every send; whoever made it may never write."""
+    os.mkfifo(tmp_path / "HALT")
+    assert switch.state() is DeskState.HALTED
+
+
 def _folder(halt: Path) -> None:
     halt.mkdir()
 

@@ -75,17 +75,20 @@ def _tell(context: Context, action: str, reason: str) -> None:
             raise click.ClickException("the desk has not answered yet; the command waits in its inbox. See `status`")
         if done.refused:
             raise click.ClickException(f"refused: {done.refused}")
-        click.echo(f"{action}: done. {_what_is(context, journal)}")
+        click.echo(f"{action.replace('_', '-')}: done. {_what_is(context, journal)}")
 
 
 def _what_is(context: Context, journal: "SqlJournal") -> str:
     """The state that came of it, and what is still held: closing orders may have to wait for the market."""
+    from trading_bot.domain.orders import OrderRole
     from trading_bot.execution.ledger import Ledger
     from trading_bot.risk.halt import DeskSwitch
 
     state, _ = DeskSwitch(context.home.halt_file, journal).explain()
-    held = sorted(Ledger(journal).books.positions)
-    return f"The desk is {state}; it holds {', '.join(held) or 'no position'}."
+    books = Ledger(journal).books
+    held = ", ".join(sorted(books.positions)) or "no position"
+    closing = ", ".join(sorted({order.symbol for order in books.working_orders() if order.role is OrderRole.CLOSE}))
+    return f"The desk is {state}; it holds {held}." + (f" Closing orders wait for the market: {closing}." if closing else "")
 
 
 def _proof(context: Context, journal: "SqlJournal") -> str:

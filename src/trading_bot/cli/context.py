@@ -72,15 +72,6 @@ def person() -> str:
         return f"uid {os.getuid()}"
 
 
-def in_words(owner: str) -> str:
-    """Whom `Home.lock_owner` names, for people."""
-    try:
-        found = json.loads(owner)
-        return f"{found['purpose']}, pid {found['pid']}, since {found['since']}"
-    except (ValueError, KeyError, TypeError):
-        return owner
-
-
 def say(value: object, *, as_json: bool, text: str) -> None:
     """Print `value` as JSON, or `text`."""
     click.echo(json.dumps(value, indent=2, sort_keys=True, default=str) if as_json else text)

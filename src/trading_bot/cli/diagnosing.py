@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from trading_bot.cli.context import Context, in_words, json_option
+from trading_bot.cli.context import Context, json_option
 from trading_bot.domain.errors import DeskError
 
 _OLDEST_PYTHON = (3, 11)
@@ -89,7 +89,7 @@ def _home(context: Context) -> Finding:
 
 def _owner(context: Context) -> Finding:
     owner = context.home.lock_owner()
-    return Finding("owner", passed=True, seen=f"running: {in_words(owner)}" if owner else "no desk runs on this home")
+    return Finding("owner", passed=True, seen=str(owner) if owner else "no desk runs on this home")
 
 
 def _journal(context: Context) -> Finding:
@@ -128,6 +128,7 @@ def _calendar(_context: Context) -> Finding:
 
 def _market_data(context: Context) -> Finding:
     from trading_bot.bootstrap import build_source
+    from trading_bot.cli.tables import eastern
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.market.calendar import open_calendar
 
@@ -136,13 +137,12 @@ def _market_data(context: Context) -> Finding:
     symbol = config.universe.symbols[0]
     quote = source.quote(symbol, SystemWallClock().now())
     fix = "" if quote is not None else "the source has no quote of the first symbol; check source and dates"
-    return Finding(
-        "market data", quote is not None, "no quote" if quote is None else f"{symbol} {quote.mid} at {quote.time.isoformat()}", fix
-    )
+    return Finding("market data", quote is not None, "no quote" if quote is None else f"{symbol} {quote.mid} at {eastern(quote.time)}", fix)
 
 
 def _mandate(context: Context) -> Finding:
     from trading_bot.bootstrap import load_mandate
+    from trading_bot.cli.tables import eastern
     from trading_bot.domain.mandate import Mode
     from trading_bot.execution.clock import SystemWallClock
 
@@ -151,7 +151,7 @@ def _mandate(context: Context) -> Finding:
             if journal.fact("clock kind") == "simulated":
                 return Finding("mandate", passed=True, seen="none needed: this home's desk is simulated")
     mandate = load_mandate(context.config(), context.setting(Mode.PAPER, simulated=False), SystemWallClock())
-    return Finding("mandate", passed=True, seen=f"{mandate.mode}, {mandate.autonomy}, until {mandate.expires_at.isoformat()}")
+    return Finding("mandate", passed=True, seen=f"{mandate.mode}, {mandate.autonomy}, until {eastern(mandate.expires_at)}")
 
 
 _CHECKS: tuple[Callable[[Context], Finding], ...] = (

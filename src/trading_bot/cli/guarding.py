@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from trading_bot.bootstrap import Setting
     from trading_bot.config import Config
-    from trading_bot.storage.home import Home
+    from trading_bot.storage.home import Home, Owner
 
 _LIVE_WORD = "TRADE REAL MONEY"
 _DESK = "orchestrator"
@@ -29,7 +29,7 @@ def demand_all(config: "Config", setting: "Setting") -> None:
     from trading_bot.domain.mandate import Mode
     from trading_bot.execution.clock import SystemWallClock
 
-    _demand_fit(config, setting)
+    demand_fit(config, setting)
     if setting.simulated:
         return
     load_mandate(config, setting, SystemWallClock())
@@ -42,7 +42,7 @@ def demand_all(config: "Config", setting: "Setting") -> None:
         )
 
 
-def _demand_fit(config: "Config", setting: "Setting") -> None:
+def demand_fit(config: "Config", setting: "Setting") -> None:
     """Raise HomeMismatchError if the home belongs to a desk with another clock or seed."""
     from trading_bot.domain.errors import HomeMismatchError
     from trading_bot.storage.journal import SqlJournal
@@ -77,10 +77,12 @@ def owned_for(setting: "Setting", purpose: str, patience_s: float) -> Iterator[N
         yield
 
 
-def desk_in(home: "Home") -> str | None:
+def desk_in(home: "Home") -> "Owner | None":
     """Who runs a whole desk in this home, if anybody."""
+    from trading_bot.storage.home import Owner
+
     owner = home.lock_owner()
-    return owner if owner is not None and f'"purpose":"{_DESK}"' in owner else None
+    return owner if isinstance(owner, Owner) and owner.purpose == _DESK else None
 
 
 @contextmanager

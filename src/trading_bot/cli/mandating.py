@@ -5,6 +5,7 @@ import json
 import click
 
 from trading_bot.cli.context import Context, json_option
+from trading_bot.cli.guarding import demand_fit
 
 _MODES = click.Choice(["paper", "live"])
 
@@ -35,7 +36,11 @@ def show(context: Context, *, as_json: bool) -> None:
 @click.option("--mode", type=_MODES, default="paper", show_default=True)
 @click.pass_obj
 def sign(context: Context, mode: str) -> None:
-    """Make a mandate from the configuration, show it, and sign it with the operator's key."""
+    """Make a mandate from the configuration, show it, and sign it with the operator's key.
+
+    A simulated desk needs none, and its home cannot be traded on the real clock: there nothing is signed.
+    """
+    from trading_bot.cli.tables import eastern
     from trading_bot.cli.terminal import ask_passphrase, ask_words, demand_terminal
     from trading_bot.domain.mandate import Mode
     from trading_bot.execution.clock import SystemWallClock
@@ -45,8 +50,10 @@ def sign(context: Context, mode: str) -> None:
 
     demand_terminal("a mandate's signature")
     config = context.config()
+    demand_fit(config, context.setting(Mode(mode), simulated=False))
     context.home.prepare()
-    text = mandates.to_text(mandates.propose(config, config.broker.account, Mode(mode), SystemWallClock().now()))
+    proposed = mandates.propose(config, config.broker.account, Mode(mode), SystemWallClock().now())
+    text = mandates.to_text(proposed)
     click.echo(text)
     if not (context.operator / PRIVATE_KEY).exists():
         click.echo(f"There is no operator key yet. One is made in {context.operator}; keep its passphrase: nobody can restore it.")
@@ -61,7 +68,7 @@ def sign(context: Context, mode: str) -> None:
     context.home.mandate_signature.unlink(missing_ok=True)
     context.home.mandate.write_text(text, "utf-8")
     context.home.mandate_signature.write_bytes(signature)
-    click.echo(f"Signed: {context.home.mandate}")
+    click.echo(f"Signed: {context.home.mandate}, until {eastern(proposed.expires_at)}. `orchestrator` starts the desk.")
 
 
 @mandate.command()

@@ -6,6 +6,7 @@ from typing import Self
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
@@ -46,4 +47,4 @@ class Progress:
         self._bar.advance(self._task)
         if not self._by_session or status is TaskStatus.FAILED:
             due = slot.due.replace(tzinfo=UTC).astimezone(_EASTERN)
-            self._console.print(f"{due:%Y-%m-%d %H:%M} ET  {slot.task:<13} {_MARKS[status]}  {reason}", highlight=False)
+            self._console.print(f"{due:%Y-%m-%d %H:%M} ET  {slot.task:<13} {_MARKS[status]}  {escape(reason)}", highlight=False)

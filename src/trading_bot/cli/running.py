@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trading_bot.cli.context import Context, in_words
+from trading_bot.cli.context import Context
 from trading_bot.cli.guarding import demand_all, desk_in, owned_as_desk, owned_for, stoppable
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def run(context: Context, /, workflow: str, *, fast: bool, **flags: Any) -> None
     demand_all(config, setting)
     desk = desk_in(context.home)
     if desk is not None:
-        click.echo(f"nothing to do: the desk that runs here does its {workflow} itself ({in_words(desk)})")
+        click.echo(f"nothing to do: the desk that runs here does its {workflow} itself: {desk}")
         return
     with owned_for(setting, f"run {workflow}", _PATIENCE_S), stoppable() as stop:
         assembly = build(config, setting, stop)
@@ -146,7 +146,7 @@ def _trade(config: "Config", setting: "Setting", sessions: int) -> None:
         if stop.is_set():
             click.echo("Stopped. Start again to go on where it stopped; positions keep their stops at the broker.")
         elif setting.simulated:
-            click.echo(f"This desk has traded {sessions} simulated session(s); --sessions {sessions + 1} goes on with the next.")
+            click.echo(f"Traded {sessions} simulated session(s); --sessions {sessions + 1} goes on. `report` tells more.")
 
 
 def _backtest(context: Context, config: "Config", first: date, last: date) -> None:

@@ -3,16 +3,18 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from trading_bot.cli.context import Context, in_words, json_option
+from trading_bot.cli.context import Context, json_option
 
 if TYPE_CHECKING:
     from trading_bot.orchestrator.status import Status
+    from trading_bot.storage.home import Owner, Starting
     from trading_bot.storage.journal import SqlJournal
 
 
@@ -25,12 +27,13 @@ def status(context: Context, *, as_json: bool) -> None:
 
     found, clock, owner = _status(context)
     if as_json:
-        click.echo(json.dumps({**found.model_dump(mode="json"), "clock": clock, "owner": owner}, indent=2))
+        held_by = None if owner is None else asdict(owner)
+        click.echo(json.dumps({**found.model_dump(mode="json"), "clock": clock, "owner": held_by}, indent=2, default=datetime.isoformat))
     else:
-        status_table(found, context.home, clock, None if owner is None else in_words(owner))
+        status_table(found, context.home, clock, owner)
 
 
-def _status(context: Context) -> "tuple[Status, str, str | None]":
+def _status(context: Context) -> "tuple[Status, str, Owner | Starting | None]":
     """The desk's state, its kind of clock, and who runs it."""
     from trading_bot.config import recall
     from trading_bot.domain.mandate import Mode

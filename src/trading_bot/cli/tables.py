@@ -20,20 +20,21 @@ from trading_bot.execution.protection import guarded
 from trading_bot.orchestrator.scheduler import NEW_YORK
 from trading_bot.orchestrator.status import Status
 from trading_bot.ports import Journal
-from trading_bot.storage.home import Home
+from trading_bot.storage.home import Home, Owner, Starting
 
 if TYPE_CHECKING:
     from trading_bot.bootstrap import Assembly
 
-_OUT = Console(highlight=False)
+_OUT = Console(highlight=False, markup=False)
 
 
 def closing_table(assembly: "Assembly", session: date | None) -> None:
     """What a session came to: screened, proposed, vetoed and by which rule, filled, protected, earned."""
     journal, ledger = assembly.journal, assembly.desk.engine.ledger
     if session is not None:
-        _OUT.print(_research_table(journal, session))
-        _OUT.print(_trade_table(journal, ledger, session))
+        _research_table(journal, session)
+        _OUT.print()
+        _trade_table(journal, ledger, session)
     _earned(journal, ledger)
     _OUT.print(f"journal  {assembly.home.journal}\nreports  {assembly.home.reports}", soft_wrap=True)
 
@@ -43,9 +44,10 @@ def opening_lines(assembly: "Assembly") -> None:
     desk, mandate = assembly.desk, assembly.authority.mandate
     ahead = assembly.scheduler.upcoming(desk.clock.now())
     state, reason = desk.switch.explain()
-    _OUT.print(f"{desk.mode} desk in {assembly.home.path}: {len(desk.universe)} symbols, data {assembly.source.name}", soft_wrap=True)
+    data = f"data {assembly.source.name}{' (invented prices)' if assembly.source.name == 'synthetic' else ''}"
+    _OUT.print(f"{desk.mode} desk in {assembly.home.path}: {len(desk.universe)} symbols, {data}", soft_wrap=True)
     if mandate is not None:
-        _OUT.print(f"mandate  {mandate.autonomy}, until {eastern(mandate.expires_at)}")
+        _OUT.print(f"mandate  autonomy {mandate.autonomy}, until {eastern(mandate.expires_at)}")
     _OUT.print(f"state    {state}: {reason}", soft_wrap=True)
     _OUT.print(f"next     {'nothing' if ahead is None else f'{ahead.task}, {eastern(ahead.due)}'}")
     _OUT.print("Ctrl-C stops the desk; `halt` from another terminal stops new risk.")
@@ -56,13 +58,14 @@ def eastern(moment: datetime) -> str:
     return f"{moment.astimezone(NEW_YORK):%a %Y-%m-%d %H:%M} ET"
 
 
-def _research_table(journal: Journal, session: date) -> Table:
-    table = _table(f"Session {session}: what was looked at", "symbol", "score", "analysis", "proposal", "gate")
+def _research_table(journal: Journal, session: date) -> None:
+    table = _table("symbol", "score", "analysis", "proposal", "gate", numbers=frozenset({"score"}))
     decisions = [d for d in journal.all(Decision) if d.task_run.startswith(session.isoformat()) and d.output]
     screening = next((Screening.model_validate_json(d.output) for d in decisions if d.workflow == "screen"), None)
     analyses = {d.subject: Analysis.model_validate_json(d.output) for d in decisions if d.workflow == "analyze"}
     proposals = {p.symbol: p for p in journal.all(Proposal) if p.at.date() == session and p.action is ProposalKind.OPEN}
     verdicts = {v.proposal_id: v for v in journal.all(Verdict)}
+    spoken: list[str] = []
     for candidate in screening.candidates if screening is not None else ():
         analysis, proposal = analyses.get(candidate.symbol), proposals.get(candidate.symbol)
         verdict = verdicts.get(proposal.id) if proposal is not None else None
@@ -71,38 +74,48 @@ def _research_table(journal: Journal, session: date) -> Table:
             f"{candidate.score:.0f}",
             "-" if analysis is None else f"{analysis.recommendation} {analysis.score:.0f}",
             "-" if proposal is None else f"{proposal.style} {proposal.entry}, stop {proposal.stop_loss}",
-            "-" if verdict is None else _spoken(verdict),
+            "-" if verdict is None else _outcome(verdict),
         )
+        if verdict is not None:
+            spoken += [f"{candidate.symbol} {verdict.outcome} by {f.rule}: {f.actual} (limit {f.limit})" for f in verdict.findings]
     reasons = Counter(e.reason.split(":")[0] for e in screening.eliminated) if screening is not None else Counter()
-    table.caption = f"not passed by the screen: {', '.join(f'{reason} {n}' for reason, n in reasons.most_common()) or 'none'}"
-    return table
+    screened = f"not passed by the screen: {', '.join(f'{reason} {n}' for reason, n in reasons.most_common()) or 'none'}"
+    _show(f"Session {session}: what was looked at", table, *spoken, screened)
 
 
-def _spoken(verdict: Verdict) -> str:
-    """What the gate said, and every rule that made it say so."""
-    rules = [f"{f.rule}: {f.actual} (limit {f.limit})" for f in verdict.findings]
-    return "\n".join([f"{verdict.outcome} {verdict.quantity:f}" if verdict.quantity else str(verdict.outcome), *rules])
+def _outcome(verdict: Verdict) -> str:
+    """What the gate said, and to how many; the rules that made it say so stand below the table."""
+    to = "to " if verdict.outcome is VerdictOutcome.REDUCED else ""
+    return f"{verdict.outcome} {to}{verdict.quantity:f}" if verdict.quantity else str(verdict.outcome)
 
 
-def _table(title: str, *columns: str, numbers: frozenset[str] = frozenset()) -> Table:
+def _table(*columns: str, numbers: frozenset[str] = frozenset()) -> Table:
     """A table that stays readable at 80 columns: few lines, numbers to the right."""
-    table = Table(title=title, title_justify="left", title_style="bold", caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left")
     return table
 
 
-def _trade_table(journal: Journal, ledger: Ledger, session: date) -> Table:
+def _show(title: str, table: Table, *notes: str) -> None:
+    """Print a table between its title and notes, which may be wider than it; without a row, say so."""
+    _OUT.print(title if table.row_count else f"{title}: none", style="bold", soft_wrap=True)
+    if table.row_count:
+        _OUT.print(table)
+    for note in notes:
+        _OUT.print(note)
+
+
+def _trade_table(journal: Journal, ledger: Ledger, session: date) -> None:
     columns = ("symbol", "quantity", "average price", "stop", "protected")
-    table = _table("Held at the end", *columns, numbers=frozenset(columns[1:]))
+    table = _table(*columns, numbers=frozenset(columns[1:]))
     books = ledger.books
     for symbol, position in sorted(books.positions.items()):
         share = guarded(books, symbol) / abs(position.quantity)
         table.add_row(symbol, f"{position.quantity:f}", f"{position.average_price:.2f}", str(books.stops.get(symbol, "-")), f"{share:.0%}")
     closed = [t for t in ledger.trades.closed if t.closed_at.date() == session]
     won = sum((t.profit for t in closed), Decimal(0))
-    table.caption = f"{len(closed)} trades closed this session, profit {won:.2f}; {_vetoes(journal, session)}"
-    return table
+    _show("Held at the end", table, f"{len(closed)} trades closed this session, profit {won:.2f}; {_vetoes(journal, session)}")
 
 
 def _vetoes(journal: Journal, session: date) -> str:
@@ -118,12 +131,12 @@ def _earned(journal: Journal, ledger: Ledger) -> None:
         _OUT.print(f"equity   {points[-1].equity:,.2f} ({earned:+,.2f} since the start; fees {ledger.books.fees:,.2f})")
 
 
-def status_table(found: Status, home: Home, clock: str, owner: str | None) -> None:
+def status_table(found: Status, home: Home, clock: str, owner: Owner | Starting | None) -> None:
     """A desk's state; `owner`: the process that has the home, if one does."""
-    table = _table(f"Desk in {home.path}", "", "")
+    table = _table("", "")
     table.show_header = False
     rows: Iterable[tuple[str, object]] = (
-        ("process", "none runs" if owner is None else f"runs {owner}"),
+        ("run by", owner or "nobody"),
         ("mode", f"{found.mode}, {clock} clock"),
         ("time", eastern(found.time)),
         ("desk state", f"{found.desk_state} ({found.desk_state_reason})"),
@@ -141,23 +154,23 @@ def status_table(found: Status, home: Home, clock: str, owner: str | None) -> No
         stop = "NO STOP" if held.stop is None else f"stop {held.stop}"
         share = f"{held.protected / abs(held.quantity):.0%} protected"
         table.add_row(f"  {held.symbol}", f"{held.quantity:f} at {held.average_price:.2f}, {stop}, {share}")
-    _OUT.print(table)
+    _show(f"Desk in {home.path}", table)
 
 
 def trades_table(closed: Sequence[RoundTrip], ledger: Ledger) -> None:
     """Closed trades and their sum."""
     columns = ("closed (ET)", "symbol", "side", "quantity", "entry", "exit", "by", "profit")
-    table = _table("Closed trades", *columns, numbers=frozenset({"quantity", "entry", "exit", "profit"}))
+    table = _table(*columns, numbers=frozenset({"quantity", "entry", "exit", "profit"}))
     for t in closed:
         when, prices = t.closed_at.astimezone(NEW_YORK), (f"{t.entry_price:.2f}", f"{t.exit_price:.2f}")
         table.add_row(f"{when:%Y-%m-%d %H:%M}", t.symbol, t.side, f"{t.quantity:f}", *prices, t.exit_role, f"{t.profit:,.2f}")
-    table.caption = f"profit of these {sum((t.profit for t in closed), Decimal(0)):,.2f}; open positions: {len(ledger.books.positions)}"
-    _OUT.print(table)
+    profit = sum((t.profit for t in closed), Decimal(0))
+    _show("Closed trades", table, f"profit of these {profit:,.2f}; open positions: {len(ledger.books.positions)}")
 
 
 def report_table(content: Mapping[str, Any], path: Path) -> None:
     """The heart of a daily report."""
-    table = _table(f"{content['session']}: {content['review']['grade']}", "", "")
+    table = _table("", "")
     table.show_header = False
     money = {name: f"{Decimal(value):,.2f}" for name, value in (("profit", content["profit"]), ("equity", content["equity"]["end"]))}
     for name, value in (*money.items(), ("summary", content["review"]["summary"])):
@@ -166,8 +179,8 @@ def report_table(content: Mapping[str, Any], path: Path) -> None:
         table.add_row("seen", observation)
     for recommendation in content["review"]["recommendations"]:
         table.add_row("look at", recommendation)
-    table.caption = str(path)
-    _OUT.print(table)
+    _show(f"{content['session']}: {content['review']['grade']}", table)
+    _OUT.print(str(path), soft_wrap=True)
 
 
 _FIGURES = (
@@ -193,13 +206,12 @@ def backtest_table(report: Mapping[str, Any], path: Path, journal: Path) -> None
     """Figures of a run, buy and hold beside them."""
     period, ours, theirs = report["period"], report["performance"], report["benchmark"]["performance"]
     title = f"{period['first']} to {period['last']}, {period['sessions']} sessions"
-    table = _table(title, "", "desk", "buy and hold", numbers=frozenset({"desk", "buy and hold"}))
+    table = _table("", "desk", "buy and hold", numbers=frozenset({"desk", "buy and hold"}))
     for name, key, form in _FIGURES:
         held = theirs[key] if key not in {"win_rate", "profit_factor", "trades", "turnover", "costs"} else None
         table.add_row(name, *(_formed(form, value) for value in (ours[key], held)))
     marks = sorted({f"{d['symbol']} {d['timeframe']}" for d in report["data"] if d["prices"] != "as traded"})
-    table.caption = f"NOT AS TRADED: {', '.join(marks)}" if marks else "prices as traded"
-    _OUT.print(table)
+    _show(title, table, f"NOT AS TRADED: {', '.join(marks)}" if marks else "prices as traded")
     for status, reasons in report["tasks_skipped"].items():
         for reason, count in reasons.items():
             _OUT.print(f"{count} tasks {status}: {reason}")

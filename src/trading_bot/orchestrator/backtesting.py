@@ -33,13 +33,13 @@ class Period:
 
 def check(period: Period) -> None:
     """Raise NoDataError if no symbol has a bar in the period, naming what there is; a symbol without any data raises too."""
-    spans = []
+    spans: dict[tuple[date, date], list[str]] = {}
     for symbol in period.symbols:
         series = period.source.bars(symbol, period.source.timeframes(symbol)[-1])
         days = series.frame.index
-        spans.append((days[0].date(), days[-1].date(), symbol))
-    if not any(begin <= period.last and end >= period.first for begin, end, _ in spans):
-        have = "; ".join(f"{symbol} {begin} to {end}" for begin, end, symbol in spans)
+        spans.setdefault((days[0].date(), days[-1].date()), []).append(symbol)
+    if not any(begin <= period.last and end >= period.first for begin, end in spans):
+        have = "; ".join(f"{', '.join(symbols)} from {begin} to {end}" for (begin, end), symbols in spans.items())
         msg = f"there are no bars from {period.first} to {period.last}; the data have {have}"
         raise NoDataError(msg)
 

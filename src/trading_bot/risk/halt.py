@@ -5,11 +5,12 @@ journal says so or cannot be read. Refuses to loosen: a halted desk does not bec
 back `running`; whether the caller may resume is proven by a signed statement (`risk/operator.py`), not here.
 """
 
+import json
 import os
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from stat import S_ISDIR
+from stat import S_ISDIR, S_ISREG
 
 from trading_bot.domain.errors import DeskError, HomeError, JournalConflictError, JournalDamagedError
 from trading_bot.domain.records import DeskState, DeskStateChange
@@ -17,6 +18,7 @@ from trading_bot.domain.values import canonical_json
 from trading_bot.ports import Journal
 
 _SEVERITY = {DeskState.RUNNING: 0, DeskState.REDUCE_ONLY: 1, DeskState.HALTED: 2}
+_LONGEST = 4096
 
 
 class DeskSwitch:
@@ -40,7 +42,7 @@ class DeskSwitch:
         except DeskError as error:
             return DeskState.HALTED, f"the journal cannot be read: {error}"
         if newest is None:
-            return DeskState.RUNNING, "never changed"
+            return DeskState.RUNNING, "never halted"
         return newest.state, f"{newest.by}: {newest.reason}"
 
     def number(self) -> int:
@@ -108,12 +110,13 @@ class DeskSwitch:
         if self._file is None:
             return None
         try:
-            os.lstat(self._file)
+            found = os.lstat(self._file)
         except FileNotFoundError:
             return self._folder_says(self._file.parent)
         except OSError as error:
             return f"{self._file} cannot be looked at: {error}"
-        return f"{self._file} exists; only `resume` removes it"
+        told = _told(self._file) if S_ISREG(found.st_mode) else "something was put there"
+        return f"{told}; only `resume` removes {self._file}"
 
     def _folder_says(self, folder: Path) -> str | None:
         try:
@@ -144,6 +147,16 @@ def write_halt_file(path: Path, by: str, reason: str, at: datetime) -> None:
     except OSError as error:
         msg = f"{path} could not be written: {error}; create it by hand to be sure that the desk stays halted"
         raise HomeError(msg) from error
+
+
+def _told(path: Path) -> str:
+    """Who halted and why, as `write_halt_file` wrote it. Whatever else is in the file halts as well."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            found = json.loads(file.read(_LONGEST))
+        return f"{found['by']}: {found['reason']} ({datetime.fromisoformat(found['at']):%Y-%m-%d %H:%M} UTC)"
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return "a HALT file without a reason was put there"
 
 
 def _sync_folder(folder: Path) -> None:

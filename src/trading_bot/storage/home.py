@@ -6,6 +6,7 @@ dies with its process, however that ends. Refuses to share the lock with child p
 
 import errno
 import fcntl
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -46,6 +47,30 @@ def _let_go_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_let_go_in_child)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Which process has a home, what for and since when (wall time), as it wrote that itself."""
+
+    pid: int
+    purpose: str
+    since: datetime
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"process {self.pid} ({self.purpose}, since {self.since:%Y-%m-%d %H:%M} UTC)"
+
+
+@dataclass(frozen=True)
+class Starting:
+    """A process that has the lock and has not written yet who it is."""
+
+    purpose: str = "starting"
+
+    def __str__(self) -> str:
+        """For people."""
+        return "a process that is just starting"
 
 
 @dataclass(frozen=True)
@@ -134,8 +159,8 @@ class Home:
             _held.discard(descriptor)
             os.close(descriptor)
 
-    def lock_owner(self) -> str | None:
-        """Who owns the home (pid, purpose, since), None if nobody does. Does not take the lock."""
+    def lock_owner(self) -> Owner | Starting | None:
+        """Who owns the home, None if nobody does. Does not take the lock."""
         try:
             descriptor = os.open(self.lock_file, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -193,6 +218,9 @@ def _take(descriptor: int) -> bool:
     return False
 
 
-def _owner(descriptor: int) -> str:
-    text = os.pread(descriptor, 4096, 0).decode(errors="replace")
-    return text or "a process that is just starting"
+def _owner(descriptor: int) -> Owner | Starting:
+    try:
+        found = json.loads(os.pread(descriptor, 4096, 0))
+        return Owner(int(found["pid"]), str(found["purpose"]), datetime.fromisoformat(found["since"]))
+    except (ValueError, KeyError, TypeError):
+        return Starting()
