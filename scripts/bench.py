@@ -15,6 +15,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any, cast
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -53,11 +54,21 @@ def order_latency() -> None:
     from trading_bot.domain.mandate import Mode
     from trading_bot.storage.home import Home
 
-    taken = []
+    accepted = [0.0]
+    taken: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         free = dict.fromkeys(["trades_per_day", "orders_per_minute", "open_positions", "open_risk"], "none")
         settings = config.load(flags={f"risk.limits.{limit}": value for limit, value in free.items()})
-        desk = build(settings, Setting(Mode.PAPER, simulated=True, home=Home(Path(folder)), operator=Path(folder))).desk
+        assembly = build(settings, Setting(Mode.PAPER, simulated=True, home=Home(Path(folder)), operator=Path(folder)))
+        desk, broker = assembly.desk, cast("Any", assembly.broker)
+        submit = broker.submit
+
+        def timed(order: object) -> object:
+            answer = submit(order)
+            accepted.append(time.perf_counter())
+            return answer
+
+        broker.submit = timed
         opening = desk.calendar.hours(settings.simulation.first_session)[0]
         desk.session.begin()
         desk.session.wait(opening)
@@ -80,15 +91,17 @@ def order_latency() -> None:
             )
             begin = time.perf_counter()
             verdict = desk.engine.handle(wanted)
-            taken.append((time.perf_counter() - begin, bool(verdict and verdict.digests)))
+            if verdict is not None and verdict.digests:
+                taken.append((accepted[-1] - begin, time.perf_counter() - begin))
             for order in desk.engine.ledger.books.working_orders(symbol):
                 desk.engine.cancel(order.client_order_id)
     cold, warm = taken[: len(desk.universe)], taken[len(desk.universe) :]
-    sent = sorted(seconds for seconds, allowed in warm if allowed)
-    middle, late = statistics.median(sent), sent[int(len(sent) * 0.99) - 1]
-    figures = f"p50 {middle * 1e3:.2f} ms, p99 {late * 1e3:.2f} ms  (goal p99 under 5 ms)  {len(sent)} orders"
-    print(f"{'proposal to accepted order, durable':<44} {figures}")
-    first = statistics.median(seconds for seconds, _ in cold)
+    goal = "  (goal p99 under 5 ms)"
+    for name, which, aim in (("proposal to accepted order, durable", 0, goal), ("the same, acceptance and events booked", 1, "")):
+        sent = sorted(times[which] for times in warm)
+        middle, late = statistics.median(sent), sent[int(len(sent) * 0.99) - 1]
+        print(f"{name:<44} p50 {middle * 1e3:.2f} ms, p99 {late * 1e3:.2f} ms{aim}  {len(sent)} orders")
+    first = statistics.median(times[0] for times in cold)
     print(f"{'the same, first order in a symbol':<44} p50 {first * 1e3:.0f} ms, its market data read too")
 
 

@@ -132,6 +132,12 @@ def test_monitor_means_the_latest_slot_that_is_due() -> None:
     assert found.task == "monitor-1100"
 
 
+def test_a_new_desk_is_not_asked_about_a_week_that_it_never_saw() -> None:
+    """Begun on Saturday: Friday's weekly review is within its grace of two days, and nobody's."""
+    assert scheduler(MemoryJournal("desk01"), "2024-03-09 12:00").latest_due("weekly", at("2024-03-09 12:00")) is None
+    assert scheduler(MemoryJournal("desk01"), "2024-03-08 12:00").latest_due("weekly", at("2024-03-09 12:00")) is not None
+
+
 def test_slots_of_a_year_are_those_of_its_sessions() -> None:
     """2024 has 252 sessions, 53 of which end a week, three half days without a look at 14:00."""
     slots = scheduler(MemoryJournal("desk01")).slots_between(date(2024, 1, 1), date(2024, 12, 31))

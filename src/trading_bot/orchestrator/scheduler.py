@@ -143,7 +143,8 @@ class Scheduler:
 
     def latest_due(self, workflow: str, now: datetime) -> Slot | None:
         """The latest slot of `workflow` that is due and within its grace, ended or not."""
-        due = [s for s in self._slots(now.date()) if s.workflow == workflow and s.due <= now <= s.due + s.grace]
+        ours = (s for s in self._slots(now.date()) if s.workflow == workflow and self._is_ours(s))
+        due = [s for s in ours if s.due <= now <= s.due + s.grace]
         return due[-1] if due else None
 
     def upcoming(self, now: datetime, workflow: str | None = None) -> Slot | None:

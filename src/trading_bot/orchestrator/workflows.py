@@ -176,12 +176,12 @@ def end_of_day(desk: Desk, slot: Slot) -> Ending:
 
 
 def weekly(desk: Desk, slot: Slot) -> Ending:
-    """Review the week. Backtests of alternatives belong to the research room; until it is there they are recorded as skipped."""
+    """Review the week. Backtests of alternatives belong to the research room; this version records them as skipped."""
     desk.workflow.fire(Event.REVIEW_WEEK)
     grade = review_week(desk, slot)
     desk.workflow.fire(Event.BACKTEST)
-    desk.workflow.fire(Event.FINISH, grade=grade, backtests="skipped: no research room yet")
-    return TaskStatus.DONE, f"{grade}; backtests of alternatives skipped: no research room yet"
+    desk.workflow.fire(Event.FINISH, grade=grade, backtests="skipped: not in this version")
+    return TaskStatus.DONE, f"{grade}; backtests of alternatives skipped: not in this version"
 
 
 WORKFLOWS: dict[str, Callable[[Desk, Slot], Ending]] = {

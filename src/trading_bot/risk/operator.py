@@ -87,6 +87,9 @@ def pinned_key(folder: Path) -> Ed25519PublicKey:
     path = folder / PUBLIC_KEY
     try:
         key = serialization.load_pem_public_key(path.read_bytes())
+    except FileNotFoundError as error:
+        msg = f"no operator key is pinned in {folder}; run `mandate sign` at a terminal, which makes one"
+        raise MandateMissingError(msg) from error
     except OSError as error:
         msg = f"no operator key is pinned ({error}); run `mandate sign` at a terminal, which makes one"
         raise MandateMissingError(msg) from error
