@@ -27,7 +27,7 @@ from trading_bot.domain.mandate import Mandate, Mode
 from trading_bot.domain.values import Digest
 from trading_bot.risk.operator import check_signature
 
-_HEADER = "# Any change after `mandate sign` voids the signature. A limit is a number or the word `none`; shares are of equity, 0.05 is 5 %.\n"
+_HEADER = "# Any change after `mandate sign` voids the signature. A limit is a number or `none`; shares are of equity: 0.05 is 5 %.\n"
 _SIGN_AGAIN = "make and sign a new one with `mandate sign`"
 _BUILTIN_FROM = datetime(1970, 1, 1, tzinfo=UTC)
 _BUILTIN_TO = datetime(9999, 12, 31, tzinfo=UTC)
