@@ -150,7 +150,6 @@ class SqliteVenueStore:
         with _translated(self._path):
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
-            self._connection.execute("PRAGMA wal_autocheckpoint=10000")  # 40 MB: a checkpoint would hold up the order in its way
             self._connection.execute("BEGIN EXCLUSIVE")
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             if version > SCHEMA:

@@ -31,7 +31,6 @@ _PRAGMAS = (
     "PRAGMA busy_timeout = 10000",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
-    "PRAGMA wal_autocheckpoint = 10000",  # 40 MB: a checkpoint in the middle of an order costs it milliseconds
     "PRAGMA foreign_keys = ON",
 )
 
