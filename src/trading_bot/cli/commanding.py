@@ -95,11 +95,15 @@ def _proof(context: Context, journal: "SqlJournal") -> str:
     """The operator's signed statement; nothing on a simulated desk."""
     from trading_bot.bootstrap import RESUME, resume_fields
     from trading_bot.cli.terminal import ask_passphrase
+    from trading_bot.domain.errors import HomeError
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.risk.halt import DeskSwitch
     from trading_bot.risk.operator import sign_statement
 
-    if journal.fact("clock kind") == "simulated":
+    clock = journal.fact("clock kind")
+    if clock is None:
+        raise HomeError("this home's desk has not come up yet, so there is nothing to resume; start it with `orchestrator`")
+    if clock == "simulated":
         return ""
     fields = resume_fields(journal, DeskSwitch(context.home.halt_file, journal).number())
     passphrase = ask_passphrase("Operator's passphrase")

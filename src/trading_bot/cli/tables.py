@@ -11,10 +11,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from trading_bot.domain.events import OrderUpdate
+from trading_bot.domain.orders import OrderRole
 from trading_bot.domain.proposals import Decision, Effect, Proposal, ProposalKind, Verdict, VerdictOutcome
 from trading_bot.domain.records import EquityPoint
 from trading_bot.domain.research import Analysis, Screening
 from trading_bot.domain.trades import RoundTrip
+from trading_bot.domain.values import Symbol
 from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.protection import guarded
 from trading_bot.orchestrator.scheduler import NEW_YORK
@@ -32,7 +35,7 @@ def closing_table(assembly: "Assembly", session: date | None) -> None:
     """What a session came to: screened, proposed, vetoed and by which rule, filled, protected, earned."""
     journal, ledger = assembly.journal, assembly.desk.engine.ledger
     if session is not None:
-        _research_table(journal, session)
+        _research_table(journal, ledger, session)
         _OUT.print()
         _trade_table(journal, ledger, session)
     _earned(journal, ledger)
@@ -58,8 +61,9 @@ def eastern(moment: datetime) -> str:
     return f"{moment.astimezone(NEW_YORK):%a %Y-%m-%d %H:%M} ET"
 
 
-def _research_table(journal: Journal, session: date) -> None:
-    table = _table("symbol", "score", "analysis", "proposal", "gate", numbers=frozenset({"score"}))
+def _research_table(journal: Journal, ledger: Ledger, session: date) -> None:
+    table = _table("symbol", "score", "analysis", "proposal", "gate", "filled", numbers=frozenset({"score", "filled"}))
+    filled = _filled(ledger, session)
     decisions = [d for d in journal.all(Decision) if d.task_run.startswith(session.isoformat()) and d.output]
     screening = next((Screening.model_validate_json(d.output) for d in decisions if d.workflow == "screen"), None)
     analyses = {d.subject: Analysis.model_validate_json(d.output) for d in decisions if d.workflow == "analyze"}
@@ -75,6 +79,7 @@ def _research_table(journal: Journal, session: date) -> None:
             "-" if analysis is None else f"{analysis.recommendation} {analysis.score:.0f}",
             "-" if proposal is None else f"{proposal.style} {proposal.entry}, stop {proposal.stop_loss}",
             "-" if verdict is None else _outcome(verdict),
+            f"{filled[candidate.symbol]:f}" if candidate.symbol in filled else "-",
         )
         if verdict is not None:
             spoken += [f"{candidate.symbol} {verdict.outcome} by {f.rule}: {f.actual} (limit {f.limit})" for f in verdict.findings]
@@ -83,10 +88,21 @@ def _research_table(journal: Journal, session: date) -> None:
     _show(f"Session {session}: what was looked at", table, *spoken, screened)
 
 
+def _filled(ledger: Ledger, session: date) -> dict[Symbol, Decimal]:
+    """Quantity of each symbol that was entered in the session."""
+    fills = (e.fill for e in ledger.events if isinstance(e, OrderUpdate) and e.fill is not None and e.at.date() == session)
+    entered: dict[Symbol, Decimal] = {}
+    for fill in fills:
+        if fill.role is OrderRole.ENTRY:
+            entered[fill.symbol] = entered.get(fill.symbol, Decimal(0)) + fill.quantity
+    return entered
+
+
 def _outcome(verdict: Verdict) -> str:
     """What the gate said, and to how many; the rules that made it say so stand below the table."""
-    to = "to " if verdict.outcome is VerdictOutcome.REDUCED else ""
-    return f"{verdict.outcome} {to}{verdict.quantity:f}" if verdict.quantity else str(verdict.outcome)
+    if verdict.outcome is VerdictOutcome.REDUCED:
+        return f"cut to {verdict.quantity:f}"
+    return f"{verdict.outcome} {verdict.quantity:f}" if verdict.quantity else str(verdict.outcome)
 
 
 def _table(*columns: str, numbers: frozenset[str] = frozenset()) -> Table:

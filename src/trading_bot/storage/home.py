@@ -194,7 +194,7 @@ class Home:
 
     def _prove_writable(self) -> None:
         """Write a block, since neither permissions nor free space can be known without trying."""
-        probe = self.path / f".probe-{os.getpid()}"
+        probe = self.path / ".probe"
         try:
             probe.write_bytes(bytes(4096))
         finally:
