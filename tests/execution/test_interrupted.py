@@ -185,6 +185,20 @@ def test_an_entry_is_not_sent_late_on_a_quote_that_has_grown_old_meanwhile() -> 
     assert {s.outcome for s in desk.journal.all(Send)} == {SendOutcome.ABANDONED}
 
 
+def test_an_entry_is_not_sent_late_after_its_proposal_has_expired_even_without_a_limit_on_age() -> None:
+    """No limit on a quote's age is no licence: the proposal was good for half an hour, the venue answers after forty minutes."""
+    desk = small_desk(FLAT, under=mandate(quote_age_seconds="none"))
+    send = desk.broker.submit
+    desk.broker.submit = _raising(BrokerUnavailableError("down"))
+    desk.engine.handle(proposal())
+    desk.engine.resolve()
+    desk.clock.sleep_until(NOW + timedelta(minutes=40))
+    desk.broker.submit = send
+    desk.engine.resolve()
+    assert {s.outcome for s in desk.journal.all(Send)} == {SendOutcome.ABANDONED}
+    assert desk.engine.ledger.books.positions == {}
+
+
 def _raising(error: Exception) -> Callable[[ApprovedOrder], Order]:
     def submit(_order: ApprovedOrder) -> Order:
         raise error

@@ -9,14 +9,14 @@ from datetime import timedelta
 
 from trading_bot.domain.errors import BrokerUnavailableError, NotApprovedError, OrderNotFoundError, OrderRejectedError, OutcomeUnknownError
 from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent
-from trading_bot.domain.proposals import Verdict
+from trading_bot.domain.proposals import Proposal, Verdict
 from trading_bot.domain.records import DeskState, Doubt, Send, SendOutcome
 from trading_bot.domain.values import ClientOrderId, Journaled
 from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.parts import Parts
 from trading_bot.risk.gate import Ruling
 
-_TOO_LATE = "too late when the venue could be asked: no fresh price, no open session, or nothing left to close"
+_TOO_LATE = "too late when the venue could be asked: expired, no fresh price, no open session, or nothing left to close"
 
 
 class Dispatch:
@@ -100,6 +100,9 @@ class Dispatch:
         if authority.mandate is None or authority.expired:
             return False
         now = self._parts.clock.now()
+        proposal = self._journal.get(Proposal, intent.order.proposal_id)
+        if proposal is None or now > proposal.expires_at:
+            return False
         if self._parts.calendars[self._parts.view.instrument(spec.symbol).calendar].session_at(now) is None:
             return False
         limit, quote = authority.mandate.limits.quote_age_seconds, self._parts.view.quote(spec.symbol)
