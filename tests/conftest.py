@@ -1,11 +1,14 @@
-"""What all tests share: the recorded data beside the repository, and plain fakes of clocks."""
+"""What all tests share: the recorded data beside the repository, and a user whom permissions bind."""
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+NOBODY = 65534
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +19,16 @@ def shared() -> Path:
     if os.environ.get("CI"):
         pytest.fail(f"{SHARED} is missing, and CI must not skip the tests on recorded data")
     pytest.skip(f"recorded data is not beside the repository ({SHARED})")
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[Path]:
+    """A folder, and a user whom permissions bind (root's do not)."""
+    folder = tempfile.TemporaryDirectory()
+    user = os.geteuid()
+    if user == 0:
+        os.chown(folder.name, NOBODY, NOBODY)
+        os.seteuid(NOBODY)
+    yield Path(folder.name)
+    os.seteuid(user)
+    folder.cleanup()

@@ -20,7 +20,7 @@ from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.mandate import Mandate
 from trading_bot.domain.market import CorporateAction, Feed, PriceBasis, Quote, Timeframe
 from trading_bot.domain.values import Symbol
-from trading_bot.execution.clock import FrozenWallClock, SimulatedClock
+from trading_bot.execution.clock import SimulatedClock
 from trading_bot.execution.engine import Engine
 from trading_bot.execution.inbox import Inbox
 from trading_bot.execution.parts import Authority, Parts
@@ -118,7 +118,7 @@ def small_desk(  # noqa: PLR0913 - parts that tests exchange
     settings = config.load(flags={"broker.fees": "none", "broker.slippage_bps": "0"}).broker
     broker = broker or PaperBroker(MemoryVenueStore(), source, open_calendar, clock, settings)
     switch = DeskSwitch(halt_file, journal)
-    authority = Authority(under or mandate(), FrozenWallClock(NOW))
+    authority = Authority(under or mandate(), SimulatedClock(NOW))
     calendars = {name: open_calendar(name) for name in ("XNYS", "24/7")}
     engine = Engine(Parts(journal, broker, AsOfView(source, clock.now), clock, switch, authority, calendars, {AAPL: "technology"}))
     inbox = Inbox(journal, engine, switch, clock, lambda _proof, _number: None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from brokers.venue_kit import A, Desk, HandClock, Market, at, open_desk, settings, spec
+from brokers.venue_kit import A, Desk, Market, at, open_desk, settings, spec
 from trading_bot.brokers.fees import Trade, fee
 from trading_bot.brokers.paper import PaperBroker
 from trading_bot.brokers.units import stamp
@@ -18,6 +18,7 @@ from trading_bot.domain.instrument import AssetClass, Instrument
 from trading_bot.domain.market import Dividend, Split
 from trading_bot.domain.orders import Side
 from trading_bot.domain.values import Symbol
+from trading_bot.execution.clock import SimulatedClock
 from trading_bot.market.calendar import open_calendar
 from trading_bot.sources.files import FileSource
 
@@ -141,7 +142,7 @@ def _files(shared: Path, symbol: str, start: datetime) -> Desk:
         return Instrument(symbol=name)
 
     source = FileSource([FileSettings(path=shared / "data/us_daily_core" / f"{symbol}.csv")], instrument, open_calendar, D(0))
-    clock = HandClock(start)
+    clock = SimulatedClock(start)
     return Desk(PaperBroker(MemoryVenueStore(), source, open_calendar, clock, settings()), clock)
 
 

@@ -6,13 +6,14 @@ from functools import partial
 
 import pytest
 
-from brokers.venue_kit import Desk, HandClock, Market, Weekdays, approved, at, open_desk, settings, spec
+from brokers.venue_kit import Desk, Market, Weekdays, approved, at, open_desk, settings, spec
 from trading_bot.brokers.paper import PaperBroker
 from trading_bot.brokers.venue_store import MemoryVenueStore
 from trading_bot.domain.errors import OrderNotFoundError, OrderRejectedError
 from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.orders import OrderState
 from trading_bot.domain.values import ClientOrderId, Symbol
+from trading_bot.execution.clock import SimulatedClock
 
 D = Decimal
 FLAT = (100, 100, 100, 100, 1_000)
@@ -114,7 +115,7 @@ def test_a_day_order_expires_at_the_close_and_a_lasting_one_rests() -> None:
 def test_a_day_order_expires_early_on_a_half_day() -> None:
     """That Monday closes at 18:00."""
     calendars = partial(Weekdays, early=frozenset({date(2024, 3, 4)}))
-    clock = HandClock(at("14:30"))
+    clock = SimulatedClock(at("14:30"))
     desk = Desk(PaperBroker(MemoryVenueStore(), Market().days([FLAT]), calendars, clock, settings()), clock)
     desk.send(spec("d", limit=90, tif="day"))
     assert desk.broker.next_event_time(at("23:00")) == at("18:00")

@@ -16,6 +16,7 @@ from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.market import CorporateAction, Feed, PriceBasis, Quote, Timeframe
 from trading_bot.domain.orders import ApprovedOrder, Leg, Order, OrderClass, OrderRole, OrderSpec, OrderType, Side, TimeInForce
 from trading_bot.domain.values import ClientOrderId, DecisionId, ProposalId, Symbol, VerdictId
+from trading_bot.execution.clock import SimulatedClock
 from trading_bot.ports import BarSeries
 
 DAY = date(2024, 3, 4)
@@ -156,23 +157,6 @@ class Market:
         return ()
 
 
-class HandClock:
-    """A clock that is set by hand."""
-
-    simulated = True
-
-    def __init__(self, start: datetime) -> None:
-        self._now = start
-
-    def now(self) -> datetime:
-        """The time that was set."""
-        return self._now
-
-    def sleep_until(self, moment: datetime) -> None:
-        """Go there."""
-        self._now = max(self._now, moment)
-
-
 FREE = BrokerSettings(
     name="paper",
     account="paper-1",
@@ -190,7 +174,7 @@ class Desk:
     """A venue with its clock, and short ways to use it."""
 
     broker: PaperBroker
-    clock: HandClock
+    clock: SimulatedClock
 
     def send(self, order: OrderSpec) -> Order:
         """Submit an order."""
@@ -270,5 +254,5 @@ def settings(**changes: object) -> BrokerSettings:
 
 def open_desk(market: Market, *, start: datetime | None = None, store: VenueStore | None = None, **changes: object) -> Desk:
     """A desk at the opening of `DAY`, or at `start`; `changes` to the settings of a venue without costs."""
-    clock = HandClock(start or at("14:30"))
+    clock = SimulatedClock(start or at("14:30"))
     return Desk(PaperBroker(store or MemoryVenueStore(), market, Weekdays, clock, settings(**changes)), clock)

@@ -1,8 +1,7 @@
 """The desk's switch fails closed: whatever cannot be read halts, and only `resume` gives back running."""
 
 import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from trading_bot.storage.journal import SqlJournal
 from trading_bot.storage.memory import MemoryJournal
 
 AT = datetime(2024, 1, 2, 14, 30, tzinfo=UTC)
-NOBODY = 65534
 
 
 class FullJournal(MemoryJournal):
@@ -166,19 +164,6 @@ def test_whatever_is_odd_about_the_file_or_its_folder_halts(make: Callable[[Path
     halt.parent.mkdir()
     make(halt)
     assert DeskSwitch(halt, journal).state() is DeskState.HALTED
-
-
-@pytest.fixture
-def unprivileged() -> Iterator[Path]:
-    """A folder, and a user whom permissions bind (root's do not)."""
-    folder = tempfile.TemporaryDirectory()
-    user = os.geteuid()
-    if user == 0:
-        os.chown(folder.name, NOBODY, NOBODY)
-        os.seteuid(NOBODY)
-    yield Path(folder.name)
-    os.seteuid(user)
-    folder.cleanup()
 
 
 def test_a_home_that_may_not_be_searched_halts(unprivileged: Path, journal: MemoryJournal) -> None:

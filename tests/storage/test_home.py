@@ -5,8 +5,6 @@ import os
 import stat
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +14,6 @@ from trading_bot.domain.errors import HomeError, HomeLockedError
 from trading_bot.storage.home import Home, Owner, Starting
 
 SINCE = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
-NOBODY = 65534
 
 
 @pytest.fixture
@@ -25,19 +22,6 @@ def home(tmp_path: Path) -> Home:
     made = Home(tmp_path / "var")
     made.prepare()
     return made
-
-
-@pytest.fixture
-def unprivileged() -> Iterator[Path]:
-    """A folder, and a user whom permissions bind (root's do not)."""
-    folder = tempfile.TemporaryDirectory()
-    user = os.geteuid()
-    if user == 0:
-        os.chown(folder.name, NOBODY, NOBODY)
-        os.seteuid(NOBODY)
-    yield Path(folder.name)
-    os.seteuid(user)
-    folder.cleanup()
 
 
 def holder(home: Home, then: str) -> subprocess.Popen[str]:

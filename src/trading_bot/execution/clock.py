@@ -24,17 +24,6 @@ class SystemWallClock:
         return datetime.now(UTC)
 
 
-class FrozenWallClock:
-    """A wall clock for runs that must not depend on the day on which they are made."""
-
-    def __init__(self, moment: datetime) -> None:
-        self._moment = moment
-
-    def now(self) -> datetime:
-        """Return the one moment it knows."""
-        return self._moment
-
-
 class SimulatedClock:
     """Trading time that moves only by `sleep_until`, at once."""
 
