@@ -112,9 +112,36 @@ class TaskSettings(Record):
 
 
 class BudgetSettings(Record):
-    """What models may cost."""
+    """What models may cost, by wall time in every mode."""
 
     claude_usd_per_day: NonNegative
+    calls_per_hour: int = Field(ge=0)
+    breaker_failures: int = Field(ge=1)
+    """So many failed calls in a row, and no call is made for `breaker_minutes`."""
+    breaker_minutes: int = Field(ge=1)
+
+
+class ClaudeSettings(Record):
+    """How the claude binary is run."""
+
+    binary: str = Field(min_length=1)
+    """A name on the PATH, or a path."""
+    billing: Literal["subscription", "api", "bedrock", "vertex"]
+    """Who pays; decides which variables of the environment the process gets."""
+    model: str = Field(min_length=1)
+    models: dict[str, str]
+    """Another model for single workflows (screen, analyze, optimize, review, approve)."""
+    usd_per_call: Positive
+    max_turns: int = Field(ge=1, le=50)
+    max_output_tokens: int = Field(ge=256, le=64000)
+    thinking_tokens: int = Field(ge=0, le=63000)
+    first_byte_seconds: float = Field(gt=0)
+    """Without a word for so long after its start, a call is given up."""
+    idle_seconds: float = Field(gt=0)
+    """The same between two words."""
+    total_seconds: float = Field(gt=0)
+    approver: Literal["none", "claude"]
+    """`claude`: a second, separate call approves or vetoes each new position, within the mandate."""
 
 
 class SimulationSettings(Record):
@@ -127,8 +154,14 @@ class Config(Record):
     """All settings."""
 
     seed: int = Field(ge=0)
-    analyst: Literal["rules"]
+    analyst: Literal["rules", "claude", "replay", "auto"]
+    """`auto`: Claude while budget and health last, else the rules. `replay`: recorded answers only."""
+    cassettes: Path | None
+    """Where `replay` finds recorded calls; none: in the home."""
     budget: BudgetSettings
+    claude: ClaudeSettings
+    approval_minutes: int = Field(ge=1, le=1440)
+    """A proposal that waits for a person is denied after so long (trading time)."""
     simulation: SimulationSettings
     universe: UniverseSettings
     source: SourceSettings

@@ -5,8 +5,11 @@ A backtest, a simulated day, a paper and a live desk differ in the parts plugged
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from trading_bot.domain.proposals import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,12 +23,15 @@ if TYPE_CHECKING:
     from trading_bot.domain.instrument import Instrument
     from trading_bot.domain.market import CorporateAction, Feed, PriceBasis, Quote, Timeframe
     from trading_bot.domain.orders import ApprovedOrder, Order
-    from trading_bot.domain.proposals import Proposal
-    from trading_bot.domain.research import Analysis, EntryPlan, Review, Screening
-    from trading_bot.domain.values import ClientOrderId, DecisionId, Journaled, Record, Symbol
+    from trading_bot.domain.proposals import Proposal, Verdict
+    from trading_bot.domain.research import Analysis, EntryPlan, Opinion, Review, Screening
+    from trading_bot.domain.tooling import ToolCall
+    from trading_bot.domain.values import ClientOrderId, DecisionId, EvidenceId, Journaled, Record, Symbol
 
 
 R = TypeVar("R", bound="Journaled")
+A = TypeVar("A")
+A_co = TypeVar("A_co", covariant=True)
 
 
 class Clock(Protocol):
@@ -275,25 +281,81 @@ class Brief:
     universe: Sequence[Symbol]
 
 
-class Analyst(Protocol):
-    """Who proposes. Answers are typed and the same, whoever answers; None means it abstains.
+@dataclass(frozen=True)
+class Answer(Generic[A_co]):
+    """What an analyst said: a value if, and only if, it answered."""
 
-    Reads only through the brief's view; keeps nothing between calls.
+    value: A_co | None
+    outcome: Outcome
+    analyst: str
+    """Who really answered: the link of a chain, not the chain."""
+    model: str | None = None
+    evidence: tuple[EvidenceId, ...] = ()
+    """Ids of the recorded tool results that it rests on."""
+    note: str = ""
+    """Why there is no value, or why somebody else answered; the same for the same answer, so without times, paths and money."""
+    shadow: Answer[A_co] | None = field(default=None, compare=False)
+    """What the rules said to the same question."""
+
+
+class Analyst(Protocol):
+    """Who proposes. Answers are typed and the same, whoever answers.
+
+    Reads only through the brief's view; keeps nothing between calls. Never raises for a model that failed, refused or was too
+    dear: that is an outcome. DataError passes through.
     """
 
     name: str
 
-    def screen(self, brief: Brief) -> Screening | None:
+    def screen(self, brief: Brief) -> Answer[Screening]:
         """Rank the universe."""
 
-    def analyze(self, brief: Brief, symbol: Symbol) -> Analysis | None:
+    def analyze(self, brief: Brief, symbol: Symbol) -> Answer[Analysis]:
         """Judge one symbol."""
 
-    def optimize(self, brief: Brief, analysis: Analysis) -> EntryPlan | None:
+    def optimize(self, brief: Brief, analysis: Analysis) -> Answer[EntryPlan]:
         """Find entry, stop and targets."""
 
-    def monitor(self, brief: Brief) -> tuple[Proposal, ...]:
+    def monitor(self, brief: Brief) -> Answer[tuple[Proposal, ...]]:
         """Look at open positions; propose to close, reduce or move stops."""
 
-    def review(self, brief: Brief, facts: Record) -> Review | None:
+    def review(self, brief: Brief, facts: Record) -> Answer[Review]:
         """Grade a period from its facts (`backtest.facts.Facts`, a room that ports cannot name)."""
+
+
+class Approver(Protocol):
+    """A second judge beside the one who proposed, within the mandate and never beyond it."""
+
+    name: str
+
+    def consider(self, brief: Brief, proposal: Proposal, preview: Verdict) -> Answer[Opinion]:
+        """Approve what would need approval, veto what would not, or have no opinion. `preview`: what the gate says without it."""
+
+
+@dataclass(frozen=True)
+class ToolGrant:
+    """What one run of a model may use: which tools, as of the brief's time, for which decision."""
+
+    brief: Brief
+    tools: tuple[str, ...]
+
+
+class ToolAccess(Protocol):
+    """An open grant: where the tools are served, and what was asked of them."""
+
+    url: str
+    token: str
+    """Opens these tools, at this time, until the grant is closed."""
+
+    def calls(self) -> tuple[ToolCall, ...]:
+        """Every call so far, in order, as it was answered."""
+
+
+class ToolHost(Protocol):
+    """Serves read-only tools to a model's process, on loopback. What acts (`propose_trade`) is never granted."""
+
+    def open(self, grant: ToolGrant) -> AbstractContextManager[ToolAccess]:
+        """Serve the granted tools until the block ends. ToolFailedError for a tool that there is not, or that acts."""
+
+    def schemas(self, tools: Sequence[str]) -> Sequence[dict[str, object]]:
+        """Name, description and input schema of each tool, as the model is told them; part of a request's fingerprint."""

@@ -27,6 +27,15 @@
     │   ├── OutcomeUnknownError   the order MAY have been placed
     │   └── BrokerUnavailableError  nothing was sent
     ├── IllegalTransitionError    a state machine was asked for a move not in its table
+    ├── ModelError                a language model cannot be asked, or not be believed
+    │   ├── BudgetError           asking would cost more than is allowed
+    │   │   ├── BudgetSpentError  the day's money is spent or reserved
+    │   │   ├── CallRateError     too many calls within an hour
+    │   │   ├── BreakerOpenError  it failed too often in a row
+    │   │   └── UsageLimitError   the vendor's own limit, with its reset time
+    │   ├── ClaudeMissingError    the claude binary is not there, too old, or not logged in
+    │   └── ReplayMissError       the cassettes hold no answer to this question
+    ├── ToolFailedError           a tool cannot answer; the message is for who called it
     ├── ClockError                time jumped or went backwards
     └── NotOnTerminalError        a person has to type this at a terminal
 
@@ -221,3 +230,62 @@ class NotOnTerminalError(DeskError):
     """A person has to type this at a terminal; a pipe or a program is refused."""
 
     code = "not_on_terminal"
+
+
+class ModelError(DeskError):
+    """A language model cannot be asked, or its answer not be believed. Nothing was traded."""
+
+    code = "model_error"
+    requires_human = False
+
+
+class BudgetError(ModelError):
+    """Asking would cost more than is allowed; nothing was asked."""
+
+    code = "budget"
+    retryable = True
+
+
+class BudgetSpentError(BudgetError):
+    """The day's money is spent, or reserved by calls that have not ended."""
+
+    code = "budget_spent"
+
+
+class CallRateError(BudgetError):
+    """Too many calls within an hour."""
+
+    code = "call_rate"
+
+
+class BreakerOpenError(BudgetError):
+    """The model failed too often in a row and is left alone for a while."""
+
+    code = "breaker_open"
+
+
+class UsageLimitError(BudgetError):
+    """The vendor's usage limit is reached; the message says until when."""
+
+    code = "usage_limit"
+
+
+class ClaudeMissingError(ModelError):
+    """The claude binary is not there, is too old, or has no login."""
+
+    code = "claude_missing"
+    requires_human = True
+
+
+class ReplayMissError(ModelError):
+    """The cassettes hold no answer to this very question; the message shows how the nearest one differs."""
+
+    code = "replay_miss"
+    requires_human = True
+
+
+class ToolFailedError(DeskError):
+    """A tool cannot answer; the message says to its caller, a person or a model, what to do instead."""
+
+    code = "tool_failed"
+    requires_human = False

@@ -58,13 +58,33 @@ class Decision(Journaled):
     """Digest of what the analyst was given."""
     output: str
     """Canonical JSON of the typed answer; empty unless answered."""
-    cost_usd: NonNegative = ZERO
+    evidence: tuple[EvidenceId, ...] = ()
+    """Ids of the recorded tool results that the answer rests on."""
     note: str = ""
+    """Why it did not answer, or why somebody else did. What it cost stands in the spending ledger, under this decision's id."""
 
     @property
     def key(self) -> str:
         """The decision id."""
         return self.id
+
+
+class Shadow(Journaled):
+    """What the rules answered to the same question, beside the analyst who was believed. Nothing is traded on it."""
+
+    kind: ClassVar[str] = "shadow"
+
+    decision_id: DecisionId
+    workflow: str
+    subject: str
+    analyst: str
+    outcome: Outcome
+    output: str
+
+    @property
+    def key(self) -> str:
+        """The decision id."""
+        return self.decision_id
 
 
 class ProposalKind(StrEnum):

@@ -116,3 +116,20 @@ class Review(Record):
     summary: str
     observations: tuple[str, ...]
     recommendations: tuple[str, ...]
+
+
+class Judgement(StrEnum):
+    """What a second judge says to a proposal."""
+
+    APPROVE = "approve"
+    """It may be as large as the mandate allows with approval."""
+    VETO = "veto"
+    """It shall not be done."""
+    NONE = "none"
+
+
+class Opinion(Record):
+    """Answer of an approver to one proposal."""
+
+    judgement: Judgement
+    reason: str

@@ -2,7 +2,7 @@
 
 from trading_bot.domain.events import BookedEvent
 from trading_bot.domain.orders import OrderIntent
-from trading_bot.domain.proposals import Decision, Proposal, Verdict
+from trading_bot.domain.proposals import Decision, Proposal, Shadow, Verdict
 from trading_bot.domain.records import (
     CommandDone,
     DeskStart,
@@ -33,6 +33,7 @@ RECORDS: tuple[type[Journaled], ...] = (
     Proposal,
     ReportMade,
     Send,
+    Shadow,
     StrategySuspension,
     TaskRun,
     Transition,

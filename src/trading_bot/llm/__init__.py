@@ -1,0 +1,1 @@
+"""Large models: the Claude Code manager, its budget, its cassettes."""

@@ -1,0 +1,80 @@
+"""What is asked of a model and what came of it: the words between analysts, the manager, the cassettes and the log."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NewType, Protocol
+
+from trading_bot.domain.tooling import ToolCall
+from trading_bot.ports import ToolGrant
+
+CallId = NewType("CallId", str)
+
+
+class Ending(StrEnum):
+    """How one call ended. Only `ANSWERED` carries an output that was proven: nonce, expected tools, schema."""
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    """The model declined. Respected: never asked again for the same thing."""
+    TOOL_MISSING = "tool_missing"
+    """A server did not start, or has not just the tools that were granted."""
+    UNKNOWN_COMMAND = "unknown_command"
+    OVER_BUDGET = "over_budget"
+    """Our own cap of the call, or no reservation could be had."""
+    TURN_LIMIT = "turn_limit"
+    USAGE_LIMIT = "usage_limit"
+    """The vendor's limit, with its reset time."""
+    API_ERROR = "api_error"
+    SILENT = "silent"
+    """Not a word within the first deadline."""
+    STALLED = "stalled"
+    """It stopped talking, or took too long in all."""
+    NO_WORK = "no_work"
+    """Exit 0, and nothing done."""
+    NO_PROOF = "no_proof"
+    """The nonce is missing or wrong."""
+    UNPARSEABLE = "unparseable"
+    CRASHED = "crashed"
+    """It ended by a signal or without a result."""
+    TOO_LONG = "too_long"
+    """More output than any honest call has."""
+    NOT_STARTED = "not_started"
+    """The binary is not there."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One step's question: the slash command of `workflow` with `arguments`, to be answered by `schema`."""
+
+    workflow: str
+    """screen, analyze, optimize, review or approve."""
+    arguments: str
+    schema: Mapping[str, Any]
+    """JSON schema of the answer without its nonce."""
+    grant: ToolGrant
+    grounds: str = ""
+    """Canonical JSON of what the answer will be checked against; kept beside it, so that a replay can check without a market."""
+    complaint: str = ""
+    """What was wrong with the answer before; makes this question its one repair."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came of a question."""
+
+    call_id: CallId
+    ending: Ending
+    output: Mapping[str, Any] | None
+    """The structured answer without its nonce, if answered."""
+    calls: tuple[ToolCall, ...]
+    model: str
+    note: str = ""
+    """Why there is no answer; the same for the same answer."""
+
+
+class Asker(Protocol):
+    """Who puts questions to a model: the manager, live; a cassette player, from records."""
+
+    def ask(self, question: Question) -> Reply:
+        """Return what came of it; a model that fails is a reply, not an error. ReplayMissError from a player without a record."""

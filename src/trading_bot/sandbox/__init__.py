@@ -1,0 +1,1 @@
+"""Emulated vendors with scripted faults, for users and tests."""

@@ -1,0 +1,38 @@
+"""What tools look at: one desk as of one moment. The only thing that a tool's function is given beside its query.
+
+Promises that nothing later than `view.now()` can be reached through it, and that it holds no key and no broker. Who builds one (the
+running desk, or a server without a desk, from the journal) decides what it can see; tools cannot tell the difference.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from trading_bot.backtest.facts import Material
+from trading_bot.domain.mandate import Mandate
+from trading_bot.domain.proposals import Decision, Proposal, Verdict
+from trading_bot.domain.values import DecisionId, Symbol
+from trading_bot.ports import Calendar, View
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One desk as of `view.now()`."""
+
+    decision: DecisionId
+    """Whose evidence the results become; a session's own id where a person asks."""
+    view: View
+    universe: Sequence[Symbol]
+    calendar: Calendar
+    """Of the schedule."""
+    material: Material
+    """Books, trades, equity points, proposals, verdicts: all up to now."""
+    decisions: Sequence[Decision]
+    """Past decisions, oldest first."""
+    mandate: Mandate | None
+    preview: Callable[[Proposal], Verdict]
+    """What the gate would say now; nothing is kept or sent."""
+    propose: Callable[[Proposal], str] | None = None
+    """Files a proposal in the desk's inbox and says what becomes of it; None where nothing may be filed (headless runs)."""
+    age: timedelta | None = None
+    """How long ago the journal's desk was last there, if no desk runs; told in every result that comes from its books."""
