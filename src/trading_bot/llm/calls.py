@@ -37,6 +37,8 @@ class Ending(StrEnum):
     UNPARSEABLE = "unparseable"
     CRASHED = "crashed"
     """It ended by a signal or without a result."""
+    FORBIDDEN = "forbidden"
+    """It tried a tool that was not granted; what it said beside that is not believed."""
     TOO_LONG = "too_long"
     """More output than any honest call has."""
     NOT_STARTED = "not_started"

@@ -1,0 +1,85 @@
+"""The command line and the environment of one claude run.
+
+Promises a closed world: no built-in tool, no setting but our commands, no memory file, no server but the granted one, and an
+environment in which every variable is there by name. Broker and data keys have no name on the list. Nothing secret stands on the
+command line.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from trading_bot.config import ClaudeSettings
+
+_ALWAYS = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HTTP_PROXY", "HTTPS_PROXY", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_USERS_HOME = ("HOME", "CLAUDE_CONFIG_DIR", "XDG_CONFIG_HOME")
+BILLING: Mapping[str, tuple[str, ...]] = {
+    "api": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"),
+    "subscription": ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_BASE_URL", *_USERS_HOME),
+    "bedrock": (
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_PROFILE",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_BEARER_TOKEN_BEDROCK",
+        "ANTHROPIC_BEDROCK_BASE_URL",
+        *_USERS_HOME,
+    ),
+    "vertex": (
+        "CLOUD_ML_REGION",
+        "ANTHROPIC_VERTEX_PROJECT_ID",
+        "ANTHROPIC_VERTEX_BASE_URL",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        *_USERS_HOME,
+    ),
+}
+"""What each way to pay needs of the operator's environment, and nothing else of it."""
+_SWITCHES = {"bedrock": "CLAUDE_CODE_USE_BEDROCK", "vertex": "CLAUDE_CODE_USE_VERTEX"}
+_FIXED = {
+    "DISABLE_AUTOUPDATER": "1",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "CLAUDE_CODE_DISABLE_CLAUDE_MDS": "1",
+    "CLAUDE_CODE_DISABLE_ATTACHMENTS": "1",
+    # A request that breaks off may have been charged and is not reported: better one failed call than a cost that nobody counts.
+    "CLAUDE_CODE_MAX_RETRIES": "0",
+    "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",
+}
+_LOOPBACK = "127.0.0.1,localhost"
+
+
+def environment(settings: ClaudeSettings, outer: Mapping[str, str], own_home: Path) -> dict[str, str]:
+    """Return the environment of the process. `own_home`: its home where billing needs none of the user's."""
+    named = {name: outer[name] for name in (*_ALWAYS, *BILLING[settings.billing]) if name in outer}
+    home = {} if "HOME" in BILLING[settings.billing] else {"HOME": str(own_home), "CLAUDE_CONFIG_DIR": str(own_home / ".claude")}
+    switch = {_SWITCHES[settings.billing]: "1"} if settings.billing in _SWITCHES else {}
+    around = {"NO_PROXY": ",".join(filter(None, (_LOOPBACK, outer.get("NO_PROXY"))))}
+    caps = {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(settings.max_output_tokens), "MAX_THINKING_TOKENS": str(settings.thinking_tokens)}
+    return {**named, **home, **switch, **around, **caps, **_FIXED}
+
+
+def arguments(  # noqa: PLR0913 - what differs from run to run
+    binary: str, *, prompt: str, persona: str, model: str, schema: Mapping[str, Any], tools: Sequence[str], servers: Path, cap: Decimal, turns: int
+) -> list[str]:
+    """Return the command line. `tools`: full names of what may be called; `servers`: the file that tells where they are."""
+    return [
+        binary,
+        "-p",
+        prompt,
+        *("--output-format", "stream-json", "--verbose"),
+        *("--model", model),
+        *("--tools", ""),
+        "--strict-mcp-config",
+        *("--mcp-config", str(servers)),
+        *("--permission-mode", "dontAsk"),
+        *("--allowedTools", ",".join(tools)),
+        *("--setting-sources", "project"),
+        *("--system-prompt", persona),
+        *("--json-schema", json.dumps(schema, separators=(",", ":"))),
+        *("--max-budget-usd", f"{cap:f}"),
+        *("--max-turns", str(turns)),
+        "--no-session-persistence",
+    ]

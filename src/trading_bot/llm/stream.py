@@ -1,0 +1,87 @@
+"""What the claude binary says while it runs: one JSON event a line, kept as it came.
+
+Promises that a line which is no event is counted and not believed. Refuses to judge: `ending` does.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+
+@dataclass
+class Transcript:
+    """Events so far, oldest first."""
+
+    events: list[Mapping[str, Any]] = field(default_factory=list)
+    garbled: int = 0
+
+    def hear(self, line: str) -> Mapping[str, Any] | None:
+        """Take in one line; return its event."""
+        if not line.strip():
+            return None
+        try:
+            event = json.loads(line)
+        except ValueError:
+            event = None
+        if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+            self.garbled += 1
+            return None
+        self.events.append(event)
+        return event
+
+    def _last(self, kind: str, subtype: str | None = None) -> Mapping[str, Any] | None:
+        found = (e for e in reversed(self.events) if e["type"] == kind and subtype in {None, e.get("subtype")})
+        return next(found, None)
+
+    @property
+    def init(self) -> Mapping[str, Any] | None:
+        """What the session began with: tools, servers, commands, version."""
+        return self._last("system", "init")
+
+    @property
+    def result(self) -> Mapping[str, Any] | None:
+        """The last word: cost, usage, output."""
+        return self._last("result")
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether the model, and not only the program, has said anything."""
+        return any(e["type"] in {"assistant", "result"} for e in self.events)
+
+    @property
+    def version(self) -> str:
+        """Of the claude binary; empty if it did not say."""
+        return str((self.init or {}).get("claude_code_version", ""))
+
+    def tool_names(self) -> list[str]:
+        """Names of the tools that the model asked for, in order."""
+        return [str(b.get("name")) for b in self._blocks("assistant") if b.get("type") == "tool_use"]
+
+    def texts(self) -> list[str]:
+        """What the model said in words."""
+        return [str(b.get("text")) for b in self._blocks("assistant") if b.get("type") == "text"]
+
+    def lost_turns(self) -> int:
+        """Requests that broke off without an answer: nobody knows whether they were charged."""
+        retries = (e for e in self.events if e["type"] == "system" and e.get("subtype") == "api_retry")
+        return sum(1 for e in retries if e.get("error_status") is None)
+
+    def resets_at(self) -> datetime | None:
+        """When the vendor's usage limit ends, if it said that it was reached."""
+        event = self._last("rate_limit_event")
+        info = (event or {}).get("rate_limit_info")
+        if not isinstance(info, dict) or info.get("status") != "rejected" or not isinstance(info.get("resetsAt"), int):
+            return None
+        return datetime.fromtimestamp(info["resetsAt"], UTC)
+
+    def _blocks(self, kind: str) -> list[Mapping[str, Any]]:
+        messages = (e.get("message") for e in self.events if e["type"] == kind)
+        contents = (m.get("content") for m in messages if isinstance(m, dict))
+        return [block for content in contents if isinstance(content, list) for block in content if isinstance(block, dict)]
+
+
+def json_line(event: Mapping[str, Any]) -> str:
+    """An event as one line of JSON."""
+    return json.dumps(event, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,55 @@
+"""What a run reports that it used, in every token class, and what that costs.
+
+Promises the dearer of the reported cost and the list price of the reported tokens: a binary with an old price table must not make
+the ledger cheap. Refuses to count a run that broke off: nobody knows what was charged for it.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from trading_bot.llm.budget import Usage
+from trading_bot.llm.prices import Tokens, cost
+
+
+def broke_off(result: Mapping[str, Any]) -> bool:
+    """Whether a request ended without an answer of the API: what was streamed before may have been charged."""
+    return bool(result.get("is_error")) and result.get("api_error_status") is None and result.get("subtype") == "success"
+
+
+def usage_of(result: Mapping[str, Any], model: str) -> Usage:
+    """Return the tokens and the cost of a result event. `model`: stands for tokens that name none."""
+    used = result.get("modelUsage")
+    by_model = {str(m): _tokens(u) for m, u in used.items() if isinstance(u, dict)} if isinstance(used, dict) else {}
+    if not by_model:
+        by_model = {model: _flat(result.get("usage"))}
+    listed = sum((cost(name, tokens) for name, tokens in by_model.items()), Decimal(0))
+    total = Tokens.sum(by_model.values())
+    return Usage(cost_usd=max(listed, _money(result.get("total_cost_usd"))), tokens=total, turns=_count(result.get("num_turns")))
+
+
+def _tokens(used: Mapping[str, Any]) -> Tokens:
+    return Tokens(
+        input=_count(used.get("inputTokens")),
+        output=_count(used.get("outputTokens")),
+        cache_read=_count(used.get("cacheReadInputTokens")),
+        cache_write=_count(used.get("cacheCreationInputTokens")),
+    )
+
+
+def _flat(used: object) -> Tokens:
+    given: Mapping[str, Any] = used if isinstance(used, dict) else {}
+    return Tokens(
+        input=_count(given.get("input_tokens")),
+        output=_count(given.get("output_tokens")),
+        cache_read=_count(given.get("cache_read_input_tokens")),
+        cache_write=_count(given.get("cache_creation_input_tokens")),
+    )
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+
+
+def _money(value: object) -> Decimal:
+    return Decimal(str(value)) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else Decimal(0)

@@ -1,0 +1,102 @@
+"""The folders that the claude binary sees: a read-only workspace with our commands and nothing else, and a home of its own.
+
+Promises that nothing of the user's (settings, hooks, memory, `CLAUDE.md`) lies in them, and that a run's file with its bearer token is
+readable by this user alone and gone when the run ends; what a killed process left is swept by the next.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from trading_bot.domain.values import canonical_json, derive_id
+
+SERVER = "desk"
+"""Name of the tool server in headless runs: tools are `mcp__desk__NAME`."""
+
+_PRIVATE = 0o700
+_READ_ONLY_FOLDER, _READ_ONLY_FILE = 0o500, 0o400
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Folders below `root`, which belongs to this user alone."""
+
+    root: Path
+    commands: Mapping[str, str]
+    """File name to text."""
+
+    @property
+    def own_home(self) -> Path:
+        """What stands for the user's home folder where billing needs none of theirs."""
+        folder = self.root / "home"
+        folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        return folder
+
+    def folder(self) -> Path:
+        """The working directory of every run, made once for these commands."""
+        self.root.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        made = self.root / f"workspace-{derive_id(canonical_json(dict(self.commands)), length=8)}"
+        if not made.exists():
+            self._make(made)
+        return made
+
+    def _make(self, target: Path) -> None:
+        draft = Path(tempfile.mkdtemp(dir=self.root, prefix="draft-"))
+        commands = draft / ".claude" / "commands"
+        commands.mkdir(parents=True)
+        for name, text in self.commands.items():
+            (commands / name).write_text(text, "utf-8")
+            (commands / name).chmod(_READ_ONLY_FILE)
+        for folder in (commands, commands.parent, draft):
+            folder.chmod(_READ_ONLY_FOLDER)
+        try:
+            draft.rename(target)
+        except OSError:  # another process was first
+            _remove(draft)
+
+    @contextmanager
+    def server_file(self, url: str, token: str) -> Iterator[Path]:
+        """A file that tells the binary where the tools are; gone at the end of the block."""
+        folder = self.root / "run"
+        folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        _sweep(folder)
+        server = {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {token}"}}
+        # mkstemp makes it readable by this user alone before a word is in it.
+        descriptor, name = tempfile.mkstemp(dir=folder, prefix=f"{os.getpid()}-", suffix=".json")
+        path = Path(name)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(canonical_json({"mcpServers": {SERVER: server}}))
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove files of processes that are gone; their tokens died with them."""
+    for path in folder.glob("*-*.json"):
+        pid = path.name.partition("-")[0]
+        if pid.isdecimal() and not _is_alive(int(pid)):
+            path.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _remove(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        if path.is_dir():
+            with suppress(OSError):
+                path.chmod(_PRIVATE)
+    shutil.rmtree(folder, ignore_errors=True)
