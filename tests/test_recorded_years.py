@@ -15,7 +15,7 @@ import pytest
 
 from recorded import Run, backtest
 from trading_bot import config
-from trading_bot.bootstrap import instrument_of
+from trading_bot.bootstrap.sources import instrument_of
 from trading_bot.brokers.paper import PaperBroker
 from trading_bot.brokers.venue_store import MemoryVenueStore
 from trading_bot.config import FileSettings

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from trading_bot import config
-from trading_bot.bootstrap import instrument_of
+from trading_bot.bootstrap.sources import instrument_of
 from trading_bot.config import FileSettings
 from trading_bot.domain.errors import NoDataError
 from trading_bot.domain.market import Timeframe

@@ -93,7 +93,7 @@ def _what_is(context: Context, journal: "SqlJournal") -> str:
 
 def _proof(context: Context, journal: "SqlJournal") -> str:
     """The operator's signed statement; nothing on a simulated desk."""
-    from trading_bot.bootstrap import RESUME, resume_fields
+    from trading_bot.bootstrap.desk import RESUME, resume_fields
     from trading_bot.cli.terminal import ask_passphrase
     from trading_bot.domain.errors import HomeError
     from trading_bot.execution.clock import SystemWallClock
@@ -112,7 +112,7 @@ def _proof(context: Context, journal: "SqlJournal") -> str:
 
 def _see_it_done(context: Context) -> None:
     """Where no desk runs, take the home and serve the inbox; where one runs, it does."""
-    from trading_bot.bootstrap import reopen
+    from trading_bot.bootstrap.desk import reopen
     from trading_bot.domain.errors import HomeLockedError
     from trading_bot.execution.clock import SystemWallClock
 

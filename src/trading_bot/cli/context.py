@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from trading_bot.bootstrap import Setting
+    from trading_bot.bootstrap.desk import Setting
     from trading_bot.config import Config
     from trading_bot.domain.mandate import Mode
     from trading_bot.storage.home import Home
@@ -50,7 +50,7 @@ class Context:
 
     def setting(self, mode: "Mode", *, simulated: bool) -> "Setting":
         """Return the setting of a desk that is no backtest."""
-        from trading_bot.bootstrap import Setting
+        from trading_bot.bootstrap.desk import Setting
 
         return Setting(mode, simulated, self.home, self.operator)
 

@@ -127,7 +127,7 @@ def _calendar(_context: Context) -> Finding:
 
 
 def _market_data(context: Context) -> Finding:
-    from trading_bot.bootstrap import build_source
+    from trading_bot.bootstrap.sources import build_source
     from trading_bot.cli.tables import eastern
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.market.calendar import open_calendar
@@ -141,7 +141,7 @@ def _market_data(context: Context) -> Finding:
 
 
 def _mandate(context: Context) -> Finding:
-    from trading_bot.bootstrap import load_mandate
+    from trading_bot.bootstrap.desk import load_mandate
     from trading_bot.cli.tables import eastern
     from trading_bot.domain.mandate import Mode
     from trading_bot.execution.clock import SystemWallClock

@@ -12,7 +12,7 @@ from trading_bot.cli.guarding import demand_all, desk_in, owned_as_desk, owned_f
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trading_bot.bootstrap import Assembly, Setting
+    from trading_bot.bootstrap.desk import Assembly, Setting
     from trading_bot.config import Config
     from trading_bot.domain.values import Symbol
     from trading_bot.ports import MarketSource
@@ -87,7 +87,7 @@ def run(context: Context, /, workflow: str, *, fast: bool, **flags: Any) -> None
     Safe to run twice and at the same time: a slot that has ended is not run again, a second command waits for the first, and where
     a whole desk runs, it does the work itself.
     """
-    from trading_bot.bootstrap import announce, build
+    from trading_bot.bootstrap.desk import announce, build
     from trading_bot.domain.mandate import Mode
 
     config = context.config(_to_settings(**flags))
@@ -127,7 +127,7 @@ def _run_once(assembly: "Assembly", workflow: str) -> str:
 
 
 def _trade(config: "Config", setting: "Setting", sessions: int) -> None:
-    from trading_bot.bootstrap import announce, build
+    from trading_bot.bootstrap.desk import announce, build
     from trading_bot.cli.progress import Progress
     from trading_bot.cli.tables import closing_table, opening_lines
     from trading_bot.orchestrator.trading_orchestrator import TradingOrchestrator
@@ -151,7 +151,7 @@ def _trade(config: "Config", setting: "Setting", sessions: int) -> None:
 
 def _backtest(context: Context, config: "Config", first: date, last: date) -> None:
     from trading_bot.backtest.report import write
-    from trading_bot.bootstrap import Setting, announce, build, save_backtest
+    from trading_bot.bootstrap.desk import Setting, announce, build, save_backtest
     from trading_bot.cli.progress import Progress
     from trading_bot.cli.tables import backtest_table
     from trading_bot.domain.mandate import Mode

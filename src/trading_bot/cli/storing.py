@@ -21,7 +21,7 @@ def bars() -> None:
 @click.pass_obj
 def import_(context: Context, paths: tuple[Path, ...], symbols: str) -> None:
     """Read bars with their splits and dividends from files and keep them."""
-    from trading_bot.bootstrap import build_source
+    from trading_bot.bootstrap.sources import build_source
     from trading_bot.domain.values import Symbol
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.market.calendar import open_calendar

@@ -26,7 +26,7 @@ from trading_bot.ports import Journal
 from trading_bot.storage.home import Home, Owner, Starting
 
 if TYPE_CHECKING:
-    from trading_bot.bootstrap import Assembly
+    from trading_bot.bootstrap.desk import Assembly
 
 _OUT = Console(highlight=False, markup=False)
 

@@ -1,27 +1,26 @@
-"""The composition root: configuration in, a wired desk out. The only place that chooses parts.
+"""A wired desk, from configuration and setting.
 
 Backtest, simulated day, paper and live desk differ here in clock, source, broker, analyst and journal, and nowhere below.
 Refuses combinations that could mix up whose money it is: a simulated home is never traded on the real clock.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
 from trading_bot.analysts.rules import RulesAnalyst
 from trading_bot.backtest.report import Header
+from trading_bot.bootstrap.sources import CALENDARS, build_source
 from trading_bot.brokers.paper import PaperBroker
 from trading_bot.brokers.venue_store import MemoryVenueStore, SqliteVenueStore
-from trading_bot.config import Config, InstrumentSettings, recall
+from trading_bot.config import Config, recall
 from trading_bot.domain.errors import ClockError, ConfigError, MandateError
-from trading_bot.domain.instrument import AssetClass, Instrument
 from trading_bot.domain.mandate import Mandate, Mode
 from trading_bot.domain.records import DeskStart, MandateInForce
-from trading_bot.domain.values import Symbol, derive_id
+from trading_bot.domain.values import derive_id
 from trading_bot.execution.clock import RealClock, SimulatedClock, SystemWallClock
 from trading_bot.execution.engine import Engine
 from trading_bot.execution.inbox import Inbox
@@ -32,24 +31,18 @@ from trading_bot.market.view import AsOfView
 from trading_bot.orchestrator.desk import Desk
 from trading_bot.orchestrator.scheduler import NEW_YORK, Scheduler
 from trading_bot.orchestrator.workflow import Workflow
-from trading_bot.plugins import BROKERS, SOURCES, third_party
+from trading_bot.plugins import BROKERS, third_party
 from trading_bot.ports import Broker, Calendar, Clock, Journal, MarketSource, WallClock
 from trading_bot.risk import mandate as mandates
 from trading_bot.risk.halt import DeskSwitch
 from trading_bot.risk.operator import pinned_key, verify_statement
-from trading_bot.sources.files import FileSource
-from trading_bot.sources.stored import StoredSource
-from trading_bot.sources.synthetic import SyntheticSource
-from trading_bot.storage.bars import BarStore
 from trading_bot.storage.home import Home
 from trading_bot.storage.journal import SqlJournal
 from trading_bot.storage.memory import MemoryJournal
 
 _EASTERN_MORNING = timedelta(hours=4)
 """Before the opening, when a simulated desk gets up: earlier than its first task."""
-_CALENDARS = ("XNYS", "24/7")
 RESUME = "resume"
-_COIN_QUOTES = ("USDT", "USDC")
 
 
 @dataclass(frozen=True)
@@ -86,7 +79,7 @@ class Setting:
 def build(config: Config, setting: Setting, stop: threading.Event | None = None) -> Assembly:
     """Return a wired desk. Raises ConfigError, HomeError, StorageError or ClockError; a missing mandate only forbids new risk."""
     stop = stop or threading.Event()
-    calendars = {name: open_calendar(name) for name in _CALENDARS}
+    calendars = {name: open_calendar(name) for name in CALENDARS}
     wall = SystemWallClock()
     journal = _journal(config, setting, wall)
     clock = _clock(config, setting, journal, calendars["XNYS"], stop)
@@ -171,50 +164,6 @@ def announce(assembly: Assembly, version: str) -> None:
 
 def _is_builtin(assembly: Assembly) -> bool:
     return assembly.desk.clock.simulated
-
-
-def instrument_of(config: Config, symbol: Symbol) -> Instrument:
-    """Return the instrument that the configuration makes of `symbol`.
-
-    A name that ends in USDT or USDC is a coin that trades round the clock; all else is a US stock, unless `universe.instruments` says so.
-    """
-    own = config.universe.instruments.get(symbol, InstrumentSettings()).model_dump(exclude_none=True)
-    coin = {
-        "asset_class": AssetClass.CRYPTO_SPOT,
-        "venue": "crypto",
-        "currency": symbol[-4:],
-        "lot_size": Decimal("0.000001"),
-        "calendar": "24/7",
-        "shortable": False,
-        "sector": "crypto",
-    }
-    base = coin if symbol.endswith(_COIN_QUOTES) else {"sector": config.sector_of(symbol)}
-    return Instrument.model_validate({"symbol": symbol, **base, **own})
-
-
-def build_source(
-    config: Config, calendars: Mapping[str, Calendar], now: Callable[[], datetime], home: Home, last: date | None = None
-) -> MarketSource:
-    """Return the market-data source that the configuration names."""
-    settings = config.source
-    instruments = partial(instrument_of, config)
-    lookup = calendars.__getitem__
-    if settings.name == "files":
-        if not settings.files:
-            msg = "source files needs at least one path: --data PATH, or source.files in config.yaml"
-            raise ConfigError(msg)
-        return FileSource(settings.files, instruments, lookup, settings.spread_bps)
-    if settings.name == "store":
-        return StoredSource(BarStore(home.bars), instruments, settings.spread_bps)
-    if settings.name == "synthetic":
-        return SyntheticSource(config.seed, settings.synthetic, instruments, lookup, settings.spread_bps, partial(_horizon, now, last))
-    brought: MarketSource = third_party(SOURCES, settings.name)(settings, instruments, lookup)
-    return brought
-
-
-def _horizon(now: Callable[[], datetime], last: date | None) -> date:
-    """Day up to which a market has to be invented: some days ahead of the clock, for orders that rest."""
-    return last or now().date() + timedelta(days=14)
 
 
 def _journal(config: Config, setting: Setting, wall: WallClock) -> Journal:
