@@ -1,0 +1,102 @@
+"""What Claude is told: the command and the persona of each workflow, read from the files that a person at the terminal uses too.
+
+Promises one source: the texts, and the tools that a persona's front matter names, come from `.claude`, which the package carries. Refuses
+to hand out a tool that acts, whatever a file says, and a file that it cannot read as meant.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from trading_bot import yaml_text
+from trading_bot.domain.errors import ConfigError
+from trading_bot.domain.values import Digest, derive_digest
+
+_FOLDER = resources.files("trading_bot") / "claude_code"
+_TOOL = re.compile(r"mcp__[a-z-]+__([a-z_]+)")
+_ACTING = frozenset({"propose_trade"})
+"""For people only: no headless run gets these."""
+_PARTS = re.compile(r"---\n(.*?)\n---\n(.*\S)\s*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """Which files say how a step is done."""
+
+    command: str
+    agent: str
+
+
+WORKFLOWS: Mapping[str, Workflow] = {
+    "screen": Workflow("screen", "screener"),
+    "analyze": Workflow("analyze-trade", "analyzer"),
+    "optimize": Workflow("optimize-entry", "optimizer"),
+    "review": Workflow("review-performance", "reviewer"),
+    "approve": Workflow("second-opinion", "approver"),
+}
+"""Every headless workflow by name."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """All that one workflow tells the model, but for its arguments."""
+
+    workflow: str
+    command: str
+    """Name of the slash command, without its slash."""
+    persona_text: str
+    command_text: str
+    """With `$ARGUMENTS` where the arguments go."""
+    tools: tuple[str, ...]
+    """Bare names of the tools that it may use; none of them acts."""
+
+    @property
+    def digest(self) -> Digest:
+        """Changes with any word or tool; part of a request's fingerprint."""
+        return derive_digest(self.command, self.persona_text, self.command_text, *self.tools)
+
+
+def load(workflow: str) -> Prompt:
+    """Return the prompt of `workflow`. ConfigError for an unknown one, or for files that are missing or damaged."""
+    if workflow not in WORKFLOWS:
+        msg = f"there is no workflow {workflow!r}; there are {', '.join(WORKFLOWS)}"
+        raise ConfigError(msg)
+    found = WORKFLOWS[workflow]
+    _, command_text = _read("commands", found.command)
+    head, persona_text = _read("agents", found.agent)
+    return Prompt(workflow, found.command, persona_text, command_text, _tools(found.agent, head))
+
+
+def files() -> Mapping[str, str]:
+    """Return what a headless workspace's folder of commands holds: file name to text.
+
+    Without front matter: it says how an interactive session hands a command to its persona, which a headless run is already.
+    """
+    return {f"{found.command}.md": _read("commands", found.command)[1] + "\n" for found in WORKFLOWS.values()}
+
+
+def _read(folder: str, name: str) -> tuple[Mapping[str, Any], str]:
+    """Return front matter and text of one file."""
+    where = f"{folder}/{name}.md"
+    try:
+        text = (_FOLDER / folder / f"{name}.md").read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"the prompt {where} cannot be read ({type(error).__name__}); install the package again"
+        raise ConfigError(msg) from error
+    parts = _PARTS.fullmatch(text)
+    head = yaml_text.read(parts[1], where)[0] if parts else None
+    if parts is None or not isinstance(head, dict):
+        msg = f"the prompt {where} needs front matter between two lines of --- and a text below it"
+        raise ConfigError(msg)
+    return head, parts[2]
+
+
+def _tools(agent: str, head: Mapping[str, Any]) -> tuple[str, ...]:
+    named = [(word, _TOOL.fullmatch(word)) for word in re.split(r",\s*", str(head.get("tools", "")))]
+    wrong = [word for word, match in named if match is None]
+    if wrong:
+        msg = f"the prompt agents/{agent}.md names {wrong[0]!r} under tools, which is no tool of the form mcp__SERVER__NAME"
+        raise ConfigError(msg)
+    return tuple(match[1] for _, match in named if match is not None and match[1] not in _ACTING)
