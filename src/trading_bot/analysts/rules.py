@@ -5,6 +5,7 @@ size or to send anything: it proposes.
 """
 
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -12,7 +13,7 @@ from trading_bot.backtest.facts import Facts
 from trading_bot.backtest.review import review as review_facts
 from trading_bot.domain.books import Position
 from trading_bot.domain.market import Timeframe
-from trading_bot.domain.proposals import Proposal, ProposalKind
+from trading_bot.domain.proposals import Outcome, Proposal, ProposalKind
 from trading_bot.domain.research import Analysis, EntryPlan, Review, Screening
 from trading_bot.domain.values import ONE, ProposalId, Record, Symbol, derive_id
 from trading_bot.market.analysis import analyze
@@ -20,7 +21,9 @@ from trading_bot.market.entry import plan_entry
 from trading_bot.market.regime import market_regime
 from trading_bot.market.screen import screen
 from trading_bot.market.snapshot import take
-from trading_bot.ports import Brief
+from trading_bot.ports import Answer, Brief
+
+T = TypeVar("T")
 
 _STRATEGY = "momentum"
 _HORIZON = timedelta(days=28)
@@ -33,33 +36,40 @@ class RulesAnalyst:
 
     name = "rules"
 
-    def screen(self, brief: Brief) -> Screening | None:
+    def screen(self, brief: Brief) -> Answer[Screening]:
         """Rank what is not held yet by the momentum score."""
-        return screen(brief.view, [s for s in brief.universe if s not in brief.books.positions])
+        return self._answer(screen(brief.view, [s for s in brief.universe if s not in brief.books.positions]))
 
-    def analyze(self, brief: Brief, symbol: Symbol) -> Analysis | None:
+    def analyze(self, brief: Brief, symbol: Symbol) -> Answer[Analysis]:
         """Judge one symbol by its signals; abstain where its history is too short or its spread unknown."""
         snapshot, quote = take(brief.view, symbol), brief.view.quote(symbol)
         if snapshot is None or quote is None:
-            return None
-        return analyze(snapshot, market_regime(brief.view, brief.universe), float(quote.spread))
+            return self._abstain(f"{symbol} has too short a history, or no quote")
+        return self._answer(analyze(snapshot, market_regime(brief.view, brief.universe), float(quote.spread)))
 
-    def optimize(self, brief: Brief, analysis: Analysis) -> EntryPlan | None:
+    def optimize(self, brief: Brief, analysis: Analysis) -> Answer[EntryPlan]:
         """Plan entry, stop and targets."""
         snapshot = take(brief.view, analysis.symbol)
         if snapshot is None:
-            return None
+            return self._abstain(f"{analysis.symbol} has too short a history")
         instrument = brief.view.instrument(analysis.symbol)
-        return plan_entry(analysis, snapshot, instrument, market_regime(brief.view, brief.universe))
+        plan = plan_entry(analysis, snapshot, instrument, market_regime(brief.view, brief.universe))
+        return self._abstain(f"no sound plan for {analysis.symbol}") if plan is None else self._answer(plan)
 
-    def monitor(self, brief: Brief) -> tuple[Proposal, ...]:
+    def monitor(self, brief: Brief) -> Answer[tuple[Proposal, ...]]:
         """Look at every position that has a price: close what has lost its reason, follow with the stop what has paid."""
         held = [p for s, p in sorted(brief.books.positions.items()) if s in brief.universe]
-        return tuple(proposal for p in held if (proposal := self._look_at(brief, p)) is not None)
+        return self._answer(tuple(proposal for p in held if (proposal := self._look_at(brief, p)) is not None))
 
-    def review(self, brief: Brief, facts: Record) -> Review | None:  # noqa: ARG002 - the port's signature
+    def review(self, brief: Brief, facts: Record) -> Answer[Review]:  # noqa: ARG002 - the port's signature
         """Grade a period by the table of `docs/scoring.md`."""
-        return review_facts(facts) if isinstance(facts, Facts) else None
+        return self._answer(review_facts(facts)) if isinstance(facts, Facts) else self._abstain("these are no facts of a period")
+
+    def _answer(self, value: T) -> Answer[T]:
+        return Answer(value, Outcome.ANSWERED, self.name)
+
+    def _abstain(self, note: str) -> Answer[Any]:
+        return Answer(None, Outcome.ABSTAINED, self.name, note=note)
 
     def _look_at(self, brief: Brief, position: Position) -> Proposal | None:
         reason = _why_close(brief, position)

@@ -15,13 +15,13 @@ from pydantic import TypeAdapter
 
 from trading_bot.backtest.report import Header
 from trading_bot.domain.mandate import Limits, Mode
-from trading_bot.domain.proposals import Decision, Outcome
+from trading_bot.domain.proposals import Decision, Outcome, Shadow
 from trading_bot.domain.values import DecisionId, Symbol, canonical_json, derive_digest, derive_id
 from trading_bot.execution.engine import Engine
 from trading_bot.execution.session import Session
 from trading_bot.orchestrator.scheduler import Slot
 from trading_bot.orchestrator.workflow import Workflow
-from trading_bot.ports import Analyst, Brief, Calendar, Clock, Journal, View
+from trading_bot.ports import Analyst, Answer, Brief, Calendar, Clock, Journal, View
 from trading_bot.risk.halt import DeskSwitch
 
 T = TypeVar("T")
@@ -81,27 +81,48 @@ class Desk:
         return Brief(decision, self.view, self.engine.ledger.books, self.universe if universe is None else universe)
 
     def decide(
-        self, slot: Slot, step: str, subject: str, kind: type[T], ask: Callable[[DecisionId], T | None]
-    ) -> tuple[DecisionId, T | None]:
-        """Return the decision's id and the analyst's answer, None if it abstained; asked at most once."""
+        self, slot: Slot, step: str, subject: str, kind: type[T], ask: Callable[[DecisionId], Answer[T]]
+    ) -> tuple[Decision, T | None]:
+        """Return the decision and the analyst's answer, None if there is none; asked at most once."""
         identity = DecisionId(derive_id(self.journal.desk, slot.id, step, subject))
         adapter = TypeAdapter(kind)
         known = self.journal.get(Decision, identity)
         if known is not None:
-            return identity, adapter.validate_json(known.output) if known.outcome is Outcome.ANSWERED else None
+            return known, adapter.validate_json(known.output) if known.outcome is Outcome.ANSWERED else None
         answer = ask(identity)
-        output = "" if answer is None else canonical_json(adapter.dump_python(answer, mode="json"))
-        self.journal.append(
-            Decision(
-                id=identity,
-                at=self.clock.now(),
-                task_run=slot.id,
-                workflow=step,
-                subject=subject,
-                analyst=self.analyst.name,
-                outcome=Outcome.ABSTAINED if answer is None else Outcome.ANSWERED,
-                inputs=derive_digest(slot.id, step, subject, self.engine.ledger.books.canonical()),
-                output=output,
-            )
+        decision = Decision(
+            id=identity,
+            at=self.clock.now(),
+            task_run=slot.id,
+            workflow=step,
+            subject=subject,
+            analyst=answer.analyst,
+            model=answer.model,
+            outcome=answer.outcome,
+            inputs=derive_digest(slot.id, step, subject, self.engine.ledger.books.canonical()),
+            output=_written(adapter, answer),
+            evidence=answer.evidence,
+            note=answer.note,
         )
-        return identity, answer
+        self.journal.append(decision, *_shadows(adapter, decision, answer))
+        return decision, answer.value
+
+
+def _written(adapter: TypeAdapter[T], answer: Answer[T]) -> str:
+    return "" if answer.value is None else canonical_json(adapter.dump_python(answer.value, mode="json"))
+
+
+def _shadows(adapter: TypeAdapter[T], decision: Decision, answer: Answer[T]) -> tuple[Shadow, ...]:
+    """What the rules said beside it, if they were asked."""
+    if answer.shadow is None:
+        return ()
+    shadow = Shadow(
+        at=decision.at,
+        decision_id=decision.id,
+        workflow=decision.workflow,
+        subject=decision.subject,
+        analyst=answer.shadow.analyst,
+        outcome=answer.shadow.outcome,
+        output=_written(adapter, answer.shadow),
+    )
+    return (shadow,)

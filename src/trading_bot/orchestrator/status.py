@@ -4,9 +4,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from trading_bot.domain.mandate import Mode
-from trading_bot.domain.proposals import Decision
 from trading_bot.domain.records import DeskState, Transition
-from trading_bot.domain.values import Amount, NonNegative, Record, Symbol, UtcTime
+from trading_bot.domain.values import ZERO, Amount, NonNegative, Record, Symbol, UtcTime
 from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.protection import guarded
 from trading_bot.orchestrator.scheduler import NEW_YORK, Scheduler
@@ -66,12 +65,12 @@ def status(  # noqa: PLR0913 - everything that a status tells of
     mode: Mode,
     budget: Decimal,
     running: bool,
+    spent: Decimal = ZERO,
 ) -> Status:
-    """Return the state of the desk that keeps `journal`."""
+    """Return the state of the desk that keeps `journal`. `spent`: USD that models cost today, from the spending ledger."""
     moves = journal.all(Transition)
     today = now.astimezone(NEW_YORK).date()
     session = today if calendar.is_session(today) else calendar.previous_session(today)
-    spent = sum((d.cost_usd for d in journal.all(Decision) if d.at.date() == now.date()), Decimal(0))
     upcoming = scheduler.upcoming(now)
     state, reason = switch.explain()
     return Status(
@@ -82,7 +81,7 @@ def status(  # noqa: PLR0913 - everything that a status tells of
         desk_state=state,
         desk_state_reason=reason,
         daily_cost=spent,
-        budget_remaining=max(budget - spent, Decimal(0)),
+        budget_remaining=max(budget - spent, ZERO),
         trades_today=ledger.entries_since(calendar.hours(session)[0]),
         next_task=None if upcoming is None else NextTask(task=upcoming.task, due=upcoming.due),
         equity=ledger.equity_newest,

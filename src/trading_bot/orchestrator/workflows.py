@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from trading_bot.domain.proposals import Proposal, ProposalKind, Verdict
+from trading_bot.domain.proposals import Decision, Proposal, ProposalKind, Verdict
 from trading_bot.domain.records import CLOSE, EquityPoint, TaskStatus
 from trading_bot.domain.research import Analysis, EntryPlan, Recommendation, Screening
-from trading_bot.domain.values import DecisionId, ProposalId, Symbol, derive_id
+from trading_bot.domain.values import ProposalId, Symbol, derive_id
 from trading_bot.orchestrator.desk import Desk
 from trading_bot.orchestrator.reviewing import review_day, review_week
 from trading_bot.orchestrator.scheduler import NEW_YORK, Slot
@@ -44,26 +44,27 @@ def pre_market(desk: Desk, slot: Slot) -> Ending:
 
 def _research(desk: Desk, slot: Slot, symbol: Symbol) -> Proposal | None:
     desk.workflow.fire(Event.ANALYZE, symbol=symbol)
-    _, analysis = desk.decide(slot, "analyze", symbol, Analysis, lambda d: desk.analyst.analyze(desk.brief(d), symbol))
+    judged, analysis = desk.decide(slot, "analyze", symbol, Analysis, lambda d: desk.analyst.analyze(desk.brief(d), symbol))
     if analysis is None or analysis.stop is None or analysis.recommendation not in _ENTERS:
         return None
     desk.workflow.fire(Event.OPTIMIZE, symbol=symbol)
-    decision, plan = desk.decide(slot, "optimize", symbol, EntryPlan, lambda d: desk.analyst.optimize(desk.brief(d), analysis))
+    planned, plan = desk.decide(slot, "optimize", symbol, EntryPlan, lambda d: desk.analyst.optimize(desk.brief(d), analysis))
     if plan is None:
         return None
-    known = desk.journal.get(Proposal, derive_id("proposal", decision))
+    known = desk.journal.get(Proposal, derive_id("proposal", planned.id))
     if known is not None:
         return known
-    proposal = _to_proposal(desk, slot, decision, analysis, plan)
+    proposal = _to_proposal(desk, slot, (judged, analysis), (planned, plan))
     desk.journal.append(proposal)
     return proposal
 
 
-def _to_proposal(desk: Desk, slot: Slot, decision: DecisionId, analysis: Analysis, plan: EntryPlan) -> Proposal:
+def _to_proposal(desk: Desk, slot: Slot, judgement: tuple[Decision, Analysis], planning: tuple[Decision, EntryPlan]) -> Proposal:
+    (judged, analysis), (planned, plan) = judgement, planning
     return Proposal(
         at=desk.clock.now(),
-        id=ProposalId(derive_id("proposal", decision)),
-        decision_id=decision,
+        id=ProposalId(derive_id("proposal", planned.id)),
+        decision_id=planned.id,
         action=ProposalKind.OPEN,
         symbol=plan.symbol,
         side=plan.side,
@@ -77,7 +78,8 @@ def _to_proposal(desk: Desk, slot: Slot, decision: DecisionId, analysis: Analysi
         confidence=analysis.confidence,
         horizon_days=_HORIZON_DAYS,
         thesis=f"{analysis.thesis} {plan.reason}"[:2000],
-        analyst=desk.analyst.name,
+        evidence=tuple(dict.fromkeys((*judged.evidence, *planned.evidence))),
+        analyst=planned.analyst,
         expires_at=desk.calendar.hours(slot.session)[0] + _KEPT_AFTER_OPEN,
     )
 
