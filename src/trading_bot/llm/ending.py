@@ -13,6 +13,8 @@ from trading_bot.llm.process import Cut, Exit
 from trading_bot.llm.stream import Transcript
 
 ANSWER_TOOL = "StructuredOutput"
+REFUSAL = "refusal"
+"""Stop reason of a result in which the vendor's safeguards or the model declined."""
 _TOO_MANY_REQUESTS = 429
 _CUTS = {Cut.SILENT: Ending.SILENT, Cut.STALLED: Ending.STALLED, Cut.TOO_LONG: Ending.TOO_LONG}
 _SUBTYPES = {
@@ -66,7 +68,7 @@ def judge(end: Exit, said: Transcript, expected: Expected) -> Judged:
         return Judged(_CUTS[end.cut], f"cut off: {end.cut}")
     if said.result is None or said.init is None:
         return Judged(Ending.CRASHED, f"it ended with {_how(end.code)} and no result")
-    return _failure(said, said.result) or _forbidden(said, expected) or _answer(said, said.result, expected, end)
+    return _forbidden(said, expected) or _failure(said, said.result) or _answer(said, said.result, expected, end)
 
 
 def _how(code: int) -> str:
@@ -75,7 +77,7 @@ def _how(code: int) -> str:
 
 def _failure(said: Transcript, result: Mapping[str, Any]) -> Judged | None:
     subtype = str(result.get("subtype"))
-    if result.get("stop_reason") == "refusal" or _declines(said.texts()) and not result.get("structured_output"):
+    if result.get("stop_reason") == REFUSAL or (_declines(said.texts()) and not result.get("structured_output")):
         return Judged(Ending.REFUSED, "the model declined")
     if subtype in _SUBTYPES:
         return Judged(_SUBTYPES[subtype], subtype)

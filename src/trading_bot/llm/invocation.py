@@ -47,6 +47,10 @@ _FIXED = {
     # A request that breaks off may have been charged and is not reported: better one failed call than a cost that nobody counts.
     "CLAUDE_CODE_MAX_RETRIES": "0",
     "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",
+    # A refusal is respected: by itself the program would ask once more.
+    "CLAUDE_CODE_DISABLE_REFUSAL_RETRY": "1",
+    "CLAUDE_CODE_DISABLE_REFUSAL_FALLBACK": "1",
+    "MAX_STRUCTURED_OUTPUT_RETRIES": "2",
 }
 _LOOPBACK = "127.0.0.1,localhost"
 

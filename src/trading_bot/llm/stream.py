@@ -10,6 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 
+_SYNTHETIC = "<synthetic>"
+"""Stands for the model in words that the program itself says, of errors."""
+
+
 @dataclass
 class Transcript:
     """Events so far, oldest first."""
@@ -63,11 +67,6 @@ class Transcript:
         """What the model said in words."""
         return [str(b.get("text")) for b in self._blocks("assistant") if b.get("type") == "text"]
 
-    def lost_turns(self) -> int:
-        """Requests that broke off without an answer: nobody knows whether they were charged."""
-        retries = (e for e in self.events if e["type"] == "system" and e.get("subtype") == "api_retry")
-        return sum(1 for e in retries if e.get("error_status") is None)
-
     def resets_at(self) -> datetime | None:
         """When the vendor's usage limit ends, if it said that it was reached."""
         event = self._last("rate_limit_event")
@@ -78,7 +77,7 @@ class Transcript:
 
     def _blocks(self, kind: str) -> list[Mapping[str, Any]]:
         messages = (e.get("message") for e in self.events if e["type"] == kind)
-        contents = (m.get("content") for m in messages if isinstance(m, dict))
+        contents = (m.get("content") for m in messages if isinstance(m, dict) and m.get("model") != _SYNTHETIC)
         return [block for content in contents if isinstance(content, list) for block in content if isinstance(block, dict)]
 
 

@@ -9,12 +9,14 @@ from decimal import Decimal
 from typing import Any
 
 from trading_bot.llm.budget import Usage
+from trading_bot.llm.ending import REFUSAL
 from trading_bot.llm.prices import Tokens, cost
 
 
 def broke_off(result: Mapping[str, Any]) -> bool:
     """Whether a request ended without an answer of the API: what was streamed before may have been charged."""
-    return bool(result.get("is_error")) and result.get("api_error_status") is None and result.get("subtype") == "success"
+    failed = bool(result.get("is_error")) and result.get("subtype") == "success"
+    return failed and result.get("api_error_status") is None and result.get("stop_reason") != REFUSAL
 
 
 def usage_of(result: Mapping[str, Any], model: str) -> Usage:
