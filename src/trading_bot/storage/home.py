@@ -100,6 +100,16 @@ class Home:
         return self.path / "logs" / "llm"
 
     @property
+    def cassettes(self) -> Path:
+        """Folder of recorded model calls."""
+        return self.path / "cassettes"
+
+    @property
+    def claude(self) -> Path:
+        """Folder of the claude binary's own surroundings."""
+        return self.path / "claude"
+
+    @property
     def reports(self) -> Path:
         """Folder of reports."""
         return self.path / "logs" / "reports"
