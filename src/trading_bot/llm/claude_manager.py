@@ -31,7 +31,16 @@ from trading_bot.llm.workspace import SERVER, Workspace
 from trading_bot.ports import ToolHost, WallClock
 
 RETRIED = frozenset(
-    {Ending.TOOL_MISSING, Ending.API_ERROR, Ending.SILENT, Ending.STALLED, Ending.NO_WORK, Ending.NO_PROOF, Ending.UNPARSEABLE, Ending.CRASHED}
+    {
+        Ending.TOOL_MISSING,
+        Ending.API_ERROR,
+        Ending.SILENT,
+        Ending.STALLED,
+        Ending.NO_WORK,
+        Ending.NO_PROOF,
+        Ending.UNPARSEABLE,
+        Ending.CRASHED,
+    }
 )
 """Endings after which the same question may well be answered."""
 _KEPT = frozenset({Ending.ANSWERED, Ending.REFUSED})

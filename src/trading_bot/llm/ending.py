@@ -22,7 +22,18 @@ _SUBTYPES = {
     "error_max_turns": Ending.TURN_LIMIT,
     "error_max_structured_output_retries": Ending.UNPARSEABLE,
 }
-_REFUSALS = ("i can't", "i cannot", "i can’t", "i won't", "i won’t", "i'm not able to", "i am not able to", "i'm unable", "i am unable", "i must decline")
+_REFUSALS = (
+    "i can't",
+    "i cannot",
+    "i can’t",
+    "i won't",
+    "i won’t",
+    "i'm not able to",
+    "i am not able to",
+    "i'm unable",
+    "i am unable",
+    "i must decline",
+)
 """How a model that answers in words begins when it declines."""
 
 

@@ -66,7 +66,16 @@ def environment(settings: ClaudeSettings, outer: Mapping[str, str], own_home: Pa
 
 
 def arguments(  # noqa: PLR0913 - what differs from run to run
-    binary: str, *, prompt: str, persona: str, model: str, schema: Mapping[str, Any], tools: Sequence[str], servers: Path, cap: Decimal, turns: int
+    binary: str,
+    *,
+    prompt: str,
+    persona: str,
+    model: str,
+    schema: Mapping[str, Any],
+    tools: Sequence[str],
+    servers: Path,
+    cap: Decimal,
+    turns: int,
 ) -> list[str]:
     """Return the command line. `tools`: full names of what may be called; `servers`: the file that tells where they are."""
     return [
