@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, St
 from trading_bot.domain.errors import JournalConflictError
 from trading_bot.domain.values import Journaled, canonical_json
 
-VERSIONS = ("0001",)
+VERSIONS = ("0001", "0002")
 """Every schema that this program knows, oldest first; the last is the current one."""
 
 GENESIS = "0" * 64
@@ -50,6 +50,29 @@ inbox = Table(
     Column("posted_at", String(32), nullable=False),
     Column("consumed", Boolean(), nullable=False, server_default=false()),
 )
+
+spending = Table(
+    "spending",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+    Column("decision_id", Text, nullable=False),
+    Column("workflow", Text, nullable=False),
+    Column("tier", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("reserved_at", String(32), nullable=False, index=True),
+    Column("day", String(10), nullable=False, index=True),
+    Column("reserved_usd", Text, nullable=False),
+    Column("settled_at", String(32), index=True),
+    Column("outcome", String(32)),
+    Column("cost_usd", Text),
+    Column("input", BigInteger, nullable=False),
+    Column("output", BigInteger, nullable=False),
+    Column("cache_read", BigInteger, nullable=False),
+    Column("cache_write", BigInteger, nullable=False),
+    Column("turns", BigInteger, nullable=False),
+    Column("resets_at", String(32), index=True),
+)
+"""Calls of models, by wall time; outside the journal's chain."""
 
 meta = Table(
     "meta",
