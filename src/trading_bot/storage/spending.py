@@ -73,13 +73,18 @@ class SpendingPage:
         """Calls that these days pay for, both included, in order of reservation."""
         return self._read(_ROWS.where(spending.c.day.between(first.isoformat(), last.isoformat())).order_by(*_BY_TIME))
 
+    def of_decision(self, decision_id: str) -> tuple[Spending, ...]:
+        """Calls that were made for one decision, failures included, in order."""
+        return self._read(_ROWS.where(spending.c.decision_id == decision_id).order_by(*_BY_TIME))
+
     def since(self, moment: datetime) -> tuple[Spending, ...]:
         """Calls reserved after `moment`, in order."""
         return self._read(_ROWS.where(spending.c.reserved_at > stamp(moment)).order_by(*_BY_TIME))
 
     def last_settled(self, count: int) -> tuple[Spending, ...]:
         """The calls that were settled last, newest first."""
-        return self._read(_ROWS.where(spending.c.settled_at.is_not(None)).order_by(spending.c.settled_at.desc(), *_BY_TIME).limit(count))
+        newest_first = (column.desc() for column in (spending.c.settled_at, *_BY_TIME))
+        return self._read(_ROWS.where(spending.c.settled_at.is_not(None)).order_by(*newest_first).limit(count))
 
     def resets_at(self) -> datetime | None:
         """The latest time at which a usage limit of the vendor was said to end."""
