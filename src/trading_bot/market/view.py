@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
-from trading_bot.domain.errors import NoDataError
+from trading_bot.domain.errors import ClockError, NoDataError
 from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.market import CorporateAction, Feed, PriceBasis, Quote, Timeframe
 from trading_bot.domain.values import Symbol
@@ -54,6 +54,18 @@ class AsOfView:
     def now(self) -> datetime:
         """Time at which it looks, UTC."""
         return self._now().astimezone(UTC)
+
+    def frozen(self, moment: datetime) -> "AsOfView":
+        """The same market, standing still at `moment` whatever the clock does; what was computed is shared, so one thread at a time.
+
+        ClockError for a moment that has not come.
+        """
+        if moment > self.now():
+            msg = f"a view cannot stand at {moment.isoformat()}, which has not come; it is {self.now().isoformat()}"
+            raise ClockError(msg)
+        still = AsOfView(self._source, lambda: moment)
+        still._known = self._known
+        return still
 
     def instrument(self, symbol: Symbol) -> Instrument:
         """Grid and limits of `symbol`. NoDataError if the source does not have it."""
