@@ -4,18 +4,22 @@ Promises that every server, grant, prompt and test reads this table and no other
 room with numbers in it: implementations are imported at their first call. Refuses to serve what acts to a headless run.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from trading_bot.domain.errors import ToolFailedError
 from trading_bot.domain.values import Record
-from trading_bot.tools import queries, results
+from trading_bot.tools import queries, results_market, results_position, results_risk
 
 if TYPE_CHECKING:
     from trading_bot.tools.scope import Scope
+
+
+_LONGEST_NAME = 64
 
 
 class Toolset(StrEnum):
@@ -44,3 +48,109 @@ class Tool:
         module = import_module(f"trading_bot.tools.{self.toolset.name.lower()}")
         function: Callable[[Scope, Any], Record] = getattr(module, self.name)
         return function
+
+
+_MARKET, _POSITION, _RISK = Toolset.MARKET_DATA, Toolset.POSITION, Toolset.RISK
+
+TOOLS: tuple[Tool, ...] = (
+    Tool("get_quote", _MARKET, "Newest bid and ask.", queries.OfSymbol, results_market.QuoteTold),
+    Tool(
+        "get_historical",
+        _MARKET,
+        "Last `lookback` closed bars, adjusted for splits and dividends so far; volume in shares; 100 a page.",
+        queries.Historical,
+        results_market.HistoricalTold,
+    ),
+    Tool(
+        "get_market_status",
+        _MARKET,
+        "Whether the market is open, and when it opens or closes next.",
+        queries.Nothing,
+        results_market.StatusTold,
+    ),
+    Tool(
+        "calculate_indicators",
+        _MARKET,
+        "Indicators and levels of the newest closed bar and, for 1d, the desk's analysis: signals, score 0-100, recommendation, stop.",
+        queries.Indicators,
+        results_market.IndicatorsTold,
+    ),
+    Tool(
+        "scan_momentum",
+        _MARKET,
+        "Screen the universe: the best by score (0-100: volume 30, technical 40, trend 20, liquidity 10), the others counted by reason.",
+        queries.Scan,
+        results_market.ScanTold,
+    ),
+    Tool(
+        "detect_regime",
+        _MARKET,
+        "Regime of the market and of a symbol, from daily bars.",
+        queries.OfSymbolOrMarket,
+        results_market.RegimeTold,
+    ),
+    Tool("get_positions", _POSITION, "Open positions with profit, stop and protection.", queries.Page, results_position.PositionsTold),
+    Tool(
+        "get_position_details",
+        _POSITION,
+        "One position: its orders, risk to its stop, why it was opened.",
+        queries.OfSymbol,
+        results_position.DetailsTold,
+    ),
+    Tool("get_portfolio_summary", _POSITION, "Equity, cash, profit, drawdown.", queries.Nothing, results_position.SummaryTold),
+    Tool("get_buying_power", _POSITION, "What may still be spent, by the books.", queries.Nothing, results_position.BuyingPowerTold),
+    Tool(
+        "get_trade_history",
+        _POSITION,
+        "Memory: closed trades, and past decisions with what the gate said and what they earned; newest first.",
+        queries.History,
+        results_position.HistoryTold,
+    ),
+    Tool(
+        "calculate_position_risk",
+        _RISK,
+        "Entry, stop, targets, exposure and risk: the desk's plan or, with prices, what is right or wrong with them.",
+        queries.Prices,
+        results_risk.PositionRiskTold,
+    ),
+    Tool("get_portfolio_exposure", _RISK, "Exposure by symbol and sector, and open risk.", queries.Page, results_risk.ExposureTold),
+    Tool(
+        "check_trade_rules",
+        _RISK,
+        "What the gate would say to this trade now, with every rule that speaks.",
+        queries.Trade,
+        results_risk.RulesTold,
+    ),
+    Tool(
+        "calculate_max_position_size",
+        _RISK,
+        "Quantity that the mandate allows, and what each cap allows; without prices, of the desk's plan.",
+        queries.Size,
+        results_risk.SizeTold,
+    ),
+    Tool(
+        "get_risk_metrics",
+        _RISK,
+        "Performance, drawdown, open risk, the mandate's limits, and the review by the rules, of the last days.",
+        queries.Period,
+        results_risk.MetricsTold,
+    ),
+    Tool(
+        "propose_trade",
+        _RISK,
+        "File a proposal in the desk's inbox; the gate decides under the mandate. Expires after 30 minutes.",
+        queries.Propose,
+        results_risk.ProposalTold,
+        read_only=False,
+    ),
+)
+
+
+def tool_named(name: str) -> Tool:
+    """Return the tool called `name`. ToolFailedError tells those whose names are near."""
+    names = [tool.name for tool in TOOLS]
+    if name in names:
+        return TOOLS[names.index(name)]
+    near = get_close_matches(name[:_LONGEST_NAME], names) or names
+    msg = f"there is no such tool; did you mean {', '.join(near)}?"
+    raise ToolFailedError(msg)
