@@ -8,13 +8,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from trading_bot import yaml_text
 from trading_bot.domain.errors import ConfigError
 from trading_bot.domain.values import Digest, derive_digest
 
-_FOLDER = resources.files("trading_bot") / "claude_code"
+FOLDER: Traversable = resources.files("trading_bot") / "claude_code"
+"""The `.claude` of this repository, or the copy that was installed."""
 _TOOL = re.compile(r"mcp__[a-z-]+__([a-z_]+)")
 _ACTING = frozenset({"propose_trade"})
 """For people only: no headless run gets these."""
@@ -58,30 +60,30 @@ class Prompt:
         return derive_digest(self.command, self.persona_text, self.command_text, *self.tools)
 
 
-def load(workflow: str) -> Prompt:
+def load(workflow: str, folder: Traversable = FOLDER) -> Prompt:
     """Return the prompt of `workflow`. ConfigError for an unknown one, or for files that are missing or damaged."""
     if workflow not in WORKFLOWS:
         msg = f"there is no workflow {workflow!r}; there are {', '.join(WORKFLOWS)}"
         raise ConfigError(msg)
     found = WORKFLOWS[workflow]
-    _, command_text = _read("commands", found.command)
-    head, persona_text = _read("agents", found.agent)
+    _, command_text = _read(folder, "commands", found.command)
+    head, persona_text = _read(folder, "agents", found.agent)
     return Prompt(workflow, found.command, persona_text, command_text, _tools(found.agent, head))
 
 
-def files() -> Mapping[str, str]:
+def files(folder: Traversable = FOLDER) -> Mapping[str, str]:
     """Return what a headless workspace's folder of commands holds: file name to text.
 
     Without front matter: it says how an interactive session hands a command to its persona, which a headless run is already.
     """
-    return {f"{found.command}.md": _read("commands", found.command)[1] + "\n" for found in WORKFLOWS.values()}
+    return {f"{found.command}.md": _read(folder, "commands", found.command)[1] + "\n" for found in WORKFLOWS.values()}
 
 
-def _read(folder: str, name: str) -> tuple[Mapping[str, Any], str]:
+def _read(folder: Traversable, kind: str, name: str) -> tuple[Mapping[str, Any], str]:
     """Return front matter and text of one file."""
-    where = f"{folder}/{name}.md"
+    where = f"{kind}/{name}.md"
     try:
-        text = (_FOLDER / folder / f"{name}.md").read_text("utf-8")
+        text = (folder / kind / f"{name}.md").read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         msg = f"the prompt {where} cannot be read ({type(error).__name__}); install the package again"
         raise ConfigError(msg) from error
