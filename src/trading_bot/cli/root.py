@@ -13,6 +13,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("showing", "State, positions and their protection, next task."),
     "trades": ("showing", "Closed trades and open positions."),
     "report": ("showing", "The newest report, or the one of a day."),
+    "costs": ("costing", "What models cost today, by workflow and model; forecast, budget left."),
     "halt": ("commanding", "Stop all new risk at once; --flatten closes everything."),
     "reduce-only": ("commanding", "Let only closing and protective orders pass."),
     "resume": ("commanding", "Let a halted or reduce-only desk go on."),

@@ -8,9 +8,9 @@ whose process died: it counts at its reservation for ever.
 
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from trading_bot.config import BudgetSettings
 from trading_bot.domain.errors import BreakerOpenError, BudgetSpentError, CallRateError, UsageLimitError
@@ -23,7 +23,8 @@ from trading_bot.storage.spending import Settlement, Spending, SpendingLedger, S
 HEALTHY = frozenset({Ending.ANSWERED, Ending.REFUSED, Ending.OVER_BUDGET, Ending.USAGE_LIMIT})
 """Endings that say nothing against the model's health; every other one counts for the breaker."""
 CLAUDE = "claude"
-_HOUR = timedelta(hours=1)
+_FINEST = Decimal("1e-10")
+HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 
 
@@ -33,6 +34,12 @@ class Usage(Record):
     cost_usd: NonNegative = ZERO
     tokens: Tokens = Tokens()
     turns: int = Field(default=0, ge=0)
+
+    @field_validator("cost_usd", mode="before")
+    @classmethod
+    def _round_up(cls, value: object) -> object:
+        """What the binary reports is a sum of floats, with more places than an amount may have."""
+        return value.quantize(_FINEST, ROUND_CEILING) if isinstance(value, Decimal) and value.is_finite() else value
 
 
 class Budget:
@@ -93,7 +100,7 @@ class Budget:
     def calls_left(self) -> int:
         """Calls that may still be made now, as far as the hour's limit goes."""
         with self._ledger.reading() as page:
-            return max(self._limits.calls_per_hour - len(page.since(self._now(page) - _HOUR)), 0)
+            return max(self._limits.calls_per_hour - len(page.since(self._now(page) - HOUR)), 0)
 
     def _settlement(self, page: SpendingPage, usage: Usage, outcome: str, resets_at: datetime | None) -> Settlement:
         now, tokens = self._now(page), usage.tokens.model_dump()
@@ -138,10 +145,10 @@ def _check_breaker(page: SpendingPage, limits: BudgetSettings, call: Spending) -
 
 
 def _check_rate(page: SpendingPage, limits: BudgetSettings, call: Spending) -> None:
-    made, most = page.since(call.reserved_at - _HOUR), limits.calls_per_hour
+    made, most = page.since(call.reserved_at - HOUR), limits.calls_per_hour
     if len(made) < most:
         return
-    when = f"the next is free at {_utc(made[len(made) - most].reserved_at + _HOUR)}" if most else "none is allowed"
+    when = f"the next is free at {_utc(made[len(made) - most].reserved_at + HOUR)}" if most else "none is allowed"
     msg = f"{len(made)} calls were made within an hour, {most} are allowed: {when}; budget.calls_per_hour is the limit"
     raise CallRateError(msg)
 

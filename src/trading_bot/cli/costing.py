@@ -1,0 +1,102 @@
+"""`costs`: what calls of models cost, and what is left. Works beside a desk, and without one."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from trading_bot.cli.context import Context, json_option
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from trading_bot.llm.tally import Costs, Share
+
+_REMEMBERED = timedelta(days=7)
+"""How far back the forecast looks."""
+
+
+@click.command()
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="YYYY-MM-DD, a UTC day; default: today.")
+@click.option("--days", type=click.IntRange(min=1, max=3660), default=1, show_default=True, help="So many days, up to that one.")
+@json_option
+@click.pass_obj
+def costs(context: Context, *, day: datetime | None, days: int, as_json: bool) -> None:
+    """What models cost, by workflow, model and token class; forecast of the day and budget left."""
+    found = _costs(context, None if day is None else day.date(), days)
+    if as_json:
+        click.echo(json.dumps(found.model_dump(mode="json"), indent=2))
+    else:
+        _show(found)
+
+
+def _costs(context: Context, last: date | None, days: int) -> "Costs":
+    """Read the ledger at one moment; a home without one has spent nothing."""
+    from trading_bot.execution.clock import SystemWallClock
+    from trading_bot.llm import tally
+    from trading_bot.llm.budget import HOUR, ledger_time
+    from trading_bot.storage.spending import SpendingLedger
+
+    wall, limits = SystemWallClock(), context.config().budget
+    if not context.home.journal.exists():
+        today = wall.now().date()
+        last = last or today
+        return tally.costs((), (), days=(_first(last, days), last), today=today, hour=0, limits=limits)
+    with SpendingLedger.open(context.home.journal) as ledger, ledger.reading() as page:
+        now = ledger_time(page, wall)
+        today, last = now.date(), last or now.date()
+        first = _first(last, days)
+        shown, recent = page.of_days(first, last), page.of_days(today - _REMEMBERED, today)
+        return tally.costs(shown, recent, days=(first, last), today=today, hour=len(page.since(now - HOUR)), limits=limits)
+
+
+def _first(last: date, days: int) -> date:
+    return date.fromordinal(max(last.toordinal() - days + 1, 1))
+
+
+def _show(found: "Costs") -> None:
+    from rich.console import Console
+
+    out = Console(highlight=False, markup=False)
+    period = f"{found.last}" if found.first == found.last else f"{found.first} to {found.last}"
+    out.print(f"Spent on models, {period} (UTC){'' if found.total.calls else ': nothing'}", style="bold")
+    if found.total.calls:
+        out.print(_table("workflow", (*found.by_workflow, found.total)))
+        out.print(_table("model", found.by_model))
+    for name, text in _lines(found):
+        out.print(f"{name:<9}{text}", soft_wrap=True)
+
+
+_COLUMNS = ("calls", "failed", "open", "USD", "input", "output", "cached", "to cache")
+
+
+def _table(title: str, shares: "Sequence[Share]") -> "Table":
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column(title)
+    for column in _COLUMNS:
+        table.add_column(column, justify="right")
+    for s in shares:
+        used = (s.tokens.input, s.tokens.output, s.tokens.cache_read, s.tokens.cache_write)
+        table.add_row(s.name, str(s.calls), str(s.failures), str(s.open), f"{s.settled_usd:.4f}", *(f"{count:,}" for count in used))
+    return table
+
+
+def _lines(found: "Costs") -> "Iterator[tuple[str, str]]":
+    """What the tables cannot say."""
+    from trading_bot.llm.prices import is_listed, price_list
+
+    if found.total.open:
+        yield "open", f"{found.total.reserved_usd:.4f} USD are reserved by {found.total.open} calls that have not ended, and count as spent"
+    unknown = [s.name for s in found.by_model if not is_listed(s.name)]
+    if unknown:
+        yield "price", f"{', '.join(unknown)}: not on the list of {price_list().date}, so at least the dearest price is counted"
+    yield (
+        "today",
+        f"{found.spent_today_usd:.4f} USD of {found.limit_usd:.2f}; {found.forecast_usd:.4f} expected by the end of {found.today}",
+    )
+    yield "left", f"{found.left_usd:.4f} USD today, {found.calls_left} calls within this hour"
