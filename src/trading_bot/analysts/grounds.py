@@ -1,0 +1,48 @@
+"""What the desk knows by itself when it asks a model: the grounds that an answer is held against.
+
+Promises numbers of the desk's own code, as of the brief's time. Refuses to guess a quote: without one no price can be checked.
+"""
+
+from trading_bot.analysts.sense import Grounds, OwnQuote
+from trading_bot.domain.research import Analysis, EntryPlan, Screening
+from trading_bot.domain.values import Symbol
+from trading_bot.market.screen import screen
+from trading_bot.ports import Brief
+
+
+def own_screening(brief: Brief) -> Screening:
+    """Every symbol that passes the desk's own screen and is not held."""
+    open_to = [symbol for symbol in brief.universe if symbol not in brief.books.positions]
+    return screen(brief.view, open_to, top=len(open_to))
+
+
+def of_screen(brief: Brief, own: Screening) -> Grounds:
+    """To check a choice of candidates."""
+    return Grounds(
+        as_of=brief.view.now(),
+        universe=tuple(brief.universe),
+        held=tuple(sorted(brief.books.positions)),
+        passed=tuple(candidate.symbol for candidate in own.candidates),
+    )
+
+
+def of_analysis(brief: Brief, own: Analysis) -> Grounds:
+    """To check a recommendation."""
+    return of_symbol(brief, own.symbol).model_copy(update={"stop": own.stop})
+
+
+def of_plan(brief: Brief, own: EntryPlan) -> Grounds:
+    """To check prices."""
+    return of_symbol(brief, own.symbol).model_copy(update={"entry": own.entry, "noise": own.noise})
+
+
+def of_symbol(brief: Brief, symbol: Symbol) -> Grounds:
+    """To check what is said of one symbol."""
+    quote, tick = brief.view.quote(symbol), brief.view.instrument(symbol).tick_size
+    own = None if quote is None else OwnQuote(bid=quote.bid, ask=quote.ask, tick=tick)
+    return Grounds(as_of=brief.view.now(), universe=(symbol,), symbol=symbol, quote=own)
+
+
+def of_period(brief: Brief) -> Grounds:
+    """To check what is said of no symbol: its claims alone count."""
+    return Grounds(as_of=brief.view.now(), universe=())
