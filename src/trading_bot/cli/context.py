@@ -3,7 +3,8 @@
 import getpass
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from trading_bot.domain.mandate import Mode
     from trading_bot.storage.home import Home
     from trading_bot.storage.journal import SqlJournal
+    from trading_bot.storage.spending import SpendingPage
 
 OPERATOR_VARIABLE = "TRADING_BOT_OPERATOR_DIR"
 _DEFAULT_CONFIG = Path("config.yaml")
@@ -62,6 +64,15 @@ class Context:
             msg = f"{self.home_path} has no journal yet: start a desk with `orchestrator`, or name its home with --home or TRADING_BOT_HOME"
             raise click.ClickException(msg)
         return SqlJournal.look(self.home.journal)
+
+
+    @contextmanager
+    def spending(self) -> "Iterator[SpendingPage]":
+        """The ledger of model calls at one moment; the home has to have a journal."""
+        from trading_bot.storage.spending import SpendingLedger
+
+        with SpendingLedger.open(self.home.journal) as ledger, ledger.reading() as page:
+            yield page
 
 
 def person() -> str:
