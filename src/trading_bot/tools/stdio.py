@@ -1,0 +1,91 @@
+"""The stdio servers of interactive use: one toolset each, answered by the running desk or, without one, by this process.
+
+Promises to list its tools before anything heavy is imported, to talk protocol alone on standard output, and to end as soon as its
+client does. Holds no key. A home that cannot be opened is a tool's error that says what to do, never a crash.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+import anyio
+import structlog
+from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
+
+from trading_bot.domain.errors import DeskError
+from trading_bot.domain.tooling import ToolCall
+from trading_bot.tools import wire
+from trading_bot.tools.calling import answer
+from trading_bot.tools.desk_socket import ask_desk
+from trading_bot.tools.registry import TOOLS, Tool, Toolset
+
+_SESSION = "session"
+"""Whose evidence a call is that nobody answered."""
+_log = structlog.get_logger()
+
+
+def serve(toolset: Toolset, opener: str, tools: Sequence[Tool] = TOOLS) -> None:
+    """Serve one toolset until standard input ends, and end the process.
+
+    `opener`: `module:function` that gives a new `Scope` as of now; imported in the background, since it brings everything with it.
+    """
+    answering = Answering([tool for tool in tools if tool.toolset is toolset], opener, Path(os.environ.get("TRADING_BOT_HOME") or "var"))
+    answering.warm()
+    anyio.run(_talk, answering.server(toolset))
+    sys.stderr.flush()
+    os._exit(0)  # a tool that still runs has nobody left to tell, and its thread would keep the process
+
+
+async def _talk(server: Server[Any]) -> None:
+    async with stdio_server() as (heard, said):
+        await server.run(heard, said, server.create_initialization_options())
+
+
+class Answering:
+    """Answers calls one at a time: the running desk first, else this process from a scope of the moment."""
+
+    def __init__(self, tools: Sequence[Tool], opener: str, home: Path) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+        self._opener = opener
+        self._home = home
+        self._turn = threading.Lock()
+        self._warming = threading.Thread(target=self._import_all, name="warming", daemon=True)
+
+    def server(self, name: str) -> Server[Any]:
+        """Return the MCP server of these tools."""
+        tools = tuple(self._tools.values())
+        return wire.server(name, lambda _context: tools, lambda _context, tool, arguments: self.call(tool, arguments))
+
+    def warm(self) -> None:
+        """Import in the background what the first call needs; what fails there fails again at the call, where it is told."""
+        self._warming.start()
+
+    def call(self, name: str, arguments: dict[str, Any]) -> ToolCall:
+        """Answer one call; it never raises."""
+        tool = self._tools.get(name)
+        if tool is None:
+            return wire.unknown(_SESSION, name, arguments, tuple(self._tools.values()))
+        try:
+            with self._turn:
+                return ask_desk(self._home, name, arguments) or self._alone(tool, arguments)
+        except DeskError as error:
+            return wire.refused(_SESSION, name, arguments, str(error))
+        except Exception as error:  # noqa: BLE001  # edge: a server that fell silent could not say why
+            _log.exception("a tool failed", tool=name)
+            reason = f"{name} failed inside ({type(error).__name__}); the server's standard error says more"
+            return wire.refused(_SESSION, name, arguments, reason)
+
+    def _alone(self, tool: Tool, arguments: dict[str, Any]) -> ToolCall:
+        if self._warming.ident is not None:
+            self._warming.join()  # two threads that import one package at once can see half of it
+        return answer(tool, resolve_name(self._opener)(), arguments)
+
+    def _import_all(self) -> None:
+        resolve_name(self._opener)
+        for tool in self._tools.values():
+            _ = tool.implementation

@@ -1,0 +1,110 @@
+"""The registry in the words of MCP: how a tool is listed, how an answer is told. One server for stdio and for HTTP.
+
+Promises the same names, schemas and bytes on both, as short as they can be, and that listing imports neither pandas nor an
+implementation. Refuses tools that are not in the caller's list, in words that say what is there.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import mcp_types as types
+from anyio import to_thread
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+
+from trading_bot.domain.tooling import ToolCall
+from trading_bot.domain.values import EvidenceId, canonical_json, derive_digest, derive_id
+from trading_bot.tools.calling import payload
+from trading_bot.tools.registry import Tool
+
+Context = ServerRequestContext[Any, Any]
+Schema = dict[str, Any]
+
+_LONGEST_NAME = 64
+_STAMP = 8
+
+
+def server(name: str, tools: Callable[[Context], Sequence[Tool]], call: Callable[[Context, str, Schema], ToolCall]) -> Server[Any]:
+    """Return an MCP server that lists `tools` and answers by `call`, which runs in a thread and may be left behind by its caller."""
+
+    async def list_tools(context: Context, _params: object) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=[listed(tool) for tool in tools(context)])
+
+    async def call_tool(context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+        answer = partial(call, context, params.name, params.arguments or {})
+        return told(await to_thread.run_sync(answer, abandon_on_cancel=True))
+
+    return Server(name, on_list_tools=list_tools, on_call_tool=call_tool)
+
+
+def listed(tool: Tool) -> types.Tool:
+    """Return the tool as a client sees it, with the stamp that each result carries."""
+    result = compact(tool.result.model_json_schema(mode="serialization"))
+    stamped = {"properties": {"evidence": {"type": "string"}, **result.get("properties", {})}}
+    return types.Tool(
+        name=tool.name,
+        description=tool.does,
+        input_schema=input_schema(tool),
+        output_schema={**result, **stamped, "required": ["evidence", *result.get("required", ())]},
+        annotations=types.ToolAnnotations(read_only_hint=tool.read_only, destructive_hint=False, open_world_hint=False),
+    )
+
+
+def input_schema(tool: Tool) -> Schema:
+    """Return what the tool takes, as the model is told; the tool itself refuses what does not belong there."""
+    schema: Schema = compact(tool.query.model_json_schema())
+    return schema
+
+
+def told(call: ToolCall) -> types.CallToolResult:
+    """Return the answer as text and as data, without a space too many; an error is its text alone."""
+    if call.failed:
+        return types.CallToolResult(content=[types.TextContent(text=call.result)], is_error=True)
+    stamped = payload(call)
+    return types.CallToolResult(content=[types.TextContent(text=canonical_json(stamped))], structured_content=stamped)
+
+
+def compact(schema: Any) -> Any:  # noqa: ANN401 - any part of a JSON schema
+    """Return the schema without what a model pays for and does not need: titles, docstrings of classes, defaults of nothing.
+
+    A field with a default is not required: results leave it out where it says nothing.
+    """
+    if isinstance(schema, list):
+        return [compact(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: compact(part) for key, part in schema.items() if not _is_noise(key, part, schema)}
+    if isinstance(schema.get("required"), list):
+        kept["required"] = [name for name in schema["required"] if "default" not in schema["properties"][name]]
+    options = [part for part in kept.get("anyOf", ()) if part != {"type": "null"}]
+    if "default" in schema and schema["default"] is None and len(options) == 1:
+        del kept["anyOf"]
+        kept |= options[0]
+    return kept
+
+
+def _is_noise(key: str, part: object, around: Schema) -> bool:
+    """Whether nobody misses it. A property that happens to have such a name is a schema, not a text, and stays."""
+    if key == "description":
+        return isinstance(part, str) and not around.keys().isdisjoint({"properties", "enum", "const"})
+    return (
+        (key == "title" and isinstance(part, str))
+        or (key == "default" and part is None)
+        or (key == "additionalProperties" and part is False)
+    )
+
+
+def refused(decision: str, name: str, arguments: Mapping[str, Any], reason: str) -> ToolCall:
+    """Return the record of a call that no tool looked at; its arguments are kept as their size and digest."""
+    text = json.dumps(arguments, sort_keys=True)
+    asked = canonical_json({"bytes": len(text), "sha256": derive_digest(text)})
+    evidence = EvidenceId(derive_id("evidence", decision, name, asked, reason, length=_STAMP))
+    return ToolCall(evidence=evidence, tool=name[:_LONGEST_NAME], arguments=asked, result=reason, failed=True)
+
+
+def unknown(decision: str, name: str, arguments: Mapping[str, Any], tools: Sequence[Tool]) -> ToolCall:
+    """Return the record of a call for a tool that its caller does not have."""
+    there = ", ".join(tool.name for tool in tools) or "none"
+    return refused(decision, name, arguments, f"there is no tool {name[:_LONGEST_NAME]} here; there are: {there}")
