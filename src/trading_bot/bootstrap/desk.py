@@ -26,6 +26,7 @@ from trading_bot.execution.engine import Engine
 from trading_bot.execution.inbox import Inbox
 from trading_bot.execution.parts import Authority, Parts
 from trading_bot.execution.session import Session
+from trading_bot.llm.budget import spent_today
 from trading_bot.market.calendar import open_calendar
 from trading_bot.market.view import AsOfView
 from trading_bot.orchestrator.desk import Desk
@@ -108,6 +109,7 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
         header=partial(_header, config, setting, journal, source),
         limits=authority.mandate.limits if authority.mandate is not None else config.risk.limits,
         daily_budget=config.budget.claude_usd_per_day,
+        spent_today=partial(spent_today, setting.home.journal, wall),
     )
     scheduler = Scheduler(calendars["XNYS"], config.schedule, journal, _since(journal, clock))
     return Assembly(config, setting.home, desk, scheduler, source, broker, journal, authority, inbox, stop)

@@ -39,6 +39,7 @@ def _status(context: Context) -> "tuple[Status, str, Owner | Starting | None]":
     from trading_bot.domain.mandate import Mode
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.execution.ledger import Ledger
+    from trading_bot.llm.budget import spent_today
     from trading_bot.market.calendar import open_calendar
     from trading_bot.orchestrator import status as statuses
     from trading_bot.orchestrator.scheduler import Scheduler
@@ -58,6 +59,7 @@ def _status(context: Context) -> "tuple[Status, str, Owner | Starting | None]":
             now=now,
             mode=Mode(journal.fact("mode") or Mode.PAPER),
             budget=config.budget.claude_usd_per_day,
+            spent=spent_today(context.home.journal, SystemWallClock()),
             running=owner is not None,
         )
     return found, clock, owner

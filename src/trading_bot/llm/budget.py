@@ -9,6 +9,7 @@ whose process died: it counts at its reservation for ever.
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from decimal import ROUND_CEILING, Decimal
+from pathlib import Path
 
 from pydantic import Field, field_validator
 
@@ -90,8 +91,7 @@ class Budget:
     def spent(self) -> Decimal:
         """USD that today has to answer for: settled costs and reservations."""
         with self._ledger.reading() as page:
-            day = self._now(page).date()
-            return _counted(page.of_days(day, day))
+            return _today(page, self._wall)
 
     def left(self) -> Decimal:
         """USD that may still be reserved today."""
@@ -109,6 +109,19 @@ class Budget:
     def _now(self, page: SpendingPage) -> datetime:
         """Wall time, held at the newest that the ledger has seen."""
         return ledger_time(page, self._wall)
+
+
+def spent_today(address: Path, wall: WallClock) -> Decimal:
+    """USD that today has to answer for in the home whose journal is at `address`; 0 if there is none. StorageError or HomeError."""
+    if not address.exists():
+        return ZERO
+    with SpendingLedger.open(address) as ledger, ledger.reading() as page:
+        return _today(page, wall)
+
+
+def _today(page: SpendingPage, wall: WallClock) -> Decimal:
+    day = ledger_time(page, wall).date()
+    return _counted(page.of_days(day, day))
 
 
 def ledger_time(page: SpendingPage, wall: WallClock) -> datetime:

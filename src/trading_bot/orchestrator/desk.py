@@ -55,6 +55,8 @@ class Desk:
     """Only to wait for a sane market; the gate has the mandate's own."""
     daily_budget: Decimal
     """USD a day for models."""
+    spent_today: Callable[[], Decimal]
+    """USD of it that are spent or reserved, by wall time."""
 
     def fresh(self, symbol: Symbol) -> bool:
         """Whether there is a quote that is fresh now."""

@@ -41,7 +41,7 @@ class Status(Record):
     desk_state: DeskState
     desk_state_reason: str
     daily_cost: NonNegative
-    """USD spent on models on this day."""
+    """USD spent on models, or reserved for them, on this UTC day by wall time."""
     budget_remaining: NonNegative
     trades_today: int
     """Positions entered in today's session, or on a day without one in the last."""
@@ -64,10 +64,10 @@ def status(  # noqa: PLR0913 - everything that a status tells of
     now: datetime,
     mode: Mode,
     budget: Decimal,
+    spent: Decimal,
     running: bool,
-    spent: Decimal = ZERO,
 ) -> Status:
-    """Return the state of the desk that keeps `journal`. `spent`: USD that models cost today, from the spending ledger."""
+    """Return the state of the desk that keeps `journal`. `budget`, `spent`: USD of today for models."""
     moves = journal.all(Transition)
     today = now.astimezone(NEW_YORK).date()
     session = today if calendar.is_session(today) else calendar.previous_session(today)

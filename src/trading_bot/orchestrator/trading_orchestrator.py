@@ -110,5 +110,6 @@ class TradingOrchestrator:
             now=desk.clock.now(),
             mode=desk.mode,
             budget=desk.daily_budget,
+            spent=desk.spent_today(),
             running=self._running,
         ).model_dump(mode="json")

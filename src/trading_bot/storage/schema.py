@@ -55,7 +55,7 @@ spending = Table(
     "spending",
     metadata,
     Column("call_id", Text, primary_key=True),
-    Column("decision_id", Text, nullable=False),
+    Column("decision_id", Text, nullable=False, index=True),
     Column("workflow", Text, nullable=False),
     Column("tier", Text, nullable=False),
     Column("model", Text, nullable=False),

@@ -31,7 +31,7 @@ def upgrade() -> None:
         sa.Column("turns", sa.BigInteger, nullable=False),
         sa.Column("resets_at", sa.String(32)),
     )
-    for column in ("day", "reserved_at", "settled_at", "resets_at"):
+    for column in ("decision_id", "day", "reserved_at", "settled_at", "resets_at"):
         op.create_index(f"ix_spending_{column}", "spending", [column])
     if op.get_bind().dialect.name == "sqlite":
         for name, event in (("update", "UPDATE ON spending WHEN OLD.settled_at IS NOT NULL"), ("delete", "DELETE ON spending")):

@@ -1,0 +1,101 @@
+"""`costs`, and what `status` says of money: the ledger of model calls as its owner sees it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from cli.command_line import Desk
+from llm.spending_kit import Wall, opened, reserve
+from trading_bot.llm.budget import Budget, Usage
+from trading_bot.llm.calls import Ending
+from trading_bot.llm.prices import Tokens
+
+
+def end(budget: Budget, call: str, cost: str, ending: Ending = Ending.ANSWERED) -> None:
+    """Settle a call."""
+    tokens = Tokens(input=800, output=60, cache_read=20, cache_write=10)
+    budget.settle(call, Usage(cost_usd=Decimal(cost), tokens=tokens, turns=2), ending)
+
+
+def used(desk: Desk) -> datetime:
+    """A home with two calls yesterday and three today, of which one failed and one is open. Returns now."""
+    desk.home.mkdir()
+    wall = Wall(datetime.now(UTC) - timedelta(days=1))
+    budget = opened(desk.home / "journal.db", wall)
+    for call, workflow, cost in (("y1", "screen", "0.02"), ("y2", "analyze", "0.3")):
+        reserve(budget, call, "0.5", workflow)
+        end(budget, call, cost)
+    wall.move(days=1)
+    reserve(budget, "t1", "0.1", "screen")
+    end(budget, "t1", "0.03")
+    reserve(budget, "t2", "0.1", "analyze", model="claude-next")
+    end(budget, "t2", "0.1", Ending.STALLED)
+    reserve(budget, "t3", "0.25", "optimize")
+    return wall.moment
+
+
+def test_a_home_that_never_ran_has_spent_nothing(desk: Desk) -> None:
+    """And asking makes no home."""
+    outcome = desk.run("costs")
+    assert (outcome.code, desk.home.exists()) == (0, False)
+    assert ": nothing" in outcome.out
+    assert "left     5.0000 USD today, 50 calls within this hour" in outcome.out
+
+
+def test_costs_are_told_by_workflow_model_and_token_class(desk: Desk) -> None:
+    """With failures, what is still open, the forecast and what is left; yesterday belongs to the forecast alone."""
+    today = used(desk).date().isoformat()
+    found = json.loads(desk.run("costs", "--json").out)
+    zero, one = ({"input": 800 * n, "output": 60 * n, "cache_read": 20 * n, "cache_write": 10 * n} for n in (0, 1))
+
+    def share(name: str, usd: str, *, failures: int = 0, reserved: str = "0") -> dict[str, object]:
+        tokens = one if reserved == "0" else zero
+        opened_calls = 0 if reserved == "0" else 1
+        sums = {"calls": 1, "failures": failures, "open": opened_calls, "settled_usd": usd, "reserved_usd": reserved}
+        return {"name": name, **sums, "tokens": tokens}
+
+    both = {"input": 1600, "output": 120, "cache_read": 40, "cache_write": 20}
+    assert found == {
+        "first": today,
+        "last": today,
+        "total": {"name": "all", "calls": 3, "failures": 1, "open": 1, "settled_usd": "0.13", "reserved_usd": "0.25", "tokens": both},
+        "by_workflow": [share("analyze", "0.1", failures=1), share("optimize", "0", reserved="0.25"), share("screen", "0.03")],
+        "by_model": [
+            {**share("claude-haiku-4-5", "0.03"), "calls": 2, "open": 1, "reserved_usd": "0.25"},
+            share("claude-next", "0.1", failures=1),
+        ],
+        "today": today,
+        "spent_today_usd": "0.38",
+        "forecast_usd": "0.58",
+        "limit_usd": "5",
+        "left_usd": "4.62",
+        "calls_left": 47,
+    }
+
+
+def test_costs_fit_a_terminal_of_80_columns_and_say_what_they_do_not_know(desk: Desk) -> None:
+    """An open call, and a model that has no list price."""
+    used(desk)
+    out = desk.run("costs").out
+    assert all(len(line) <= 80 for line in out.splitlines() if not line.startswith(("open", "price", "today")))
+    assert "0.2500 USD are reserved by 1 calls that have not ended, and count as spent" in out
+    assert "claude-next: not on the list of" in out
+    assert "0.3800 USD of 5.00; 0.5800 expected" in out
+
+
+def test_another_day_and_several_days_can_be_asked_for(desk: Desk) -> None:
+    """Up to and with the day that is named."""
+    now = used(desk)
+    yesterday, today = (now - timedelta(days=1)).date().isoformat(), now.date().isoformat()
+    asked = [json.loads(desk.run("costs", *arguments, "--json").out) for arguments in (("--day", yesterday), ("--days", "2"))]
+    assert [(a["first"], a["last"], a["total"]["calls"]) for a in asked] == [(yesterday, yesterday, 2), (yesterday, today, 5)]
+
+
+def test_status_tells_what_the_ledger_says_of_the_wall_clocks_day(traded: Desk) -> None:
+    """Although the desk's own day is one of 2024."""
+    budget = opened(traded.home / "journal.db", Wall(datetime.now(UTC)))
+    reserve(budget, "c1")
+    end(budget, "c1", "0.03")
+    reserve(budget, "c2", "0.25")
+    found = json.loads(traded.run("status", "--json").out)
+    assert (found["daily_cost"], found["budget_remaining"]) == ("0.28", "4.72")
