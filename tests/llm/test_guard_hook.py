@@ -107,3 +107,13 @@ def test_the_deny_rules_name_tools_as_a_whole_and_none_that_the_guard_lets_pass(
     assert not set(denied) & set(HARMLESS)
     assert tuple(SETTINGS["enabledMcpjsonServers"]) == SERVERS
     assert not any("propose_trade" in rule or rule == "mcp__risk" for rule in SETTINGS["permissions"]["allow"])
+
+
+def test_a_session_waits_for_its_servers_and_works_in_the_foreground() -> None:
+    """A persona whose servers are not up yet is refused by Claude Code, and one in the background is retold by a larger request."""
+    assert SETTINGS["env"] == {
+        "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
+        "MCP_CONNECTION_NONBLOCKING": "0",
+        "MCP_CONNECT_TIMEOUT_MS": "20000",
+    }
+    assert SETTINGS["permissions"]["defaultMode"] == "default"
