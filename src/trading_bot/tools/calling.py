@@ -65,13 +65,22 @@ def _run(tool: Tool, scope: "Scope", arguments: Mapping[str, Any]) -> tuple[str,
     except ValidationError as error:
         return _why_wrong(tool, error), True
     try:
-        told = canonical_json(tool.implementation(scope, query).model_dump(mode="json", exclude_defaults=True))
+        told = canonical_json(_short(tool.implementation(scope, query).model_dump(mode="json", exclude_defaults=True)))
         return _within_cap(told), False
     except DeskError as error:
         return without_paths(str(error), _LONGEST_ERROR), True
     except Exception:  # noqa: BLE001 - edge: a caller gets a sentence whatever breaks; the log gets the rest
         _log.exception("tool_broke", tool=tool.name)
         return f"internal error in {tool.name}; it is logged. Go on without it, or abstain", True
+
+
+def _short(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """The same JSON with whole numbers written as such."""
+    if isinstance(value, dict):
+        return {key: _short(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_short(part) for part in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _why_wrong(tool: Tool, error: ValidationError) -> str:

@@ -147,9 +147,12 @@ def calculate_indicators(scope: Scope, query: queries.Indicators) -> results.Ind
     )
 
 
-def _analysis(scope: Scope, instrument: Instrument, snapshot: Snapshot) -> results.DeskAnalysis:
-    spread = float(quote_of(scope, snapshot.symbol).spread)
-    found = analyze(snapshot, market_regime(scope.view, scope.universe), spread)
+def _analysis(scope: Scope, instrument: Instrument, snapshot: Snapshot) -> results.DeskAnalysis | None:
+    """The rules' analysis; None before the first quote, without which nobody knows the spread."""
+    quote = scope.view.quote(snapshot.symbol)
+    if quote is None:
+        return None
+    found = analyze(snapshot, market_regime(scope.view, scope.universe), float(quote.spread))
     return results.DeskAnalysis(
         score=found.score,
         recommendation=found.recommendation,

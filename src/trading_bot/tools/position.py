@@ -9,7 +9,7 @@ from trading_bot.domain.books import Position
 from trading_bot.domain.errors import ToolFailedError
 from trading_bot.domain.orders import Order
 from trading_bot.domain.proposals import Proposal, ProposalKind
-from trading_bot.domain.values import Symbol
+from trading_bot.domain.values import ZERO, Symbol
 from trading_bot.tools import queries
 from trading_bot.tools import results_position as results
 from trading_bot.tools.envelope import wrap
@@ -104,7 +104,6 @@ def get_portfolio_summary(scope: Scope, query: queries.Nothing) -> results.Summa
     return results.SummaryTold(
         as_of=now,
         journal_age_seconds=journal_age(scope),
-        currency="USD",
         equity_usd=found.equity,
         cash_usd=found.books.cash,
         positions=len(found.books.positions),
@@ -135,7 +134,7 @@ def get_buying_power(scope: Scope, query: queries.Nothing) -> results.BuyingPowe
         buying_power_usd=found.buying_power,
         reserve_usd=reserve,
         usable_usd=None if reserve is None else found.buying_power - reserve,
-        reserved_by_orders_usd=sum(found.entering.values(), start=found.equity * 0),
+        reserved_by_orders_usd=sum(found.entering.values(), ZERO),
         positions_left=None if most == "none" else max(most - len(taken), 0),
     )
 

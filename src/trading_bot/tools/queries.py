@@ -46,7 +46,9 @@ Asked = Annotated[Symbol, BeforeValidator(_symbol), WithJsonSchema({"type": "str
 Level = Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=10_000_000, decimal_places=10), WithJsonSchema({"type": "number"})]
 """A price, as traded."""
 Share = Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=1, decimal_places=4), WithJsonSchema({"type": "number", "maximum": 1})]
-Offset = Annotated[int, Field(ge=0, le=100_000)]
+Offset = Annotated[int, Field(ge=0, le=100_000), WithJsonSchema({"type": "integer"})]
+Stamp = Annotated[str, Field(pattern=r"^[a-z2-7]{8}$"), WithJsonSchema({"type": "string"})]
+"""Evidence of an earlier result."""
 Bars = Literal["1m", "5m", "15m", "30m", "1h", "4h", "1d"]
 Direction = Literal["buy", "sell"]
 """Of the position: buy for a long, sell for a short."""
@@ -116,7 +118,7 @@ class Prices(OfSymbol):
 class Size(Prices):
     """How much of it."""
 
-    exposure: Share = Decimal(1)
+    exposure: Share = Field(default_factory=lambda: Decimal(1))
 
 
 class Trade(OfSymbol):
@@ -125,9 +127,9 @@ class Trade(OfSymbol):
     side: Direction = "buy"
     entry: Level
     stop: Level
-    targets: tuple[Level, ...] = Field(default=(), max_length=4, description="prices of equal parts")
+    targets: tuple[Level, ...] = Field(default_factory=tuple, max_length=4, description="prices of equal parts")
     style: Literal["now", "pullback"] = "now"
-    exposure: Share = Decimal(1)
+    exposure: Share = Field(default_factory=lambda: Decimal(1))
 
 
 class Propose(Trade):
@@ -135,7 +137,7 @@ class Propose(Trade):
 
     confidence: Annotated[float, Field(ge=0, le=1)]
     thesis: Annotated[str, Field(min_length=1, max_length=1000)]
-    evidence: tuple[Annotated[str, Field(pattern=r"^[a-z2-7]{8}$")], ...] = Field(default=(), max_length=20)
+    evidence: tuple[Stamp, ...] = Field(default_factory=tuple, max_length=20)
     horizon_days: Annotated[int, Field(ge=1, le=365)] = 20
 
 

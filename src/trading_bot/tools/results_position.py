@@ -55,7 +55,6 @@ class DetailsTold(OfBooks):
 class SummaryTold(OfBooks):
     """The account in a few numbers."""
 
-    currency: str
     equity_usd: Usd
     cash_usd: Usd
     positions: int

@@ -1,0 +1,93 @@
+"""Each tool's whole answer on the written market: what a persona reads, number by number.
+
+By hand: HELD was bought at 120 and stands at 132.11, so 100 of it earn 1,211 and are worth 13,211; with 88,000 in cash that is an
+equity of 101,211. A stop at 110 risks 1,000 of what was paid. 5 % of the equity buy 37 RISE at 136.34, 15 % buy 111.
+"""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.scopes import scope
+from tools.test_tools_registry import ASKED
+from trading_bot.domain.proposals import Proposal
+from trading_bot.tools.calling import answer, payload
+from trading_bot.tools.registry import TOOLS, tool_named
+
+RECORDED = json.loads(Path(__file__).with_name("tool_answers.json").read_text())
+
+
+FILED = {
+    "at": "2024-03-05T14:30:00Z",
+    "id": "6f3meaic3acb5pdx76qy",
+    "decision_id": "n6visxo3adykcncpkasl",
+    "action": "open",
+    "symbol": "RISE",
+    "side": "buy",
+    "strategy": "interactive",
+    "style": "now",
+    "entry": "136.5",
+    "stop_loss": "133",
+    "noise": "1.31",
+    "targets": [{"price": "140", "fraction": "0.33"}, {"price": "141", "fraction": "0.33"}, {"price": "142", "fraction": "0.34"}],
+    "fraction": None,
+    "exposure": "1",
+    "confidence": 0.6,
+    "horizon_days": 20,
+    "thesis": "it rises",
+    "evidence": [],
+    "analyst": "interactive",
+    "expires_at": "2024-03-05T15:00:00Z",
+}
+
+
+@pytest.mark.parametrize("name", [tool.name for tool in TOOLS])
+def test_each_tool_says_all_and_only_this(name: str) -> None:
+    """As of the opening of 2024-03-05."""
+    call = answer(tool_named(name), scope(propose=lambda wanted: f"{wanted.symbol} waits for the engine"), ASKED.get(name, {}))
+    assert payload(call) == {"evidence": call.evidence, "as_of": "2024-03-05T14:30:00Z", **RECORDED["answers"][name]}
+
+
+@pytest.mark.parametrize("more", RECORDED["more"], ids=lambda one: one["tool"])
+def test_other_questions_get_other_answers(more: dict[str, Any]) -> None:
+    """No trade is an answer, not an error; prices that were given are held to the rules; what is out is listed on demand."""
+    call = answer(tool_named(more["tool"]), scope(), more["asked"])
+    assert payload(call) == {"evidence": call.evidence, "as_of": "2024-03-05T14:30:00Z", **more["answer"]}
+
+
+def test_a_proposal_is_filed_as_it_was_asked_for() -> None:
+    """On the tick, with the noise of the market, for half an hour, under an id that the same words get again."""
+    filed: list[Proposal] = []
+
+    def keep(wanted: Proposal) -> str:
+        filed.append(wanted)
+        return "kept"
+
+    asked = {**ASKED["propose_trade"], "targets": [140, 141, 142.004], "confidence": 0.6, "thesis": "it rises"}
+    for _ in range(2):
+        assert not answer(tool_named("propose_trade"), scope(propose=keep), asked).failed
+    first, again = filed
+    assert first == again
+    assert first.model_dump(mode="json") == FILED
+
+
+def test_pages_join_to_the_whole() -> None:
+    """Historical bars, a hundred at a time."""
+    rows: list[Any] = []
+    offset: int | None = 0
+    while offset is not None:
+        page = payload(answer(tool_named("get_historical"), scope(), {"symbol": "RISE", "lookback": 250, "offset": offset}))
+        rows += page["rows"]
+        offset = page.get("next_offset")
+    assert len(rows) == len({row[0] for row in rows}) == 250
+    assert rows == sorted(rows)
+
+
+def test_an_answer_without_a_desk_says_how_old_its_books_are() -> None:
+    """And market data, which are not the books', do not."""
+    old = scope(age=timedelta(hours=3))
+    assert payload(answer(tool_named("get_positions"), old, {}))["journal_age_seconds"] == 10_800
+    assert "journal_age_seconds" not in payload(answer(tool_named("get_quote"), old, {"symbol": "RISE"}))
