@@ -9,6 +9,7 @@ from trading_bot import config
 from trading_bot.analysts.grounds import own_screening
 from trading_bot.analysts.rules import RulesAnalyst
 from trading_bot.bootstrap import desk as wiring
+from trading_bot.bootstrap.setting import Setting
 from trading_bot.domain.mandate import Mode
 from trading_bot.domain.tooling import ToolCall
 from trading_bot.domain.values import EvidenceId, Symbol, canonical_json, derive_id
@@ -118,7 +119,7 @@ def ends(workflow: str, ending: Ending, note: str = "") -> Twist:
 
 def morning(home: Path) -> wiring.Assembly:
     """A simulated desk before its first task."""
-    setting = wiring.Setting(Mode.PAPER, simulated=True, home=Home(home), operator=home / "nobody")
+    setting = Setting(Mode.PAPER, simulated=True, home=Home(home), operator=home / "nobody")
     assembly = wiring.build(config.load(flags={"seed": 3}), setting)
     wiring.announce(assembly, "test")
     assembly.desk.session.begin()

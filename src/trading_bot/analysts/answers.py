@@ -17,6 +17,7 @@ from trading_bot.domain.research import Grade, Judgement, Recommendation
 from trading_bot.domain.values import EvidenceId, Fraction, Positive, Ratio, Record, Symbol
 
 _LONGEST_NUMBER = 32
+_MOST_DIGITS = 30
 _LONGEST_NOTE = 200
 _MOST_COMPLAINTS = 5
 _INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
@@ -32,15 +33,21 @@ def _text(most: int) -> BeforeValidator:
     return BeforeValidator(lambda value: clean(value, most) if isinstance(value, str) else value)
 
 
+def number(value: str | float) -> Decimal | None:
+    """The number that is meant, None if it is none of a sane size: arithmetic with a huge exponent would raise."""
+    try:
+        exact = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return exact if exact.is_finite() and abs(exact.adjusted()) <= _MOST_DIGITS else None
+
+
 def _number(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > _LONGEST_NUMBER:
         msg = "must be a number"
         raise ValueError(msg)
-    try:
-        exact = Decimal(str(value))
-    except InvalidOperation:
-        exact = Decimal("NaN")
-    if not exact.is_finite():
+    exact = number(value)
+    if exact is None:
         msg = "must be a finite number"
         raise ValueError(msg)
     return exact

@@ -6,15 +6,14 @@ search for a number under another name.
 
 import json
 from collections.abc import Iterator, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
-from trading_bot.analysts.answers import Claim, Scalar
+from trading_bot.analysts.answers import Claim, Scalar, number
 from trading_bot.domain.tooling import ToolCall
 from trading_bot.domain.values import Symbol
 
 _NEAR = Decimal("0.001")
 """Share by which a copied number may be rounded."""
-_MOST_DIGITS = 30
 
 
 def complaints(claims: Sequence[Claim], symbol: Symbol | None, calls: Sequence[ToolCall]) -> list[str]:
@@ -28,6 +27,12 @@ def claimed(claims: Sequence[Claim], field: str) -> list[Scalar]:
     return [claim.value for claim in claims if _name(claim.field) == field]
 
 
+def amounts(claims: Sequence[Claim], field: str) -> list[Decimal]:
+    """Numbers claimed under this field."""
+    values = (number(value) for value in claimed(claims, field) if not isinstance(value, bool | None))
+    return [value for value in values if value is not None]
+
+
 def same(claim: Scalar, fact: Scalar) -> bool:
     """Whether a claim says what a result says: numbers within a tenth of a per cent or one unit of the result's last decimal."""
     if isinstance(claim, bool | None) or isinstance(fact, bool | None):
@@ -36,17 +41,6 @@ def same(claim: Scalar, fact: Scalar) -> bool:
     if one is None or other is None:
         return isinstance(claim, str) and claim == fact
     return abs(one - other) <= max(abs(other) * _NEAR, _last_decimal(other))
-
-
-def number(value: Scalar) -> Decimal | None:
-    """The number that is meant, None if it is none of a sane size."""
-    if isinstance(value, bool | None):
-        return None
-    try:
-        exact = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return exact if exact.is_finite() and abs(exact.adjusted()) <= _MOST_DIGITS else None
 
 
 def _why_wrong(claim: Claim, symbol: Symbol | None, calls: Sequence[ToolCall]) -> str:

@@ -6,7 +6,7 @@ Promises that every number in an answer was computed by the desk's own code, or 
 nothing a model says raises. Refuses to look after open positions: that stays with the rules.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -25,6 +25,9 @@ from trading_bot.ports import Answer, Brief, ToolGrant
 
 S = TypeVar("S", bound=Said)
 V = TypeVar("V")
+
+ANSWERS: Mapping[str, type[Said]] = {"screen": Picks, "analyze": Judged, "optimize": Plan, "review": Graded, "approve": Ruling}
+"""What is expected of each workflow."""
 
 _WANTED = "5"
 """Candidates that a screen is asked for."""

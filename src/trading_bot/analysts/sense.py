@@ -80,7 +80,7 @@ def of_plan(said: Plan, grounds: Grounds, calls: Calls) -> list[str]:
     wrong += ["there is no quote to hold prices against"] if grounds.quote is None else _of_prices(said, grounds, grounds.quote)
     wrong += _of_claims(said.claims, said.symbol, calls, ())
     for name, price in (("entry", said.entry), ("stop_loss", said.stop)):
-        if price not in {claims.number(value) for value in claims.claimed(said.claims, name)}:
+        if price not in claims.amounts(said.claims, name):
             wrong.append(f"claim the {name} {price} from a result")
     return wrong
 
