@@ -1,0 +1,212 @@
+"""The scripted model: each persona asks its tools, one after the other, and answers from what they said.
+
+Promises a pure function of the request: the same conversation gets the same answer. Every number in an answer is copied from a tool's
+result, with the evidence id that stands on it. Refuses to answer from a tool that failed or gave nothing: then it abstains.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trading_bot.sandbox.claude_turn import ANSWER_TOOL, NOBODY, SEARCH_TOOL, Result, Turn
+from trading_bot.sandbox.claude_wire import Reply, Text, Use
+
+Script = Callable[[Turn], Reply]
+"""Decides each answer."""
+Answer = Mapping[str, Any]
+Answerer = Callable[[Mapping[str, Mapping[str, Any]]], Answer | None]
+"""From the tools' results by bare name to an answer, None if they hold none."""
+
+_SYMBOL = re.compile(r"\b[A-Z][A-Z0-9]{0,9}(?:[./-][A-Z0-9]{1,6})?\b")
+_NUMBER = re.compile(r"\b\d+\b")
+_PAIR = re.compile(r"--?([a-z_]+)[ =](\S+)|\b([a-z_]+)[=:] ?([^\s,;]+)")
+_BUYS = ("STRONG_BUY", "BUY")
+_FAILED = "a tool failed or gave nothing"
+
+
+@dataclass(frozen=True)
+class Persona:
+    """Tools in the order of their use, and the answer that is made of their results; only the first has to succeed."""
+
+    tools: tuple[str, ...]
+    answer: Answerer
+
+
+def play(turn: Turn) -> Reply:
+    """Return the honest next turn of whoever is asked."""
+    persona = PERSONAS.get(turn.persona)
+    if persona is None:
+        return _improvise(turn)
+    missing = _next_tools(turn, persona)
+    if missing:
+        return Reply(missing)
+    told = {r.tool: r.value for r in turn.results if r.value is not None and not r.failed}
+    said = persona.answer(told) if persona.tools[0] in told else None
+    return answered(turn, said or {"abstain": _why(turn.results)})
+
+
+def answered(turn: Turn, said: Answer) -> Reply:
+    """Return an answer in the form that is wanted: by the answer tool, with its nonce, or in words."""
+    if turn.answer_schema is None:
+        return Reply((Text("\n".join(_prose(said))),))
+    known = turn.answer_schema.get("properties") or said
+    proof = {} if turn.nonce is None else {"nonce": turn.nonce}
+    return Reply((Use(ANSWER_TOOL, proof | {name: value for name, value in said.items() if name in known}),))
+
+
+def inputs(turn: Turn, full: str) -> dict[str, Any]:
+    """Return what a tool would be asked: those of the question's facts that its schema knows."""
+    schema = turn.tools.get(full) or {}
+    wanted = schema.get("properties") or {}
+    return {name: value for name, value in _facts(turn.arguments).items() if name in wanted}
+
+
+def _next_tools(turn: Turn, persona: Persona) -> tuple[Use, ...]:
+    """Tools of the persona that were not asked yet: the first alone, then all others at once."""
+    asked = {result.tool for result in turn.results}
+    offered = [tool for tool in persona.tools if turn.full_name(tool)]
+    hidden = [name for tool in persona.tools if (name := turn.deferred_name(tool)) and tool not in offered]
+    if hidden and not turn.searched:
+        return (Use(SEARCH_TOOL, {"query": "select:" + ",".join(hidden)}),)
+    left = [tool for tool in offered if tool not in asked]
+    now = left[:1] if not asked else left
+    return tuple(Use(full, inputs(turn, full)) for tool in now if (full := turn.full_name(tool)))
+
+
+def _facts(arguments: str) -> dict[str, Any]:
+    """What a question says, under the names by which tools ask for it."""
+    try:
+        told = json.loads(arguments)
+    except ValueError:
+        told = None
+    named = dict(told) if isinstance(told, dict) else {a or c: _value(b or d) for a, b, c, d in _PAIR.findall(arguments)}
+    symbol, number = _SYMBOL.search(arguments), _NUMBER.search(arguments)
+    facts: dict[str, Any] = {"timeframe": "1d"}
+    facts |= {"symbol": symbol[0]} if symbol else {}
+    facts |= {"top": int(number[0]), "period_days": int(number[0])} if number else {}
+    facts |= {"stop": named["stop_loss"]} if "stop_loss" in named else {}
+    facts |= {"period_days": named["period"]} if "period" in named else {}
+    return facts | named
+
+
+def _value(word: str) -> object:
+    try:
+        return json.loads(word)
+    except ValueError:
+        return word
+
+
+def _why(results: Sequence[Result]) -> str:
+    words = next((r.text for r in results if r.failed), "")
+    return f"{_FAILED}: {words[:120]}" if words else _FAILED
+
+
+def _claims(source: Mapping[str, Any], values: Mapping[str, Any], *fields: str) -> list[dict[str, Any]]:
+    """Quote fields of a result (or of a part of it), with the result's evidence."""
+    known = [field for field in fields if values.get(field) is not None]
+    return [{"evidence": source.get("evidence", ""), "field": field, "value": values[field]} for field in known]
+
+
+def _screen(told: Mapping[str, Mapping[str, Any]]) -> Answer | None:
+    scan = told["scan_momentum"]
+    return {
+        "candidates": [
+            {"symbol": c["symbol"], "reason": "; ".join(c.get("reasons") or ()) or "passed the screen", "claims": _claims(scan, c, "score")}
+            for c in scan.get("candidates") or ()
+        ]
+    }
+
+
+def _analyze(told: Mapping[str, Mapping[str, Any]]) -> Answer | None:
+    seen = told["calculate_indicators"]
+    desk = seen.get("analysis")
+    if not desk:
+        return None
+    held = ", ".join(desk.get("signals_held") or ()) or "no signal"
+    return {
+        "symbol": seen["symbol"],
+        "recommendation": desk["recommendation"],
+        "confidence": 0.6 if desk["recommendation"] in _BUYS else 0.4,
+        "thesis": f"The desk's rules hold {held}; a close below the stop proves it wrong.",
+        "claims": _claims(seen, desk, "score", "stop"),
+    }
+
+
+def _optimize(told: Mapping[str, Mapping[str, Any]]) -> Answer | None:
+    plan = told["calculate_position_risk"]
+    if not plan.get("trade") or plan.get("entry") is None:
+        return None
+    return {
+        "symbol": plan["symbol"],
+        "style": plan["style"],
+        "entry": plan["entry"],
+        "stop": plan["stop_loss"],
+        "targets": [{"price": t["price"], "fraction": t["fraction"]} for t in plan.get("targets") or ()],
+        "exposure": plan["exposure"],
+        "reason": "; ".join(plan.get("why") or ()) or "the desk's own plan",
+        "claims": _claims(plan, plan, "entry", "stop_loss"),
+    }
+
+
+def _review(told: Mapping[str, Mapping[str, Any]]) -> Answer | None:
+    seen = told["get_risk_metrics"]
+    return {
+        "grade": seen["grade"],
+        "summary": f"The period is {seen['grade']} by the rules.",
+        "observations": list(seen.get("observations") or ()),
+        "recommendations": list(seen.get("recommendations") or ()),
+        "claims": _claims(seen, seen, "trades", "profit_usd", "grade"),
+    }
+
+
+def _approve(told: Mapping[str, Mapping[str, Any]]) -> Answer | None:
+    seen = told["check_trade_rules"]
+    outcome = str(seen.get("outcome"))
+    judgement = {"rejected": "veto", "needs_approval": "approve"}.get(outcome, "none")
+    return {"judgement": judgement, "reason": f"The gate says {outcome}.", "claims": _claims(seen, seen, "outcome")}
+
+
+PERSONAS: Mapping[str, Persona] = {
+    "screener": Persona(("scan_momentum",), _screen),
+    "analyzer": Persona(("calculate_indicators", "get_trade_history"), _analyze),
+    "optimizer": Persona(("calculate_position_risk", "calculate_max_position_size"), _optimize),
+    "reviewer": Persona(("get_risk_metrics", "get_trade_history"), _review),
+    "approver": Persona(("check_trade_rules", "calculate_indicators"), _approve),
+}
+
+
+def _improvise(turn: Turn) -> Reply:
+    """Who has no role asks the first tool of a server once, and answers with whatever the schema takes."""
+    served = [name for name in turn.tools if name.startswith("mcp__")]
+    if served and not turn.results:
+        return Reply((Use(served[0], _example(turn.tools[served[0]]) | inputs(turn, served[0])),))
+    if turn.answer_schema is not None:
+        return Reply((Use(ANSWER_TOOL, _example(turn.answer_schema)),))
+    return Reply((Text(turn.results[-1].text if turn.results else f"This is the {NOBODY} of the emulated API."),))
+
+
+_EXAMPLES: Mapping[str, Any] = {"string": "AAPL", "integer": 1, "number": 1, "boolean": True, "array": [], "null": None}
+
+
+def _example(schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the plainest value that a schema takes."""
+    if "const" in schema or schema.get("enum"):
+        return schema.get("const", next(iter(schema.get("enum") or ()), None))
+    kind = schema.get("type", "object")
+    kind = kind if isinstance(kind, str) else kind[0]
+    if kind != "object":
+        return schema.get("default", _EXAMPLES[kind])
+    fields = schema.get("properties") or {}
+    return {name: _example(fields[name]) for name in schema.get("required") or () if name in fields}
+
+
+def _prose(said: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    for name, value in said.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            yield f"{indent}{name}:"
+            for item in value:
+                yield f"{indent}- " + ", ".join(f"{k} {v}" for k, v in item.items() if not isinstance(v, list))
+        else:
+            yield f"{indent}{name}: {'; '.join(map(str, value)) if isinstance(value, list) else value}"
