@@ -15,7 +15,6 @@ from mcp.client.streamable_http import streamable_http_client
 import served
 from served import Ask, Overlap, Seen, brief, later, look, market, run, scope, tool
 from trading_bot.domain.errors import ClockError, ToolFailedError
-from trading_bot.domain.values import canonical_json
 from trading_bot.ports import ToolAccess, ToolGrant
 from trading_bot.tools.host import LARGEST_BODY, HttpToolHost
 from trading_bot.tools.scope import Scope
@@ -88,7 +87,7 @@ def test_a_result_is_stamped_compact_and_recorded_as_it_was_answered(host: HttpT
     assert (call.tool, call.arguments, call.failed) == ("look", '{"say":"hello"}', False)
     assert json.loads(call.result) == {"as_of": "2024-03-05T14:30:00Z", "bid": 99.99, "said": "hello"}
     assert result.structured_content == {"evidence": call.evidence, **json.loads(call.result)}
-    assert text_of(result) == canonical_json(result.structured_content)
+    assert text_of(result) == json.dumps(result.structured_content, separators=(",", ":"))
 
 
 def test_a_failed_tool_tells_the_model_why_and_is_recorded(host: HttpToolHost) -> None:

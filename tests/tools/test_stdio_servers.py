@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import mcp_types as types
@@ -120,17 +121,27 @@ def test_without_a_desk_a_server_answers_by_itself(mode: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("toolset", Toolset)
-def test_a_home_that_is_not_there_is_a_tools_error_and_no_crash(toolset: Toolset, tmp_path: Path) -> None:
-    """The server lives on and says it again."""
+def test_a_server_answers_before_a_desk_has_ever_run_and_leaves_no_trace(toolset: Toolset, tmp_path: Path) -> None:
+    """From keyless sources and empty books, true to the schema that was listed; it makes no home."""
+    name, arguments = ASKED[toolset]
+    result = call(configured(toolset, tmp_path / "nowhere"), name, arguments)
+    assert not result.is_error, text_of(result)
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("toolset", Toolset)
+def test_a_home_that_cannot_be_read_is_a_tools_error_and_no_crash(toolset: Toolset, tmp_path: Path) -> None:
+    """The server lives on and says it again, in words and without a traceback."""
+    (tmp_path / "journal.db").write_text("this is no database\n" * 100, "utf-8")
     name, arguments = ASKED[toolset]
 
     async def work() -> list[types.CallToolResult]:
-        async with client(configured(toolset, tmp_path / "nowhere")) as connected:
+        async with client(configured(toolset, tmp_path)) as connected:
             return [await connected.call_tool(name, arguments) for _ in range(2)]
 
     results = run(work)
-    assert [result.is_error for result in results] == [True, True]
-    assert not (tmp_path / "nowhere").exists()
+    assert [(result.is_error, "journal.db" in text_of(result)) for result in results] == [(True, True)] * 2
+    assert "failed inside" not in text_of(results[0])
 
 
 @pytest.mark.parametrize(
@@ -217,4 +228,5 @@ def test_the_configurations_agree_with_the_registry_and_with_the_files() -> None
         assert script == f"mcp_servers/{toolset.name.lower()}_server.py"
         lines = (ROOT / script).read_text("utf-8").splitlines()
         assert len(lines) < 40
-        assert f"serve(Toolset.{toolset.name}," in "\n".join(lines)
+        assert lines[-1] == f'    serve(Toolset.{toolset.name}, "trading_bot.bootstrap.tools:open_scope")'
+    assert callable(resolve_name("trading_bot.bootstrap.tools:open_scope"))

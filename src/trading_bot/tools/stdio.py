@@ -4,6 +4,7 @@ Promises to list its tools before anything heavy is imported, to talk protocol a
 client does. Holds no key. A home that cannot be opened is a tool's error that says what to do, never a crash.
 """
 
+import gc
 import os
 import sys
 import threading
@@ -35,6 +36,7 @@ def serve(toolset: Toolset, opener: str, tools: Sequence[Tool] = TOOLS) -> None:
     `opener`: `module:function` that gives a new `Scope` as of now; imported in the background, since it brings everything with it.
     """
     answering = Answering([tool for tool in tools if tool.toolset is toolset], opener, Path(os.environ.get("TRADING_BOT_HOME") or "var"))
+    gc.enable()  # a launcher switches it off to start sooner
     answering.warm()
     anyio.run(_talk, answering.server(toolset))
     sys.stderr.flush()

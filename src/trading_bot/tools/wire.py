@@ -63,7 +63,12 @@ def told(call: ToolCall) -> types.CallToolResult:
     if call.failed:
         return types.CallToolResult(content=[types.TextContent(text=call.result)], is_error=True)
     stamped = payload(call)
-    return types.CallToolResult(content=[types.TextContent(text=canonical_json(stamped))], structured_content=stamped)
+    return types.CallToolResult(content=[types.TextContent(text=_tight(stamped))], structured_content=stamped)
+
+
+def _tight(value: object) -> str:
+    """JSON in its own order without a space too many: what the binary makes of the data, which it tells the model if it can."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def compact(schema: Any) -> Any:  # noqa: ANN401 - any part of a JSON schema
