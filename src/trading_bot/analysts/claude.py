@@ -198,8 +198,11 @@ def _opinion(said: Ruling) -> Opinion:
 
 
 def _proposed(proposal: Proposal) -> str:
-    """A proposal as a second judge is told it. Its thesis was written by a model: it names no file and runs nothing."""
-    told = proposal.model_dump(mode="json", include={"symbol", "side", "style", "entry", "stop_loss", "exposure", "confidence"})
-    targets = [{"price": str(t.price), "fraction": str(t.fraction)} for t in proposal.targets]
+    """A proposal as a second judge is told it, by the names under which `check_trade_rules` asks for its parts.
+
+    Its thesis was written by a model: here it names no file and runs nothing.
+    """
+    told = proposal.model_dump(mode="json", include={"symbol", "side", "style", "entry", "exposure", "confidence"})
+    prices = proposal.model_dump(mode="json", include={"stop_loss": True, "targets": {"__all__": {"price"}}})
     thesis = clean(proposal.thesis, _LONGEST_THESIS).translate(_EXPANDED)
-    return canonical_json({**told, "targets": targets, "thesis": thesis})
+    return canonical_json({**told, "stop": prices["stop_loss"], "targets": [t["price"] for t in prices["targets"]], "thesis": thesis})
