@@ -5,15 +5,20 @@ equity of 101,211. A stop at 110 risks 1,000 of what was paid. 5 % of the equity
 """
 
 import json
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tools.scopes import scope
+from builders import CASH, NOW, position
+from tools.scopes import HELD, material, scope
 from tools.test_tools_registry import ASKED
+from trading_bot.domain.books import Books
 from trading_bot.domain.proposals import Proposal
+from trading_bot.domain.values import Symbol
 from trading_bot.tools.calling import answer, payload
 from trading_bot.tools.registry import TOOLS, tool_named
 
@@ -22,8 +27,8 @@ RECORDED = json.loads(Path(__file__).with_name("tool_answers.json").read_text())
 
 FILED = {
     "at": "2024-03-05T14:30:00Z",
-    "id": "6f3meaic3acb5pdx76qy",
-    "decision_id": "n6visxo3adykcncpkasl",
+    "id": "ehlp5bim3kdtq323qssa",
+    "decision_id": "uawujvp7dvcypn5p22d2",
     "action": "open",
     "symbol": "RISE",
     "side": "buy",
@@ -91,3 +96,45 @@ def test_an_answer_without_a_desk_says_how_old_its_books_are() -> None:
     old = scope(age=timedelta(hours=3))
     assert payload(answer(tool_named("get_positions"), old, {}))["journal_age_seconds"] == 10_800
     assert "journal_age_seconds" not in payload(answer(tool_named("get_quote"), old, {"symbol": "RISE"}))
+
+
+def test_a_short_earns_when_the_price_falls_and_counts_against_equity() -> None:
+    """100 HELD sold at 140 stand at 132.11: 789 earned; 102,000 in cash less 13,211 owed; half of that stays reserved."""
+    short = position(HELD, "-100", "140")
+    of = scope(material=replace(material(), books=Books(cash=Decimal(102_000), positions={HELD: short}, stops={HELD: Decimal(150)})))
+    (told,) = payload(answer(tool_named("get_positions"), of, {}))["positions"]
+    assert {name: told[name] for name in ("side", "quantity", "profit_usd", "profit_percent", "value_usd", "stop", "protected")} == {
+        "side": "sell",
+        "quantity": 100,
+        "profit_usd": 789,
+        "profit_percent": 5.64,
+        "value_usd": -13_211,
+        "stop": 150,
+        "protected": False,
+    }
+    power = payload(answer(tool_named("get_buying_power"), of, {}))
+    assert (power["equity_usd"], power["buying_power_usd"]) == (88_789, 82_183.5)
+
+
+def test_a_position_without_a_market_is_told_at_what_was_paid() -> None:
+    """And says so, with the time of the purchase."""
+    gone = Symbol("GONE")
+    of = scope(material=replace(material(), books=Books(cash=CASH, positions={gone: position(gone, "10", "50")})))
+    (told,) = payload(answer(tool_named("get_positions"), of, {}))["positions"]
+    assert told["mark"] == {"price": 50, "time": "2024-03-04T14:30:00Z", "source": "average price paid"}
+
+
+def test_what_is_proposed_twice_in_one_moment_is_one_proposal_and_later_another() -> None:
+    """However its numbers are spelled."""
+    filed: list[Proposal] = []
+
+    def keep(wanted: Proposal) -> str:
+        filed.append(wanted)
+        return "kept"
+
+    asked = {**ASKED["propose_trade"], "confidence": 0.6, "thesis": "it rises"}
+    for now, entry in ((NOW, 136.5), (NOW, "136.50"), (NOW + timedelta(seconds=1), 136.5)):
+        assert not answer(tool_named("propose_trade"), scope(now=now, propose=keep), {**asked, "entry": entry}).failed
+    first, again, later = filed
+    assert first == again
+    assert first.id != later.id

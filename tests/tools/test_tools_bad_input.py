@@ -81,6 +81,7 @@ def test_what_is_not_spelled_like_a_symbol_is_never_looked_for(symbol: object) -
         ("get_risk_metrics", {"period_days": 0}, "period_days: Input should be greater than or equal to 1"),
         ("get_risk_metrics", {"period_days": 10**9}, "period_days: Input should be less than or equal to 3650"),
         ("calculate_position_risk", {"symbol": RISE, "entry": -1}, "entry: Input should be greater than 0"),
+        ("check_trade_rules", {"symbol": RISE, "entry": 1e-9, "stop": 1e-10}, "Input should be greater than 0; correct the prices"),
         ("calculate_position_risk", {"symbol": RISE, "entry": "NaN"}, "entry: must be a finite number"),
         ("calculate_position_risk", {"symbol": RISE, "stop": 1e300}, "stop: Input should be less than or equal to 10000000"),
         ("calculate_position_risk", {"symbol": RISE, "side": "sell"}, "the rules place no stop for a short of RISE: pass a stop"),

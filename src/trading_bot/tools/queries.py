@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from trading_bot.domain.values import Record, Symbol
 
@@ -18,6 +18,7 @@ PAGE_BARS = 100
 _SYMBOL = re.compile(r"[A-Za-z0-9]+([.\-/][A-Za-z0-9]+)*")
 _LONGEST_SYMBOL = 15
 _LONGEST_NUMBER = 32
+_PLACES = 8
 
 
 def _symbol(value: object) -> str:
@@ -43,9 +44,21 @@ def _number(value: object) -> Decimal:
 
 
 Asked = Annotated[Symbol, BeforeValidator(_symbol), WithJsonSchema({"type": "string"})]
-Level = Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=10_000_000, decimal_places=10), WithJsonSchema({"type": "number"})]
+Level = Annotated[
+    Decimal,
+    BeforeValidator(_number),
+    Field(gt=0, le=10_000_000),
+    AfterValidator(lambda price: round(price, _PLACES)),
+    WithJsonSchema({"type": "number"}),
+]
 """A price, as traded."""
-Share = Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=1, decimal_places=4), WithJsonSchema({"type": "number", "maximum": 1})]
+Share = Annotated[
+    Decimal,
+    BeforeValidator(_number),
+    Field(ge=0.001, le=1),
+    AfterValidator(lambda share: round(share, 4)),
+    WithJsonSchema({"type": "number", "maximum": 1}),
+]
 Offset = Annotated[int, Field(ge=0, le=100_000), WithJsonSchema({"type": "integer"})]
 Stamp = Annotated[str, Field(pattern=r"^[a-z2-7]{8}$"), WithJsonSchema({"type": "string"})]
 """Evidence of an earlier result."""
