@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -133,9 +135,6 @@ def _events(lines: list[str]) -> Iterator[Mapping[str, Any]]:
 @contextmanager
 def mcp_server(tools: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]]) -> Iterator[str]:
     """Serve these functions as MCP tools over HTTP; the address of the server. Each takes a `symbol`, and more if it likes."""
-    import socket  # noqa: PLC0415
-    import threading  # noqa: PLC0415
-
     schema = {"type": "object", "properties": {"symbol": {"type": "string"}, "top": {"type": "integer"}}}
 
     async def listed(_context: object, _params: object) -> types.ListToolsResult:

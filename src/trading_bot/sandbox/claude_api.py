@@ -64,7 +64,7 @@ class ClaudeApi:
         self._socket = socket.create_server(("127.0.0.1", port))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()
-        config = uvicorn.Config(self._app(), log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(self._app(), log_config=None, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, name="claude-api", daemon=True)
 

@@ -7,7 +7,7 @@ Promises that a fault depends on the request and its rule alone, and that every 
 fault that it does not know.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from trading_bot.domain.errors import ConfigError
 from trading_bot.domain.values import Record
-from trading_bot.sandbox.claude_lies import ANSWERS, DEEDS, SPEECH, answer_of
+from trading_bot.sandbox.claude_lies import ANSWERS, DEEDS, SPEECH, Lie, answer_of
 from trading_bot.sandbox.claude_turn import PERSONAS, Turn
 from trading_bot.sandbox.claude_wire import Failure, Manner, Reply
 from trading_bot.yaml_text import read
@@ -73,7 +73,7 @@ class Rule(Record):
 
     def headers(self) -> dict[str, str]:
         """What the answer's headers tell of limits."""
-        told = {"retry-after": self.retry_after, "anthropic-ratelimit-unified-status": self.limit}
+        told: dict[str, int | str | None] = {"retry-after": self.retry_after, "anthropic-ratelimit-unified-status": self.limit}
         if self.limit is not None:
             claim = "anthropic-ratelimit-unified-representative-claim"
             told |= {"anthropic-ratelimit-unified-reset": self.resets_at, claim: "five_hour"}
@@ -97,10 +97,8 @@ def _rule(item: object, where: str) -> Rule:
     try:
         return Rule.model_validate(item)
     except ValidationError as error:
-        told = "; ".join(
-            f"{'.'.join(map(str, e['loc'][:1]))}: {e['msg'].removeprefix('Value error, ')}".lstrip(": ") for e in error.errors()
-        )
-        raise ConfigError(f"{where}: {told}") from error
+        told = [(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
+        raise ConfigError(f"{where}: {'; '.join(f'{name}: {text}' if name else text for name, text in told)}") from error
 
 
 def spoil(rules: Sequence[Rule], turn: Turn, call: int, honest: Reply) -> Reply | Failure:
@@ -132,8 +130,8 @@ def _spoiled(rule: Rule, turn: Turn, reply: Reply) -> Reply:
     return plain[name] if name in plain else replace(reply, manner=_MANNERS[name])
 
 
-def _lied(lie: Callable[[Turn, dict[str, object]], dict[str, object]], turn: Turn, reply: Reply) -> Reply:
+def _lied(lie: Lie, turn: Turn, reply: Reply) -> Reply:
     said = answer_of(turn, reply)
-    return (
-        reply if said is None or said.tool is None else replace(reply, blocks=(replace(said.tool, input=lie(turn, dict(said.tool.input))),))
-    )
+    if said is None or said.tool is None:
+        return reply
+    return replace(reply, blocks=(replace(said.tool, input=lie(turn, dict(said.tool.input))),))

@@ -13,6 +13,8 @@ from trading_bot.sandbox.claude_turn import ANSWER_TOOL, Turn
 from trading_bot.sandbox.claude_wire import Reply, Text, Use
 
 Spoken = dict[str, Any]
+Lie = Callable[[Turn, Spoken], Spoken]
+"""From the honest structured answer to another."""
 _HUGE = 10_000_000
 _MANY = 1_000
 _STRANGER = "ZZZQ"
@@ -58,7 +60,7 @@ def _without_nonce(_turn: Turn, said: Spoken) -> Spoken:
     return {name: value for name, value in said.items() if name != "nonce"}
 
 
-def _about(symbol: str) -> Callable[[Turn, Spoken], Spoken]:
+def _about(symbol: str) -> Lie:
     """Answer for another symbol, wherever one stands."""
 
     def lie(_turn: Turn, said: Spoken) -> Spoken:
@@ -68,7 +70,7 @@ def _about(symbol: str) -> Callable[[Turn, Spoken], Spoken]:
     return lie
 
 
-def _claiming(changed: Mapping[str, Any]) -> Callable[[Turn, Spoken], Spoken]:
+def _claiming(changed: Spoken) -> Lie:
     """Put something else into every claim."""
 
     def lie(_turn: Turn, said: Spoken) -> Spoken:
@@ -106,7 +108,7 @@ def _repeated(turn: Turn, said: Spoken) -> Spoken:
     return first | ({"nonce": said["nonce"]} if "nonce" in said else {})
 
 
-ANSWERS: Mapping[str, Callable[[Turn, Spoken], Spoken]] = {
+ANSWERS: Mapping[str, Lie] = {
     "wrong_nonce": lambda _turn, said: said | {"nonce": "0000000000000000"},
     "no_nonce": _without_nonce,
     "wrong_symbol": _about("SPY"),
