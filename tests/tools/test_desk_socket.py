@@ -16,13 +16,13 @@ import pytest
 
 import served
 from builders import NOW
-from conftest import NOBODY
 from served import brief, market, scope
 from trading_bot.domain.errors import StorageError, ToolFailedError
 from trading_bot.ports import InboxItem
 from trading_bot.tools.calling import answer
 from trading_bot.tools.desk_socket import NAME, DeskSocket, ask_desk, post_to_desk
 
+NOBODY = 65534
 ITEM = InboxItem("item-1", "proposal", '{"symbol":"AAPL"}', NOW)
 
 

@@ -76,7 +76,10 @@ class Run:
 
 
 class HttpToolHost:
-    """`ports.ToolHost`. `scope_for` gives what a brief's tools look at; the host makes it stand still and takes from it what acts."""
+    """`ports.ToolHost`. `scope_for` gives what a brief's tools look at.
+
+    The host makes the brief's view stand still first, and takes from the scope what acts.
+    """
 
     def __init__(self, scope_for: Callable[[Brief], Scope], tools: Sequence[Tool] = TOOLS) -> None:
         self._scope_for = scope_for
@@ -90,9 +93,9 @@ class HttpToolHost:
     def open(self, grant: ToolGrant) -> Iterator[Run]:
         """Serve the granted tools until the block ends. ToolFailedError for a tool that there is not, or that acts."""
         tools = [self._granted(name) for name in grant.tools]
-        scope = self._scope_for(grant.brief)
-        still = replace(scope, view=_frozen(scope.view, grant.brief.view), propose=None)
-        run = Run(self._address(), tools, still, self._turn)
+        still = replace(grant.brief, view=_frozen(grant.brief.view))
+        scope = replace(self._scope_for(still), view=still.view, propose=None)
+        run = Run(self._address(), tools, scope, self._turn)
         self._runs.append(run)
         try:
             yield run
@@ -133,10 +136,10 @@ class HttpToolHost:
         return found[0] if found else None
 
 
-def _frozen(view: View, at: View) -> View:
+def _frozen(view: View) -> View:
     if not isinstance(view, AsOfView):
         raise ToolFailedError(f"{type(view).__name__} cannot stand still, so its tools are not served")
-    return view.frozen(at.now())
+    return view.frozen(view.now())
 
 
 class _Door:
@@ -144,7 +147,10 @@ class _Door:
 
     def __init__(self, run_of: Callable[[Sequence[str]], Run | None]) -> None:
         # The socket listens before its server runs, so that a caller who comes at once waits and is not refused.
-        self._socket = socket.create_server((_LOOPBACK, 0))
+        # Made for TCP by name: only then does asyncio send answers at once, and not 40 ms later when the peer has acknowledged.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._socket.bind((_LOOPBACK, 0))
+        self._socket.listen()
         port = self._socket.getsockname()[1]
         self.url = f"http://{_LOOPBACK}:{port}/mcp"
         settings = uvicorn.Config(
