@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from builders import CASH, NOW, position
-from tools.scopes import HELD, material, scope
+from builders import CASH, NOW, position, proposal
+from tools.scopes import HELD, RISE, material, scope, verdict
 from tools.test_tools_registry import ASKED
 from trading_bot.domain.books import Books
 from trading_bot.domain.proposals import Proposal
@@ -138,3 +138,24 @@ def test_what_is_proposed_twice_in_one_moment_is_one_proposal_and_later_another(
     first, again, later = filed
     assert first == again
     assert first.id != later.id
+
+
+@pytest.mark.parametrize(
+    ("symbol", "hours_ago", "judged", "came_of_it"),
+    [
+        (RISE, 1, None, "pending"),
+        (RISE, 30, None, "expired"),
+        (RISE, 30, "0", "not entered"),
+        (RISE, 30, "40", "not entered"),
+        (HELD, 30, "40", "open"),
+        (HELD, 30, "0", "not entered"),
+        (HELD, 300, "40", "not entered"),
+    ],
+)
+def test_memory_says_what_became_of_a_proposal(symbol: Symbol, hours_ago: int, judged: str | None, came_of_it: str) -> None:
+    """HELD was opened a day ago: by an order that the gate allowed about then, and by no other."""
+    filed = proposal(at=NOW - timedelta(hours=hours_ago), symbol=symbol, expires_at=NOW - timedelta(hours=hours_ago - 2))
+    said = [] if judged is None else [verdict(filed).model_copy(update={"quantity": Decimal(judged)})]
+    of = scope(material=replace(material(), proposals=[filed], verdicts=said, trades=[]), decisions=())
+    (told,) = payload(answer(tool_named("get_trade_history"), of, {}))["decisions"]
+    assert told["came_of_it"] == came_of_it

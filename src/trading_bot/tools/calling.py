@@ -69,7 +69,7 @@ def _run(tool: Tool, scope: "Scope", arguments: Mapping[str, Any]) -> tuple[str,
         return _within_cap(told), False
     except DeskError as error:
         return without_paths(str(error), _LONGEST_ERROR), True
-    except Exception:  # noqa: BLE001 - edge: a caller gets a sentence whatever breaks; the log gets the rest
+    except Exception:  # noqa: BLE001  # edge: a caller gets a sentence whatever breaks; the log gets the rest
         _log.exception("tool_broke", tool=tool.name)
         return f"internal error in {tool.name}; it is logged. Go on without it, or abstain", True
 

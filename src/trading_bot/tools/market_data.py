@@ -217,7 +217,7 @@ def detect_regime(scope: Scope, query: queries.OfSymbolOrMarket) -> results.Regi
         market_regime=market_regime(scope.view, scope.universe),
         basis=benchmark or "breadth of the universe",
         above_sma_50_percent=_breadth(scope, scope.universe),
-        symbol=None if query.symbol is None else _symbol_regime(scope, query.symbol),
+        of_symbol=None if query.symbol is None else _symbol_regime(scope, query.symbol),
     )
 
 

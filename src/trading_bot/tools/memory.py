@@ -5,13 +5,13 @@ anything but data: theses and notes stay in their envelope.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from trading_bot.domain.proposals import Decision, Effect, Outcome, Proposal, Verdict
+from trading_bot.domain.proposals import Decision, Effect, Outcome, Proposal, ProposalKind, Verdict
 from trading_bot.domain.trades import RoundTrip
 from trading_bot.domain.values import ZERO, ProposalId, client_order_id
 from trading_bot.tools import queries
@@ -22,6 +22,8 @@ from trading_bot.tools.scope import Scope
 
 _JUDGES = "analyze"
 """The step whose answer says what was thought of a symbol."""
+_DAY_ORDER = timedelta(days=1)
+"""An entry that rests is gone after its session."""
 _ENTRIES = range(1, 5)
 """Numbers of a proposal's entry orders, one for each target."""
 
@@ -53,7 +55,7 @@ def history(scope: Scope, query: queries.History) -> results.HistoryTold:
         journal_age_seconds=journal_age(scope),
         trades=tuple(_trade(t) for t in trades[page]),
         trades_total=len(trades),
-        decisions=tuple(_told(t, known.material.trades, verdicts) for t in thoughts[page]),
+        decisions=tuple(_told(scope, t, known.material.trades, verdicts) for t in thoughts[page]),
         decisions_total=len(thoughts),
         next_offset=after if after < max(len(trades), len(thoughts)) else None,
     )
@@ -96,9 +98,10 @@ def _proposed(proposal: Proposal) -> _Thought:
     return _Thought(proposal.at, proposal.symbol, proposal.action, proposal.analyst, Outcome.ANSWERED, said, "", proposal)
 
 
-def _told(thought: _Thought, trades: Iterable[RoundTrip], verdicts: Mapping[ProposalId, Verdict]) -> results.DecisionTold:
+def _told(scope: Scope, thought: _Thought, trades: Sequence[RoundTrip], verdicts: Mapping[ProposalId, Verdict]) -> results.DecisionTold:
     proposal, thesis = thought.proposal, thought.said.get("thesis")
     verdict = None if proposal is None else verdicts.get(proposal.id)
+    earned = [] if proposal is None else [t.profit for t in trades if _opened(proposal, t)]
     return results.DecisionTold(
         at=thought.at,
         symbol=thought.symbol,
@@ -112,17 +115,30 @@ def _told(thought: _Thought, trades: Iterable[RoundTrip], verdicts: Mapping[Prop
         note=wrap(thought.note) if thought.note else None,
         gate=None if verdict is None else verdict.outcome,
         rules=None if verdict is None else tuple(f.rule for f in verdict.findings if f.effect is not Effect.NOTE) or None,
-        profit_usd=None if proposal is None else _profit(proposal, trades),
+        came_of_it=None if proposal is None else _end(scope, proposal, verdict, earned),
+        profit_usd=sum(earned, ZERO) if earned else None,
     )
 
 
-def _profit(proposal: Proposal, trades: Iterable[RoundTrip]) -> Decimal | None:
-    """What the trades that it opened have earned, None if none has closed."""
-    earned = [t.profit for t in trades if t.symbol == proposal.symbol and _opened(proposal, t)]
-    return sum(earned, ZERO) if earned else None
+def _end(scope: Scope, proposal: Proposal, verdict: Verdict | None, earned: Sequence[Decimal]) -> str | None:
+    """What became of a proposal to open, None of another."""
+    if proposal.action is not ProposalKind.OPEN:
+        return None
+    if earned:
+        return "closed"
+    if verdict is not None and verdict.quantity == 0:
+        return "not entered"
+    held = scope.material.books.positions.get(proposal.symbol)
+    if held is not None and proposal.at <= held.opened_at <= proposal.expires_at + _DAY_ORDER:
+        return "open"
+    if verdict is None:
+        return "pending" if scope.view.now() <= proposal.expires_at else "expired"
+    return "not entered"
 
 
 def _opened(proposal: Proposal, trade: RoundTrip) -> bool:
     """Whether the trade's first order carries this proposal's decision in its id."""
     desk = trade.entry_order.rpartition("-")[0]
-    return any(trade.entry_order == client_order_id(desk, proposal.decision_id, f"entry-{number}", 1) for number in _ENTRIES)
+    return trade.symbol == proposal.symbol and any(
+        trade.entry_order == client_order_id(desk, proposal.decision_id, f"entry-{number}", 1) for number in _ENTRIES
+    )

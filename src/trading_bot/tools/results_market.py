@@ -144,4 +144,4 @@ class RegimeTold(Result):
     market_regime: Regime
     basis: str
     above_sma_50_percent: Percent | None
-    symbol: SymbolRegime | None = None
+    of_symbol: SymbolRegime | None = None

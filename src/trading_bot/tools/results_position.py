@@ -112,6 +112,8 @@ class DecisionTold(Record):
     note: Untrusted | None = None
     gate: str | None = None
     rules: tuple[str, ...] | None = None
+    came_of_it: str | None = None
+    """open, closed, not entered, pending or expired; left out where nothing was to be opened."""
     profit_usd: Usd | None = None
 
 
