@@ -17,7 +17,9 @@ from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.proposals import Decision, Outcome, Proposal, Shadow
 from trading_bot.domain.records import TaskRun, TaskStatus
 from trading_bot.domain.research import Screening
+from trading_bot.domain.values import DecisionId
 from trading_bot.llm.calls import Ending, Question, Reply
+from trading_bot.ports import Answer
 
 Told = list[tuple[str, str, str, Outcome]]
 
@@ -222,13 +224,23 @@ def test_who_abstains_is_not_asked_again_even_if_it_answers_beside_that(tmp_path
     assert [(d.outcome, d.note, d.output) for d in day.journal.all(Decision)] == [(Outcome.ABSTAINED, "the scan failed", "")]
 
 
-@pytest.mark.parametrize("ending", [e for e in Ending if e not in {Ending.ANSWERED, Ending.REFUSED}])
-def test_a_call_that_failed_is_a_recorded_failure_and_not_repaired(tmp_path: Path, ending: Ending) -> None:
-    """The manager has retried already where that helps."""
-    persona = Persona(ends("screen", ending))
-    day = day_with(tmp_path, ClaudeAnalyst(persona), ("pre-market",))
-    assert [(d.outcome, d.note) for d in day.journal.all(Decision)] == [(Outcome.FAILED, ending.value)]
-    assert persona.steps() == ["screen 5"]
+def test_a_call_that_failed_is_a_failure_and_not_repaired(tmp_path: Path) -> None:
+    """The manager has retried already where that helps. Each ending is the note."""
+    brief = morning(tmp_path).desk.brief(DecisionId("decision"))
+    failing = [ending for ending in Ending if ending not in {Ending.ANSWERED, Ending.REFUSED}]
+    for ending in failing:
+        persona = Persona(ends("screen", ending))
+        assert ClaudeAnalyst(persona).screen(brief) == Answer(None, Outcome.FAILED, "claude", "claude-test", note=ending.value)
+        assert persona.steps() == ["screen 5"]
+
+
+def test_where_every_link_fails_the_last_one_says_why_for_all(tmp_path: Path) -> None:
+    """A chain of models only."""
+    brief = morning(tmp_path).desk.brief(DecisionId("decision"))
+    links = [ClaudeAnalyst(Persona(ends("screen", ending)), name) for name, ending in (("one", Ending.CRASHED), ("two", Ending.SILENT))]
+    answer = FallbackAnalyst(links).screen(brief)
+    assert (answer.value, answer.outcome, answer.analyst) == (None, Outcome.FAILED, "two")
+    assert answer.note == "one failed: crashed; two failed: silent"
 
 
 def test_where_claude_fails_the_rules_take_over_and_the_note_says_why(tmp_path: Path) -> None:

@@ -217,7 +217,7 @@ def read(answer: type[S], output: Mapping[str, Any]) -> tuple[S | None, tuple[st
 
 def told(complaints: Sequence[str]) -> tuple[str, ...]:
     """The first few complaints, as they are told to a model and noted."""
-    return tuple(clean(complaint, _LONGEST_NOTE) for complaint in complaints[:_MOST_COMPLAINTS])
+    return tuple(clean(complaint, _LONGEST_NOTE) for complaint in list(dict.fromkeys(complaints))[:_MOST_COMPLAINTS])
 
 
 def _where(path: tuple[int | str, ...]) -> str:
