@@ -158,6 +158,7 @@ def mcp_server(tools: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, An
         listening.close()
 
 
-def copy_commands(folder: Path) -> None:
-    """Put the repository's slash commands into a workspace."""
-    shutil.copytree(ROOT / ".claude" / "commands", folder / ".claude" / "commands", dirs_exist_ok=True, symlinks=False)
+def copy_prompts(folder: Path) -> None:
+    """Put the repository's slash commands and agents into a workspace."""
+    for part in ("commands", "agents"):
+        shutil.copytree(ROOT / ".claude" / part, folder / ".claude" / part)

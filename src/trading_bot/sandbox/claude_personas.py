@@ -21,6 +21,7 @@ Answerer = Callable[[Mapping[str, Mapping[str, Any]]], Answer | None]
 
 _SYMBOL = re.compile(r"\b[A-Z][A-Z0-9]{0,9}(?:[./-][A-Z0-9]{1,6})?\b")
 _NUMBER = re.compile(r"\b\d+\b")
+_OBJECT = re.compile(r"\{.*\}", re.DOTALL)
 _PAIR = re.compile(r"--?([a-z_]+)[ =](\S+)|\b([a-z_]+)[=:] ?([^\s,;]+)")
 _BUYS = ("STRONG_BUY", "BUY")
 _FAILED = "a tool failed or gave nothing"
@@ -77,10 +78,8 @@ def _next_tools(turn: Turn, persona: Persona) -> tuple[Use, ...]:
 
 def _facts(arguments: str) -> dict[str, Any]:
     """What a question says, under the names by which tools ask for it."""
-    try:
-        told = json.loads(arguments)
-    except ValueError:
-        told = None
+    braced = _OBJECT.search(arguments)
+    told = _value(braced[0]) if braced else None
     named = dict(told) if isinstance(told, dict) else {a or c: _value(b or d) for a, b, c, d in _PAIR.findall(arguments)}
     symbol, number = _SYMBOL.search(arguments), _NUMBER.search(arguments)
     facts: dict[str, Any] = {"timeframe": "1d"}
