@@ -50,7 +50,8 @@ def order_latency() -> None:
     sys.path.insert(0, str(ROOT / "tests"))
     from builders import proposal
     from trading_bot import config
-    from trading_bot.bootstrap.desk import Setting, build
+    from trading_bot.bootstrap.desk import build
+    from trading_bot.bootstrap.setting import Setting
     from trading_bot.domain.mandate import Mode
     from trading_bot.storage.home import Home
 

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trading_bot import bootstrap, config
+from trading_bot import config
 from trading_bot.backtest import report
+from trading_bot.bootstrap import desk as bootstrap
+from trading_bot.bootstrap.setting import Setting
 from trading_bot.brokers.venue_store import SqliteVenueStore
 from trading_bot.cli import running
 from trading_bot.config import Config
@@ -48,9 +50,9 @@ class Day:
         return config.load(flags={"seed": self.seed})
 
     @property
-    def setting(self) -> bootstrap.Setting:
+    def setting(self) -> Setting:
         """A simulated paper desk."""
-        return bootstrap.Setting(Mode.PAPER, simulated=True, home=Home(self.home), operator=self.home / "nobody")
+        return Setting(Mode.PAPER, simulated=True, home=Home(self.home), operator=self.home / "nobody")
 
     def run(self, kill_at: int | None = None, kill_after_s: float | None = None) -> bool:
         """Run in a child; True if it came through. `kill_at`: number of the write point to die at, from 1."""

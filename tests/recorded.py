@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from trading_bot import config
-from trading_bot.bootstrap.desk import Assembly, Setting, announce, build
+from trading_bot.bootstrap.desk import Assembly, announce, build
+from trading_bot.bootstrap.setting import Setting
 from trading_bot.domain.mandate import Mode
 from trading_bot.market.calendar import open_calendar
 from trading_bot.orchestrator.backtesting import Period, check, report

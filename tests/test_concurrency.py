@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from killing import Day
-from trading_bot import bootstrap
+from trading_bot.bootstrap import desk as bootstrap
 from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent
 from trading_bot.domain.records import Command, CommandAction
 from trading_bot.execution.clock import SystemWallClock

@@ -18,7 +18,7 @@ from trading_bot.domain.errors import ConfigError, HomeError
 from trading_bot.domain.instrument import AssetClass
 from trading_bot.domain.mandate import Autonomy, Discipline, Limits
 from trading_bot.domain.market import Feed, Timeframe
-from trading_bot.domain.values import Digest, Finite, Fraction, NonNegative, Positive, Record, Symbol
+from trading_bot.domain.values import Digest, Finite, Fraction, NonNegative, Positive, Record, Symbol, canonical_json, derive_digest
 
 ENV_PREFIX = "TRADING_BOT__"
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -172,6 +172,11 @@ class Config(Record):
     def risk_digest(self) -> Digest:
         """Digest of the sections that a mandate is bound to: risk, broker, universe."""
         return RiskBound(risk=self.risk, broker=self.broker, universe=self.universe).fingerprint()
+
+    def trading_digest(self) -> Digest:
+        """Digest of all that decides trades but the analyst: decisions say who answered, and a replay of one run is the same run."""
+        answering = {"analyst", "cassettes", "budget", "claude"}
+        return derive_digest(canonical_json(self.model_dump(mode="json", exclude=answering)))
 
     def sector_of(self, symbol: Symbol) -> str:
         """The sector that the universe puts `symbol` in, or `unknown`."""

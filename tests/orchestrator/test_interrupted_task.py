@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from trading_bot import bootstrap, config
+from trading_bot import config
+from trading_bot.bootstrap import desk as bootstrap
+from trading_bot.bootstrap.setting import Setting
 from trading_bot.domain.mandate import Mode
 from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.proposals import Proposal, Verdict
@@ -24,7 +26,7 @@ class KilledError(BaseException):
 
 def started(home: Path) -> bootstrap.Assembly:
     """The next process on the simulated desk of `home`."""
-    setting = bootstrap.Setting(Mode.PAPER, simulated=True, home=Home(home), operator=home / "nobody")
+    setting = Setting(Mode.PAPER, simulated=True, home=Home(home), operator=home / "nobody")
     assembly = bootstrap.build(config.load(flags={"seed": 3}), setting)
     bootstrap.announce(assembly, "test")
     assembly.desk.session.begin()

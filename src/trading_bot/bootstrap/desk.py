@@ -7,18 +7,20 @@ Refuses combinations that could mix up whose money it is: a simulated home is ne
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 
-from trading_bot.analysts.rules import RulesAnalyst
 from trading_bot.backtest.report import Header
+from trading_bot.bootstrap.bench import Bench
+from trading_bot.bootstrap.claude import build_asker, build_chair
+from trading_bot.bootstrap.setting import Setting, authority_of
 from trading_bot.bootstrap.sources import CALENDARS, build_source
 from trading_bot.brokers.paper import PaperBroker
 from trading_bot.brokers.venue_store import MemoryVenueStore, SqliteVenueStore
 from trading_bot.config import Config, recall
-from trading_bot.domain.errors import ClockError, ConfigError, MandateError
-from trading_bot.domain.mandate import Mandate, Mode
+from trading_bot.domain.errors import ClockError, ConfigError
+from trading_bot.domain.mandate import Mode
 from trading_bot.domain.records import DeskStart, MandateInForce
 from trading_bot.domain.values import derive_id
 from trading_bot.execution.clock import RealClock, SimulatedClock, SystemWallClock
@@ -34,12 +36,12 @@ from trading_bot.orchestrator.scheduler import NEW_YORK, Scheduler
 from trading_bot.orchestrator.workflow import Workflow
 from trading_bot.plugins import BROKERS, third_party
 from trading_bot.ports import Broker, Calendar, Clock, Journal, MarketSource, WallClock
-from trading_bot.risk import mandate as mandates
 from trading_bot.risk.halt import DeskSwitch
 from trading_bot.risk.operator import pinned_key, verify_statement
 from trading_bot.storage.home import Home
 from trading_bot.storage.journal import SqlJournal
 from trading_bot.storage.memory import MemoryJournal
+from trading_bot.tools.host import HttpToolHost
 
 _EASTERN_MORNING = timedelta(hours=4)
 """Before the opening, when a simulated desk gets up: earlier than its first task."""
@@ -62,21 +64,6 @@ class Assembly:
     stop: threading.Event
 
 
-@dataclass(frozen=True)
-class Setting:
-    """What distinguishes one run from another.
-
-    `first` and `last`: the period of a backtest. `operator`: folder of the operator's keys.
-    """
-
-    mode: Mode
-    simulated: bool
-    home: Home
-    operator: Path
-    first: date | None = None
-    last: date | None = None
-
-
 def build(config: Config, setting: Setting, stop: threading.Event | None = None) -> Assembly:
     """Return a wired desk. Raises ConfigError, HomeError, StorageError or ClockError; a missing mandate only forbids new risk."""
     stop = stop or threading.Event()
@@ -86,19 +73,22 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
     clock = _clock(config, setting, journal, calendars["XNYS"], stop)
     source = build_source(config, calendars, clock.now, setting.home, setting.last)
     broker = _broker(config, setting, source, calendars, clock)
-    authority = _authority(config, setting, wall)
+    authority = authority_of(config, setting, wall)
     switch = DeskSwitch(None if setting.mode is Mode.BACKTEST else setting.home.halt_file, journal)
     view = AsOfView(source, clock.now)
     sectors = {s: source.instrument(s).sector for s in config.universe.symbols}
     engine = Engine(Parts(journal, broker, view, clock, switch, authority, calendars, sectors))
     inbox = Inbox(journal, engine, switch, clock, partial(_authenticate, setting, journal, wall))
     session = Session(clock=clock, journal=journal, broker=broker, engine=engine, inbox=inbox, stop=stop)
+    bench = Bench(journal, engine.ledger, calendars["XNYS"], authority, engine.judge)
+    host = HttpToolHost(bench.scope)
+    chair = build_chair(config, partial(build_asker, config, setting.home, host, wall))
     desk = Desk(
         mode=setting.mode,
         journal=journal,
         clock=clock,
         view=view,
-        analyst=RulesAnalyst(),
+        analyst=chair.analyst,
         engine=engine,
         switch=switch,
         session=session,
@@ -143,7 +133,7 @@ def _header(config: Config, setting: Setting, journal: Journal, source: MarketSo
         mode=setting.mode,
         seed=config.seed,
         symbols=symbols,
-        config_digest=config.fingerprint(),
+        config_digest=config.trading_digest(),
         bars=[source.bars(s, t) for s in symbols for t in source.timeframes(s)],
         source_notes=source.notes(),
         audit=journal.head(),
@@ -207,22 +197,6 @@ def _broker(config: Config, setting: Setting, source: MarketSource, calendars: M
         return brought
     store = MemoryVenueStore() if setting.mode is Mode.BACKTEST else SqliteVenueStore(setting.home.paper)
     return PaperBroker(store, source, calendars.__getitem__, clock, config.broker)
-
-
-def _authority(config: Config, setting: Setting, wall: WallClock) -> Authority:
-    try:
-        return Authority(load_mandate(config, setting, wall), wall)
-    except MandateError as error:
-        return Authority(None, wall, str(error))
-
-
-def load_mandate(config: Config, setting: Setting, wall: WallClock) -> Mandate:
-    """Return the mandate that holds for this run; MandateError says why none does."""
-    if setting.simulated:
-        return mandates.builtin(config, setting.mode, simulated=True)
-    binding = mandates.Binding(config.broker.account, setting.mode, config.risk_digest())
-    home = setting.home
-    return mandates.load(home.mandate, home.mandate_signature, pinned_key(setting.operator), binding, wall.now()).mandate
 
 
 def _authenticate(setting: Setting, journal: Journal, wall: WallClock, proof: str, number: int) -> None:

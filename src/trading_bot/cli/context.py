@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from trading_bot.bootstrap.desk import Setting
+    from trading_bot.bootstrap.setting import Setting
     from trading_bot.config import Config
     from trading_bot.domain.mandate import Mode
     from trading_bot.storage.home import Home
@@ -52,7 +52,7 @@ class Context:
 
     def setting(self, mode: "Mode", *, simulated: bool) -> "Setting":
         """Return the setting of a desk that is no backtest."""
-        from trading_bot.bootstrap.desk import Setting
+        from trading_bot.bootstrap.setting import Setting
 
         return Setting(mode, simulated, self.home, self.operator)
 
@@ -64,7 +64,6 @@ class Context:
             msg = f"{self.home_path} has no journal yet: start a desk with `orchestrator`, or name its home with --home or TRADING_BOT_HOME"
             raise click.ClickException(msg)
         return SqlJournal.look(self.home.journal)
-
 
     @contextmanager
     def spending(self) -> "Iterator[SpendingPage]":

@@ -141,7 +141,7 @@ def _market_data(context: Context) -> Finding:
 
 
 def _mandate(context: Context) -> Finding:
-    from trading_bot.bootstrap.desk import load_mandate
+    from trading_bot.bootstrap.setting import load_mandate
     from trading_bot.cli.tables import eastern
     from trading_bot.domain.mandate import Mode
     from trading_bot.execution.clock import SystemWallClock

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trading_bot.bootstrap.desk import Setting
+    from trading_bot.bootstrap.setting import Setting
     from trading_bot.config import Config
     from trading_bot.storage.home import Home, Owner
 
@@ -23,7 +23,7 @@ _PAUSE_S = 0.2
 
 def demand_all(config: "Config", setting: "Setting") -> None:
     """Raise the DeskError of the first thing that does not hold for this desk."""
-    from trading_bot.bootstrap.desk import load_mandate
+    from trading_bot.bootstrap.setting import load_mandate
     from trading_bot.cli.terminal import ask_words
     from trading_bot.domain.errors import ConfigError
     from trading_bot.domain.mandate import Mode

@@ -12,7 +12,8 @@ from trading_bot.cli.guarding import demand_all, desk_in, owned_as_desk, owned_f
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trading_bot.bootstrap.desk import Assembly, Setting
+    from trading_bot.bootstrap.desk import Assembly
+    from trading_bot.bootstrap.setting import Setting
     from trading_bot.config import Config
     from trading_bot.domain.values import Symbol
     from trading_bot.ports import MarketSource
@@ -27,8 +28,9 @@ _source_options = (
     click.option("--source", help="Market data: synthetic, files, or an installed one."),
     click.option("--data", multiple=True, type=click.Path(path_type=Path), help="File or folder of bars; may be given again."),
     click.option("--symbols", help="Comma-separated universe, e.g. AAPL,SPY."),
+    click.option("--cassettes", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Recorded calls for --analyst replay."),
     click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random."),
-    click.option("--analyst", type=click.Choice(["rules"]), help="Who proposes."),
+    click.option("--analyst", type=click.Choice(["rules", "claude", "replay", "auto"]), help="Who proposes."),
 )
 
 
@@ -151,7 +153,8 @@ def _trade(config: "Config", setting: "Setting", sessions: int) -> None:
 
 def _backtest(context: Context, config: "Config", first: date, last: date) -> None:
     from trading_bot.backtest.report import write
-    from trading_bot.bootstrap.desk import Setting, announce, build, save_backtest
+    from trading_bot.bootstrap.desk import announce, build, save_backtest
+    from trading_bot.bootstrap.setting import Setting
     from trading_bot.cli.progress import Progress
     from trading_bot.cli.tables import backtest_table
     from trading_bot.domain.mandate import Mode
@@ -196,7 +199,7 @@ def _early_ends(source: "MarketSource", symbols: "Sequence[Symbol]", last: date)
 
 def _to_settings(**flags: Any) -> dict[str, Any]:  # noqa: ANN401 - values of flags
     """Turn flags that were given into settings."""
-    names = {"source": "source.name", "seed": "seed", "analyst": "analyst", "cash": "broker.cash"}
+    names = {"source": "source.name", "seed": "seed", "analyst": "analyst", "cassettes": "cassettes", "cash": "broker.cash"}
     settings = {names[k]: v for k, v in flags.items() if k in names and v is not None}
     if flags.get("data"):
         settings |= {"source.files": [{"path": str(path)} for path in flags["data"]]}

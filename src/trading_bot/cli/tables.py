@@ -11,13 +11,14 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from trading_bot.analysts.scoreboard import Scoreboard
 from trading_bot.domain.events import OrderUpdate
 from trading_bot.domain.orders import OrderRole
 from trading_bot.domain.proposals import Decision, Effect, Proposal, ProposalKind, Verdict, VerdictOutcome
 from trading_bot.domain.records import EquityPoint
 from trading_bot.domain.research import Analysis, Screening
 from trading_bot.domain.trades import RoundTrip
-from trading_bot.domain.values import Symbol
+from trading_bot.domain.values import DecisionId, Symbol
 from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.protection import guarded
 from trading_bot.orchestrator.scheduler import NEW_YORK
@@ -86,6 +87,38 @@ def _research_table(journal: Journal, ledger: Ledger, session: date) -> None:
     reasons = Counter(e.reason.split(":")[0] for e in screening.eliminated) if screening is not None else Counter()
     screened = f"not passed by the screen: {', '.join(f'{reason} {n}' for reason, n in reasons.most_common()) or 'none'}"
     _show(f"Session {session}: what was looked at", table, *spoken, screened)
+
+
+def decisions_table(made: Sequence[Decision], costs: Mapping[DecisionId, Decimal]) -> None:
+    """Decisions, oldest first, with what the ledger holds of each."""
+    table = _table("id", "time", "workflow", "subject", "analyst", "outcome", "USD", numbers=frozenset({"USD"}))
+    for one in made:
+        cost = f"{costs[one.id]:.4f}" if costs[one.id] else "-"
+        table.add_row(one.id[:8], f"{one.at:%m-%d %H:%M}", one.workflow, one.subject, one.analyst, one.outcome, cost)
+    notes = [f"{one.id[:8]} {one.note}" for one in made if one.note]
+    _show("Decisions, times in UTC", table, *notes, "`decision ID` shows one with its evidence; ids may be cut short.")
+
+
+def score_table(board: Scoreboard) -> None:
+    """What each analyst's plans came to."""
+    columns = ("analyst", "plans", "entered", "ended", "R", "USD", "cost", "net USD")
+    table = _table(*columns, numbers=frozenset(columns[1:]))
+    for score in board.scores:
+        counts = (str(score.plans), str(score.entered), str(score.ended))
+        table.add_row(score.analyst, *counts, f"{score.r:+.2f}", f"{score.usd:+.2f}", f"{score.cost_usd:.4f}", f"{score.net_usd:+.2f}")
+    note = f"Every plan with {board.stake_usd:f} USD at risk, by one rule (docs/claude.md), as of {board.as_of:%Y-%m-%d %H:%M} UTC."
+    _show("Plans of each analyst", table, note)
+
+
+def calibration_table(board: Scoreboard) -> None:
+    """How well stated confidences came true."""
+    columns = ("analyst", "persona", "model", "plans", "Brier", "stated", "came true")
+    table = _table(*columns, numbers=frozenset(columns[3:]))
+    for one in board.calibrations:
+        stated = sum(b.stated * b.count for b in one.bins) / one.count
+        true = sum(b.came_true * b.count for b in one.bins) / one.count
+        table.add_row(one.analyst, one.persona, one.model or "-", str(one.count), f"{one.brier:.3f}", f"{stated:.0%}", f"{true:.0%}")
+    _show("Confidence and what came true", table, "Brier: 0 is perfect, 0.25 is what always saying 50 % earns.")
 
 
 def _filled(ledger: Ledger, session: date) -> dict[Symbol, Decimal]:

@@ -7,36 +7,27 @@ Refuses to trade its books right: a drift makes the desk reduce-only and is told
 
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from trading_bot.domain.errors import OrderNotFoundError
 from trading_bot.domain.events import BookedEvent
-from trading_bot.domain.mandate import Mandate
-from trading_bot.domain.market import Timeframe
 from trading_bot.domain.orders import OrderRole
 from trading_bot.domain.proposals import Proposal, ProposalKind, Verdict
 from trading_bot.domain.records import DeskState, Drift, StrategySuspension
 from trading_bot.domain.values import ClientOrderId, DecisionId, Symbol, derive_id
 from trading_bot.execution.dispatch import Dispatch
+from trading_bot.execution.judge import Judge
 from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.parts import Parts
-from trading_bot.execution.protection import naked, open_risk
+from trading_bot.execution.protection import naked
 from trading_bot.execution.reconcile import differences
-from trading_bot.ports import Calendar
-from trading_bot.risk.case import Case, Situation
 from trading_bot.risk.discipline import losing_strategies
 from trading_bot.risk.gate import (
-    Exit,
-    Ruling,
-    rule_on_entry,
-    rule_on_exit,
     rule_on_flatten,
     rule_on_protection,
-    rule_without_mandate,
     verdict_id,
 )
-from trading_bot.risk.rules import DAY_TRADE_SESSIONS
 
 _MINUTE = timedelta(minutes=1)
 
@@ -50,6 +41,17 @@ class Engine:
         self._broker = parts.broker
         self.ledger = Ledger(parts.journal)
         self._dispatch = Dispatch(parts, self.ledger)
+        self.judge = Judge(
+            desk=parts.journal.desk,
+            ledger=self.ledger,
+            view=parts.view,
+            clock=parts.clock,
+            switch=parts.switch,
+            authority=parts.authority,
+            calendars=parts.calendars,
+            sectors=parts.sectors,
+            account=parts.broker.account,
+        )
 
     # -- the broker's side ---------------------------------------------------------------------------------------
 
@@ -105,7 +107,7 @@ class Engine:
         books = self.ledger.books
         for attempt, stop in (("stop", books.stops.get(symbol)), ("exit", None)):
             cause = DecisionId(derive_id("protect", attempt, symbol, str(books.sequence)))
-            ruling = rule_on_protection(self._exit(symbol), cause, quantity, stop)
+            ruling = rule_on_protection(self.judge.exit(symbol), cause, quantity, stop)
             if self._journal.get(Verdict, ruling.verdict.id) is None:
                 self._dispatch.carry_out(ruling)
             if not all(self._dispatch.failed(order) for order in ruling.orders):
@@ -124,7 +126,9 @@ class Engine:
         if known is not None:
             self.resolve()
             return known
-        ruling = self._judge(proposal)
+        if proposal.action is ProposalKind.OPEN and self._parts.authority.mandate is not None:
+            self.reconcile()
+        ruling = self.judge.rule(proposal)
         self.ledger.note_proposal(proposal)
         self._dispatch.carry_out(ruling, proposal)
         self.pump()
@@ -144,7 +148,7 @@ class Engine:
         """Cancel working entries and close every position. `command` names who asked, once: the same again does nothing."""
         self._cancel_entries()
         for symbol in sorted(self.ledger.books.positions):
-            ruling = rule_on_flatten(self._exit(symbol), DecisionId(derive_id("flatten", command)))
+            ruling = rule_on_flatten(self.judge.exit(symbol), DecisionId(derive_id("flatten", command)))
             if self._journal.get(Verdict, ruling.verdict.id) is None:
                 self._dispatch.carry_out(ruling)
         self.pump()
@@ -195,72 +199,5 @@ class Engine:
         self.ledger.note_suspension(record)
 
     def marks(self) -> dict[Symbol, Decimal]:
-        """Newest visible price of every held symbol: the quote's middle, else the last close, else the average price."""
-        return {s: self._price(s) or p.average_price for s, p in self.ledger.books.positions.items()}
-
-    def _judge(self, proposal: Proposal) -> Ruling:
-        if proposal.action is not ProposalKind.OPEN:
-            return rule_on_exit(proposal, self._exit(proposal.symbol))
-        mandate = self._parts.authority.mandate
-        if mandate is None:
-            return rule_without_mandate(proposal, self._parts.clock.now(), self._parts.authority.why_not)
-        self.reconcile()
-        view = self._parts.view
-        instrument = view.instrument(proposal.symbol)
-        case = Case(proposal, self._situation(mandate, instrument.calendar, proposal.symbol), instrument, view.quote(proposal.symbol))
-        return rule_on_entry(case, self._journal.desk)
-
-    # -- what the gate looks at --------------------------------------------------------------------------------------
-
-    def _exit(self, symbol: Symbol) -> Exit:
-        return Exit(
-            desk=self._journal.desk,
-            now=self._parts.clock.now(),
-            instrument=self._parts.view.instrument(symbol),
-            position=self.ledger.books.positions.get(symbol),
-            working=self.ledger.books.working_orders(symbol),
-            price=self._price(symbol),
-        )
-
-    def _price(self, symbol: Symbol) -> Decimal | None:
-        quote = self._parts.view.quote(symbol)
-        if quote is not None:
-            return quote.mid
-        bars = self._parts.view.bars(symbol, Timeframe.DAY, 1)
-        return None if bars.empty else self._parts.view.instrument(symbol).round_price(float(bars["close"].iloc[-1]))
-
-    def _situation(self, mandate: Mandate, calendar: str, symbol: Symbol) -> Situation:
-        ledger, parts = self.ledger, self._parts
-        now = parts.clock.now()
-        session = parts.calendars[calendar].session_at(now)
-        pending = ledger.pending_entries()
-        opened = now if session is None else parts.calendars[calendar].hours(session)[0]
-        window = _opening_ago(parts.calendars[calendar], now, DAY_TRADE_SESSIONS)
-        return Situation(
-            now=now,
-            session=session,
-            mandate=mandate,
-            mandate_expired=parts.authority.expired,
-            desk_state=parts.switch.state(),
-            books=ledger.books,
-            account=self._broker.account(),
-            marks=self.marks(),
-            sectors={s: parts.sectors.get(s, "unknown") for s in {symbol, *ledger.books.positions, *pending}},
-            open_risk=open_risk(ledger.books) + sum((risk for _, risk in pending.values()), Decimal(0)),
-            pending={s: value for s, (value, _) in pending.items()},
-            history=tuple(ledger.trades.closed),
-            day_trades=ledger.day_trades_since(window),
-            entries_today=ledger.entries_since(opened),
-            orders_last_minute=ledger.orders_since(now - _MINUTE),
-            equity_high=ledger.equity_high,
-            equity_last_close=ledger.equity_last_close,
-            suspended=frozenset(ledger.suspended),
-        )
-
-
-def _opening_ago(calendar: Calendar, now: datetime, sessions: int) -> datetime:
-    """Opening of the first of the last `sessions` sessions, today's included."""
-    day = now.date() + timedelta(days=1)
-    for _ in range(sessions):
-        day = calendar.previous_session(day)
-    return calendar.hours(day)[0]
+        """Newest visible price of every held symbol."""
+        return self.judge.marks()

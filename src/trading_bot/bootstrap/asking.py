@@ -1,0 +1,55 @@
+"""One question to Claude from the command line: the desk's prompts, tools, budget and records, on this home's market and books.
+
+Promises that nothing is proposed: the answer is shown and recorded, and no engine hears of it.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+
+from trading_bot.analysts.answers import Graded, Judged, Picks, Plan, Ruling, Said, schema
+from trading_bot.bootstrap.claude import build_manager, new_id
+from trading_bot.bootstrap.tools import open_desk
+from trading_bot.config import Config
+from trading_bot.domain.errors import ConfigError
+from trading_bot.domain.values import DecisionId
+from trading_bot.execution.clock import SystemWallClock
+from trading_bot.llm.budget import Budget
+from trading_bot.llm.calls import Question, Reply
+from trading_bot.llm.cassette import Shelf
+from trading_bot.llm.prompts import WORKFLOWS, load
+from trading_bot.ports import Brief, ToolGrant
+from trading_bot.storage.home import Home
+from trading_bot.storage.spending import SpendingLedger
+from trading_bot.tools.host import HttpToolHost
+
+_ANSWERS: Mapping[str, type[Said]] = {"screen": Picks, "analyze": Judged, "optimize": Plan, "review": Graded, "approve": Ruling}
+
+
+def ask_once(home: Home, operator: Path, config: Config, command: str) -> tuple[Reply, Decimal]:
+    """Return the reply to a slash command, and its cost in USD. ConfigError for a command that there is not."""
+    workflow, arguments = parse(command)
+    home.prepare()
+    desk = open_desk(home, operator)
+    decision = DecisionId(f"ask-{new_id()[:16]}")
+    brief = Brief(decision, desk.view, desk.bench.ledger.books, desk.universe)
+    wall = SystemWallClock()
+    host = HttpToolHost(desk.bench.scope)
+    with SpendingLedger.open(home.journal) as ledger:
+        manager = build_manager(config, home, host, Budget(ledger, config.budget, wall), wall, Shelf(home.cassettes))
+        try:
+            reply = manager.ask(Question(workflow, arguments, schema(_ANSWERS[workflow]), ToolGrant(brief, load(workflow).tools)))
+        finally:
+            host.close()
+        with ledger.reading() as page:
+            return reply, sum((call.counted for call in page.of_decision(decision)), Decimal(0))
+
+
+def parse(command: str) -> tuple[str, str]:
+    """Return workflow and arguments of a slash command as it is typed."""
+    name, _, arguments = command.strip().removeprefix("/").partition(" ")
+    found = next((workflow for workflow, files in WORKFLOWS.items() if files.command == name), None)
+    if found is None:
+        known = ", ".join(f"/{files.command}" for files in WORKFLOWS.values())
+        raise ConfigError(f"there is no command /{name}; there are {known}")
+    return found, arguments.strip()

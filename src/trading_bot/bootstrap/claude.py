@@ -1,0 +1,67 @@
+"""Claude and its surroundings: the manager with its budget, the cassettes, and the analysts that the configuration names.
+
+Promises that `rules` opens neither a ledger nor a socket, and that `replay` can start no binary.
+"""
+
+import os
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from trading_bot.analysts.chain import FallbackAnalyst
+from trading_bot.analysts.claude import ClaudeAnalyst, ClaudeApprover
+from trading_bot.analysts.rules import RulesAnalyst
+from trading_bot.analysts.shadowed import ShadowedAnalyst
+from trading_bot.config import Config
+from trading_bot.llm import prompts
+from trading_bot.llm.budget import Budget
+from trading_bot.llm.calls import Asker
+from trading_bot.llm.cassette import Player, Shelf
+from trading_bot.llm.claude_manager import ClaudeCodeManager, Describer, Surroundings
+from trading_bot.llm.workspace import Workspace
+from trading_bot.ports import Analyst, Approver, ToolHost, WallClock
+from trading_bot.storage.home import Home
+from trading_bot.storage.spending import SpendingLedger
+
+
+@dataclass(frozen=True)
+class Chair:
+    """Who sits in the analyst's chair, and beside it."""
+
+    analyst: Analyst
+    approver: Approver | None
+
+
+def new_id() -> str:
+    """A name for a call, or a nonce: drawn from the system, and in no record that is compared."""
+    return uuid.uuid4().hex
+
+
+def shelf_of(config: Config, home: Home) -> Shelf:
+    """Where recorded calls are kept, and replayed from."""
+    return Shelf(home.cassettes if config.cassettes is None else config.cassettes)
+
+
+def build_manager(config: Config, home: Home, host: ToolHost, budget: Budget, wall: WallClock, shelf: Shelf) -> ClaudeCodeManager:  # noqa: PLR0913, PLR0917 - what it works with
+    """Return the manager of this home."""
+    around = Surroundings(config.claude, os.environ, Workspace(home.claude, prompts.files()), home.llm_logs, new_id)
+    return ClaudeCodeManager(around, budget, host, shelf, wall)
+
+
+def build_asker(config: Config, home: Home, host: ToolHost, wall: WallClock) -> Asker:
+    """Return who puts questions to the model: the manager, or the cassettes alone."""
+    if config.analyst == "replay":
+        return Player(shelf_of(config, home).all(), Describer(config.claude, host))
+    return build_manager(config, home, host, Budget(SpendingLedger.open(home.journal), config.budget, wall), wall, Shelf(home.cassettes))
+
+
+def build_chair(config: Config, asker: Callable[[], Asker]) -> Chair:
+    """Return the analyst that the configuration names, with the rules as its shadow."""
+    rules = RulesAnalyst()
+    if config.analyst == "rules":
+        approver = ClaudeApprover(asker()) if config.claude.approver == "claude" else None
+        return Chair(rules, approver)
+    asked = asker()
+    claude = ClaudeAnalyst(asked)
+    chosen = FallbackAnalyst((claude, rules)) if config.analyst == "auto" else claude
+    return Chair(ShadowedAnalyst(chosen, rules), ClaudeApprover(asked) if config.claude.approver == "claude" else None)

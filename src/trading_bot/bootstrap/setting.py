@@ -1,0 +1,46 @@
+"""What distinguishes one run from another, and under which mandate it works."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from trading_bot.config import Config
+from trading_bot.domain.errors import MandateError
+from trading_bot.domain.mandate import Mandate, Mode
+from trading_bot.execution.parts import Authority
+from trading_bot.ports import WallClock
+from trading_bot.risk import mandate as mandates
+from trading_bot.risk.operator import pinned_key
+from trading_bot.storage.home import Home
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What distinguishes one run from another.
+
+    `first` and `last`: the period of a backtest. `operator`: folder of the operator's keys.
+    """
+
+    mode: Mode
+    simulated: bool
+    home: Home
+    operator: Path
+    first: date | None = None
+    last: date | None = None
+
+
+def authority_of(config: Config, setting: Setting, wall: WallClock) -> Authority:
+    """Return the mandate that holds for this run, or why none does."""
+    try:
+        return Authority(load_mandate(config, setting, wall), wall)
+    except MandateError as error:
+        return Authority(None, wall, str(error))
+
+
+def load_mandate(config: Config, setting: Setting, wall: WallClock) -> Mandate:
+    """Return the mandate that holds for this run; MandateError says why none does."""
+    if setting.simulated:
+        return mandates.builtin(config, setting.mode, simulated=True)
+    binding = mandates.Binding(config.broker.account, setting.mode, config.risk_digest())
+    home = setting.home
+    return mandates.load(home.mandate, home.mandate_signature, pinned_key(setting.operator), binding, wall.now()).mandate

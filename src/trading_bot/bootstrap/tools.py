@@ -1,0 +1,153 @@
+"""What tools may look at: in a running desk, and without one.
+
+Promises that who has no desk opens the home read-only, asks keyless sources alone, and says how old its journal is; and that its
+gate previews on the books' own account, since there is no venue to ask. Refuses to make a journal where there is none.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from trading_bot.bootstrap.bench import Bench
+from trading_bot.bootstrap.setting import Setting, authority_of
+from trading_bot.bootstrap.sources import CALENDARS, build_source
+from trading_bot.config import Config, load, recall
+from trading_bot.domain.books import Account
+from trading_bot.domain.errors import ClockError, ToolFailedError
+from trading_bot.domain.mandate import Mode
+from trading_bot.domain.proposals import Proposal
+from trading_bot.domain.values import ZERO, DecisionId, Symbol
+from trading_bot.execution.clock import SystemWallClock
+from trading_bot.execution.judge import Judge
+from trading_bot.execution.ledger import Ledger
+from trading_bot.market.calendar import open_calendar
+from trading_bot.market.view import AsOfView
+from trading_bot.ports import Brief, InboxItem
+from trading_bot.risk.halt import DeskSwitch
+from trading_bot.storage.home import Home
+from trading_bot.storage.journal import SqlJournal
+from trading_bot.storage.memory import MemoryJournal
+from trading_bot.tools.desk_socket import post_to_desk
+from trading_bot.tools.scope import Scope
+
+HOME_VARIABLE = "TRADING_BOT_HOME"
+OPERATOR_VARIABLE = "TRADING_BOT_OPERATOR_DIR"
+SESSION = DecisionId("session")
+"""Whose evidence it is what a person's own session looks at."""
+
+
+@dataclass(frozen=True)
+class IdleDesk:
+    """A home's desk as it stands, read without touching it."""
+
+    bench: Bench
+    view: AsOfView
+    universe: Sequence[Symbol]
+    home: Home
+    simulated: bool
+
+    def scope(self) -> Scope:
+        """What a person's session sees; what it proposes goes into the home's inbox."""
+        seen = self.bench.scope(Brief(SESSION, self.view, self.bench.ledger.books, self.universe))
+        return replace(seen, propose=partial(file_proposal, self.home), age=self._age())
+
+    def _age(self) -> timedelta | None:
+        """How long ago the desk was last there; a simulated one stands still with its clock."""
+        reached = self.bench.journal.clock()
+        return None if reached is None or self.simulated else max(self.view.now() - reached, timedelta())
+
+
+def open_scope() -> Scope:
+    """Return what a server without a desk sees now; home and keys' folder are the environment's. Raises DeskError."""
+    home = Home(Path(os.environ.get(HOME_VARIABLE) or "var"))
+    operator = Path(os.environ.get(OPERATOR_VARIABLE) or Path.home() / ".config" / "trading-bot")
+    return open_desk(home, operator).scope()
+
+
+def open_desk(home: Home, operator: Path) -> IdleDesk:
+    """Return the desk of a home as of now; a simulated one as of where it stands. ConfigError, HomeError or StorageError."""
+    wall = SystemWallClock()
+    journal: SqlJournal | MemoryJournal = SqlJournal.look(home.journal) if home.journal.exists() else MemoryJournal("nobody")
+    known = _remembered(journal)
+    config, simulated = known.config, known.simulated
+    stands = journal.clock() if simulated else None
+    clock = _Standing(stands or wall.now(), simulated=simulated)
+    calendars = {name: open_calendar(name) for name in CALENDARS}
+    view = AsOfView(build_source(config, calendars, clock.now, home), clock.now)
+    ledger = Ledger(journal)
+    authority = authority_of(config, Setting(known.mode, simulated, home, operator), wall)
+    judge = Judge(
+        ledger=ledger,
+        view=view,
+        clock=clock,
+        switch=DeskSwitch(home.halt_file, journal),
+        authority=authority,
+        calendars=calendars,
+        sectors={s: config.sector_of(s) for s in config.universe.symbols},
+        account=partial(_account, ledger, view, config),
+        desk=journal.desk,
+    )
+    return IdleDesk(Bench(journal, ledger, calendars["XNYS"], authority, judge), view, config.universe.symbols, home, simulated)
+
+
+def file_proposal(home: Home, proposal: Proposal) -> str:
+    """Put a proposal into the home's inbox, by the running desk's hand or by our own; say what becomes of it."""
+    item = InboxItem(f"proposal-{proposal.id}", "proposal", proposal.canonical(), SystemWallClock().now())
+    if not post_to_desk(home.path, item):
+        _post(home, item)
+        if home.lock_owner() is None:
+            return "filed; no desk runs here, so it waits in the inbox until one does, or until it expires"
+    return "filed; the desk judges it under its mandate. `decisions` and `approvals` tell what came of it"
+
+
+def _post(home: Home, item: InboxItem) -> None:
+    if not home.journal.exists():
+        raise ToolFailedError(f"no desk has come up in {home.path} yet, so nobody could judge a proposal: start one with `orchestrator`")
+    with SqlJournal.look(home.journal) as journal:
+        journal.post(item)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What a home remembers of its desk, or what the configuration says where it remembers nothing."""
+
+    config: Config
+    mode: Mode
+    simulated: bool
+
+
+def _remembered(journal: SqlJournal | MemoryJournal) -> _Known:
+    remembered = journal.fact("config") if isinstance(journal, SqlJournal) else None
+    if remembered is None or not isinstance(journal, SqlJournal):
+        path = Path("config.yaml")
+        return _Known(load(path if path.is_file() else None, os.environ), Mode.PAPER, simulated=False)
+    return _Known(recall(remembered), Mode(journal.fact("mode") or Mode.PAPER), journal.fact("clock kind") == "simulated")
+
+
+def _account(ledger: Ledger, view: AsOfView, config: Config) -> Account:
+    """The account as far as the books know it: a venue would be asked by its desk alone."""
+    books = ledger.books
+    quotes = {s: view.quote(s) for s in books.positions}
+    marks = {s: p.average_price if (q := quotes[s]) is None else q.mid for s, p in books.positions.items()}
+    cash = books.cash if books.sequence else config.broker.cash
+    equity = cash + books.equity(marks) - books.cash
+    return Account(account_id=config.broker.account, cash=cash, equity=equity, buying_power=max(cash, ZERO))
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """A clock that stands: where a simulated desk was left, or at the moment of the question."""
+
+    moment: datetime
+    simulated: bool
+
+    def now(self) -> datetime:
+        """The moment."""
+        return self.moment
+
+    def sleep_until(self, moment: datetime) -> None:
+        """Nobody waits on a clock that stands."""
+        raise ClockError(f"this clock stands at {self.moment.isoformat()}, and was asked to go to {moment.isoformat()}")
