@@ -52,6 +52,7 @@ def counted(result: Mapping[str, Any]) -> dict[str, int]:
 
 
 def test_a_run_uses_the_tool_and_answers_with_the_nonce(tmp_path: Path, desk: str) -> None:
+    """Two turns: what the tool said is what the model is told."""
     with ClaudeApi() as api:
         ran = Claude(tmp_path, api).run(server=desk, tools=("get_quote",))
     assert (ran.code, ran.result["structured_output"], len(api.requests)) == (0, ANSWER, 2)
@@ -63,6 +64,7 @@ def test_a_run_uses_the_tool_and_answers_with_the_nonce(tmp_path: Path, desk: st
     "fault", [[], [Rule(fault="cached", read=1000, write=200)], [Rule(fault="bad_json")]], ids=["plain", "cached", "failed"]
 )
 def test_the_binary_and_the_ledger_count_the_same_tokens_and_money(tmp_path: Path, desk: str, fault: list[Rule]) -> None:
+    """Both sides count alone, from the request's real size; a failed run is counted like an answered one."""
     with ClaudeApi(faults=fault) as api:
         ran = Claude(tmp_path, api).run(server=desk, tools=("get_quote",))
     ledger = api.ledger()
@@ -96,6 +98,7 @@ def test_the_binary_and_the_ledger_count_the_same_tokens_and_money(tmp_path: Pat
 def test_the_binary_reports_each_fault_as_it_does_with_the_real_api(
     tmp_path: Path, desk: str, fault: str, expected: dict[str, Any]
 ) -> None:
+    """The exit status and the subtype lie; together with `is_error` they do not."""
     with ClaudeApi(faults=[Rule(fault=fault)]) as api:
         ran = Claude(tmp_path, api).run(server=desk, tools=("get_quote",), arguments=("--max-turns", "8"))
     seen = {"code": ran.code, **ran.result}
@@ -104,12 +107,14 @@ def test_the_binary_reports_each_fault_as_it_does_with_the_real_api(
 
 @pytest.mark.parametrize("fault", ["hang_first", "hang_mid"])
 def test_an_api_that_hangs_holds_the_binary_until_somebody_ends_it(tmp_path: Path, fault: str) -> None:
+    """It has no deadline of its own that would do."""
     with ClaudeApi(faults=[Rule(fault=fault)]) as api:
         ran = Claude(tmp_path, api).run(seconds=2)
     assert (ran.code, ran.result, len(api.requests)) == (None, {}, 1)
 
 
 def test_a_spending_cap_ends_a_model_that_never_stops(tmp_path: Path, desk: str) -> None:
+    """The money is spent, and told."""
     with ClaudeApi(faults=[Rule(fault="loop")]) as api:
         ran = Claude(tmp_path, api).run(server=desk, tools=("get_quote",), arguments=("--max-budget-usd", "0.003"))
     assert (ran.code, ran.result["subtype"]) == (1, "error_max_budget_usd")
@@ -117,6 +122,7 @@ def test_a_spending_cap_ends_a_model_that_never_stops(tmp_path: Path, desk: str)
 
 
 def test_a_usage_limit_is_told_with_its_reset_time(tmp_path: Path) -> None:
+    """As on a subscription, with a made-up login."""
     rule = Rule(fault="http_429", limit="rejected", resets_at=1_900_000_000, retry_after=1)
     with ClaudeApi(faults=[rule]) as api:
         ran = Claude(tmp_path, api).run(ANTHROPIC_API_KEY="", CLAUDE_CODE_OAUTH_TOKEN="made-up")  # noqa: S106 - made up
@@ -125,6 +131,7 @@ def test_a_usage_limit_is_told_with_its_reset_time(tmp_path: Path) -> None:
 
 
 def test_a_harmful_model_really_asks_for_what_it_must_not_have(tmp_path: Path, desk: str) -> None:
+    """A fence that nothing runs into proves nothing."""
     with ClaudeApi(faults=[Rule(fault="disobey")]) as api:
         Claude(tmp_path, api).run(server=desk, tools=("get_quote",))
     said, answered = api.requests[1]["messages"][-2:]
@@ -133,6 +140,7 @@ def test_a_harmful_model_really_asks_for_what_it_must_not_have(tmp_path: Path, d
 
 
 def test_a_persona_answers_from_what_its_tool_said(tmp_path: Path, desk: str) -> None:
+    """Symbol, reason, number and evidence are copied from the result."""
     with ClaudeApi() as api:
         run = Claude(tmp_path, api).run
         ran = run("/screen 3", persona="You are the screener of a desk.", server=desk, tools=("scan_momentum",), schema=CANDIDATES)
@@ -142,6 +150,7 @@ def test_a_persona_answers_from_what_its_tool_said(tmp_path: Path, desk: str) ->
 
 
 def test_a_persona_whose_tool_is_missing_abstains(tmp_path: Path) -> None:
+    """Nothing is made up."""
     with ClaudeApi() as api:
         ran = Claude(tmp_path, api).run("/screen 3", persona="You are the screener of a desk.", schema=CANDIDATES)
     assert ran.result["structured_output"] == {"nonce": "n-1", "abstain": "a tool failed or gave nothing"}
@@ -149,6 +158,7 @@ def test_a_persona_whose_tool_is_missing_abstains(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("forked", [True, False], ids=["as an agent", "in the session itself"])
 def test_a_plain_session_finds_its_tools_and_answers_in_words(tmp_path: Path, desk: str, *, forked: bool) -> None:
+    """With default settings, where tools have to be searched for before they can be called."""
     if forked:
         copy_prompts(tmp_path)
     else:
@@ -158,19 +168,21 @@ def test_a_plain_session_finds_its_tools_and_answers_in_words(tmp_path: Path, de
     granted = ("--allowedTools", "mcp__market-data__scan_momentum")
     command = [str(binary()), "-p", "/screen 5", "--output-format", "json", "--mcp-config", servers, "--strict-mcp-config", *granted]
     with ClaudeApi() as api:
-        env = environment(tmp_path / "home", api.url)
+        env = environment(tmp_path / "home", api.url, CLAUDE_CODE_DISABLE_ATTACHMENTS="")
         done = subprocess.run(command, env=env, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True)  # noqa: S603
     assert json.loads(done.stdout)["result"].splitlines() == ["candidates:", "- symbol NVDA, reason volume 2.1"]
     assert set(api.ledger()["personas"]) == {"screener"}
 
 
 def test_a_fault_strikes_the_conversation_that_it_names(tmp_path: Path) -> None:
+    """The second of three, and no other."""
     with ClaudeApi(faults=[Rule(fault="http_500", persona="fallback", call=2)]) as api:
         codes = [Claude(tmp_path, api).run().code for _ in range(3)]
     assert codes == [0, 1, 0]
 
 
 def test_the_log_holds_each_request_and_no_key(tmp_path: Path) -> None:
+    """Whole bodies, and headers without their secrets."""
     log = tmp_path / "requests.jsonl"
     with ClaudeApi(log=log) as api:
         Claude(tmp_path, api).run(ANTHROPIC_API_KEY="a-secret-of-mine")
@@ -180,6 +192,7 @@ def test_the_log_holds_each_request_and_no_key(tmp_path: Path) -> None:
 
 
 def test_the_command_tells_how_to_reach_it_and_ends_on_request(tmp_path: Path) -> None:
+    """Two lines to copy, a ledger to look at, and a clean end."""
     command = [sys.executable, "-m", "trading_bot", "sandbox", "claude-api", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TRADING_BOT_HOME": str(tmp_path)}) as child:  # noqa: S603
         assert child.stdout is not None

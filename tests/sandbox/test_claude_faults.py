@@ -49,27 +49,33 @@ def said(fault: str) -> Any:  # noqa: ANN401 - any JSON value
     ],
 )
 def test_a_lie_changes_what_its_name_says_and_nothing_else(fault: str, changed: dict[str, Any]) -> None:
+    """So that a test of one check meets one fault."""
     assert said(fault) == PLAN | changed
 
 
 def test_an_answer_without_its_nonce_is_otherwise_whole() -> None:
+    """Only the proof is gone."""
     assert said("no_nonce") == {name: value for name, value in PLAN.items() if name != "nonce"}
 
 
 def test_an_old_answer_is_repeated_under_the_new_nonce() -> None:
+    """It proves this call, and speaks of another."""
     assert said("repeat_old") == {"nonce": "n-1", "symbol": "MSFT"}
 
 
 def test_an_honest_conversation_is_left_alone() -> None:
+    """Rules for others, for later conversations and for later turns do nothing."""
     rules = [Rule(fault="http_500", persona="screener"), Rule(fault="empty", call=2), Rule(fault="hang_mid", turn=2)]
     assert spoil(rules, TURN, 1, HONEST) == HONEST
 
 
 def test_the_same_request_gets_the_same_answer() -> None:
+    """No clock, no chance."""
     assert play(TURN) == play(Turn(TURN.body, TURN.size))
 
 
 def test_rules_are_read_from_a_file(tmp_path: Path) -> None:
+    """Defaults are what is left out."""
     path = tmp_path / "faults.yaml"
     path.write_text('- {persona: screener, call: 1, fault: http_429, retry_after: 1}\n- {persona: "*", fault: slow, seconds: 0.5}\n')
     assert load(path) == (Rule(persona="screener", call=1, fault="http_429", retry_after=1), Rule(fault="slow", seconds=0.5))
@@ -88,6 +94,7 @@ def test_rules_are_read_from_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_a_rule_that_cannot_be_meant_is_refused_with_its_line(tmp_path: Path, text: str, complaint: str) -> None:
+    """A fault that silently never strikes would prove a safety that is not there."""
     path = tmp_path / "faults.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError) as error:

@@ -26,7 +26,7 @@ PERSONAS = (*COMMANDS.values(), NOBODY)
 _YOU_ARE = re.compile(rf"You are the ({'|'.join(COMMANDS.values())})\b")
 _COMMAND = re.compile(r"<command-name>/?([\w:-]+)</command-name>")
 _ARGUMENTS = re.compile(r"<command-args>(.*?)</command-args>", re.DOTALL)
-_DEFERRED = re.compile(r"\bmcp__[\w-]+?__\w+")
+_DEFERRED = re.compile(r"mcp__[\w-]+?__\w+")
 _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 
 Block = Mapping[str, Any]
