@@ -74,6 +74,19 @@ def test_the_same_request_gets_the_same_answer() -> None:
     assert play(TURN) == play(Turn(TURN.body, TURN.size))
 
 
+def test_the_approver_asks_the_gate_for_the_proposal_as_it_was_told() -> None:
+    """The tool's own names pick from the proposal; words that the tool does not know stay out."""
+    told = '{"symbol": "NVDA", "side": "buy", "entry": "129.77", "stop": "125.87", "thesis": "up"}'
+    schema = {"properties": {"symbol": {}, "side": {}, "entry": {}, "stop": {}}}
+    body = {
+        "system": "You are the approver of a desk.",
+        "tools": [{"name": "mcp__desk__check_trade_rules", "input_schema": schema}],
+        "messages": [{"role": "user", "content": f"<command-args>{told}</command-args>"}],
+    }
+    asked = {"symbol": "NVDA", "side": "buy", "entry": "129.77", "stop": "125.87"}
+    assert play(Turn(body, 100)) == Reply((Use("mcp__desk__check_trade_rules", asked),))
+
+
 def test_rules_are_read_from_a_file(tmp_path: Path) -> None:
     """Defaults are what is left out."""
     path = tmp_path / "faults.yaml"

@@ -80,7 +80,7 @@ def _facts(arguments: str) -> dict[str, Any]:
     """What a question says, under the names by which tools ask for it."""
     braced = _OBJECT.search(arguments)
     told = _value(braced[0]) if braced else None
-    named = dict(told) if isinstance(told, dict) else {a or c: _value(b or d) for a, b, c, d in _PAIR.findall(arguments)}
+    named = dict(told) if isinstance(told, dict) else {a or c: _value(b or d) for a, b, c, d in _PAIR.findall(arguments.partition("\n")[0])}
     symbol, number = _SYMBOL.search(arguments), _NUMBER.search(arguments)
     facts: dict[str, Any] = {"timeframe": "1d"}
     facts |= {"symbol": symbol[0]} if symbol else {}
@@ -163,7 +163,7 @@ def _review(told: Mapping[str, Mapping[str, Any]]) -> Answer | None:
 def _approve(told: Mapping[str, Mapping[str, Any]]) -> Answer | None:
     seen = told["check_trade_rules"]
     outcome = str(seen.get("outcome"))
-    judgement = {"rejected": "veto", "needs_approval": "approve"}.get(outcome, "none")
+    judgement = {"rejected": "veto", "needs_approval": "approve", "reduced": "approve"}.get(outcome, "none")
     return {"judgement": judgement, "reason": f"The gate says {outcome}.", "claims": _claims(seen, seen, "outcome")}
 
 
