@@ -77,7 +77,7 @@ def test_the_same_request_gets_the_same_answer() -> None:
 def test_the_approver_asks_the_gate_for_the_proposal_as_it_was_told() -> None:
     """The tool's own names pick from the proposal; words that the tool does not know stay out."""
     told = '{"symbol": "NVDA", "side": "buy", "entry": "129.77", "stop": "125.87", "thesis": "up"}'
-    schema = {"properties": {"symbol": {}, "side": {}, "entry": {}, "stop": {}}}
+    schema: dict[str, Any] = {"properties": {"symbol": {}, "side": {}, "entry": {}, "stop": {}}}
     body = {
         "system": "You are the approver of a desk.",
         "tools": [{"name": "mcp__desk__check_trade_rules", "input_schema": schema}],
