@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -138,28 +139,29 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
     return asyncio.run(bounded())
 
 
-def open_scope() -> Scope:
+@contextmanager
+def open_scope() -> Iterator[Scope]:
     """What a server without a desk looks at, named to it as `served:open_scope`."""
-    return scope(brief(market()[1]))
+    yield scope(brief(market()[1]))
 
 
-def no_home() -> Scope:
+def no_home() -> AbstractContextManager[Scope]:
     """A home that cannot be opened."""
     raise HomeError("there is no desk here: run `python -m trading_bot init`")
 
 
-def talking() -> Scope:
+def talking() -> AbstractContextManager[Scope]:
     """A library that prints where it should not."""
     print("a stray line")  # noqa: T201 - that is the point
     return open_scope()
 
 
-def broken() -> Scope:
+def broken() -> AbstractContextManager[Scope]:
     """A bug."""
     raise ZeroDivisionError("secret")
 
 
-def endless() -> Scope:
+def endless() -> AbstractContextManager[Scope]:
     """A tool that never comes back."""
     threading.Event().wait()
     return open_scope()

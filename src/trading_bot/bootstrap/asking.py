@@ -3,13 +3,13 @@
 Promises that nothing is proposed: the answer is shown and recorded, and no engine hears of it.
 """
 
-from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 
-from trading_bot.analysts.answers import Graded, Judged, Picks, Plan, Ruling, Said, schema
+from trading_bot.analysts.answers import schema
+from trading_bot.analysts.claude import ANSWERS
 from trading_bot.bootstrap.claude import build_manager, new_id
-from trading_bot.bootstrap.tools import open_desk
+from trading_bot.bootstrap.tools import IdleDesk, open_desk
 from trading_bot.config import Config
 from trading_bot.domain.errors import ConfigError
 from trading_bot.domain.values import DecisionId
@@ -23,26 +23,27 @@ from trading_bot.storage.home import Home
 from trading_bot.storage.spending import SpendingLedger
 from trading_bot.tools.host import HttpToolHost
 
-_ANSWERS: Mapping[str, type[Said]] = {"screen": Picks, "analyze": Judged, "optimize": Plan, "review": Graded, "approve": Ruling}
-
 
 def ask_once(home: Home, operator: Path, config: Config, command: str) -> tuple[Reply, Decimal]:
     """Return the reply to a slash command, and its cost in USD. ConfigError for a command that there is not."""
     workflow, arguments = parse(command)
     home.prepare()
-    desk = open_desk(home, operator)
+    with open_desk(home, operator) as desk, SpendingLedger.open(home.journal) as ledger:
+        return _ask(desk, config, ledger, workflow, arguments)
+
+
+def _ask(desk: IdleDesk, config: Config, ledger: SpendingLedger, workflow: str, arguments: str) -> tuple[Reply, Decimal]:
     decision = DecisionId(f"ask-{new_id()[:16]}")
     brief = Brief(decision, desk.view, desk.bench.ledger.books, desk.universe)
     wall = SystemWallClock()
     host = HttpToolHost(desk.bench.scope)
-    with SpendingLedger.open(home.journal) as ledger:
-        manager = build_manager(config, home, host, Budget(ledger, config.budget, wall), wall, Shelf(home.cassettes))
-        try:
-            reply = manager.ask(Question(workflow, arguments, schema(_ANSWERS[workflow]), ToolGrant(brief, load(workflow).tools)))
-        finally:
-            host.close()
-        with ledger.reading() as page:
-            return reply, sum((call.counted for call in page.of_decision(decision)), Decimal(0))
+    manager = build_manager(config, desk.home, host, Budget(ledger, config.budget, wall), wall, Shelf(desk.home.cassettes))
+    try:
+        reply = manager.ask(Question(workflow, arguments, schema(ANSWERS[workflow]), ToolGrant(brief, load(workflow).tools)))
+    finally:
+        host.close()
+    with ledger.reading() as page:
+        return reply, sum((call.counted for call in page.of_decision(decision)), Decimal(0))
 
 
 def parse(command: str) -> tuple[str, str]:

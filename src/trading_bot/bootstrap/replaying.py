@@ -41,9 +41,9 @@ def replayed(home: Home, operator: Path, found: Dossier) -> str:
     decision = found.decision
     if decision.workflow not in _KINDS:
         raise NoDataError(f"a decision of {decision.workflow} is not replayed by itself; `decision {decision.id}` shows all of it")
-    desk = open_desk(home, operator)
-    brief = Brief(decision.id, desk.view.frozen(decision.at), _books_of(desk, decision), desk.universe)
-    answer = _ask(_analyst(found), desk, brief, decision)
+    with open_desk(home, operator) as desk:
+        brief = Brief(decision.id, desk.view.frozen(decision.at), _books_of(desk, decision), desk.universe)
+        answer = _ask(_analyst(found), desk, brief, decision)
     return "" if answer.value is None else canonical_json(_KINDS[decision.workflow].dump_python(answer.value, mode="json"))
 
 

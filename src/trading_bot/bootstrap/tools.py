@@ -5,7 +5,8 @@ gate previews on the books' own account, since there is no venue to ask. Refuses
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -60,17 +61,27 @@ class IdleDesk:
         return None if reached is None or self.simulated else max(self.view.now() - reached, timedelta())
 
 
-def open_scope() -> Scope:
-    """Return what a server without a desk sees now; home and keys' folder are the environment's. Raises DeskError."""
+@contextmanager
+def open_scope() -> Iterator[Scope]:
+    """What a server without a desk sees now; home and keys' folder are the environment's. Raises DeskError."""
     home = Home(Path(os.environ.get(HOME_VARIABLE) or "var"))
     operator = Path(os.environ.get(OPERATOR_VARIABLE) or Path.home() / ".config" / "trading-bot")
-    return open_desk(home, operator).scope()
+    with open_desk(home, operator) as desk:
+        yield desk.scope()
 
 
-def open_desk(home: Home, operator: Path) -> IdleDesk:
-    """Return the desk of a home as of now; a simulated one as of where it stands. ConfigError, HomeError or StorageError."""
+@contextmanager
+def open_desk(home: Home, operator: Path) -> Iterator[IdleDesk]:
+    """The desk of a home as of now; a simulated one as of where it stands. ConfigError, HomeError or StorageError."""
+    if not home.journal.exists():
+        yield _idle(MemoryJournal("nobody"), home, operator)
+        return
+    with SqlJournal.look(home.journal) as journal:
+        yield _idle(journal, home, operator)
+
+
+def _idle(journal: SqlJournal | MemoryJournal, home: Home, operator: Path) -> IdleDesk:
     wall = SystemWallClock()
-    journal: SqlJournal | MemoryJournal = SqlJournal.look(home.journal) if home.journal.exists() else MemoryJournal("nobody")
     known = _remembered(journal)
     config, simulated = known.config, known.simulated
     stands = journal.clock() if simulated else None

@@ -26,9 +26,9 @@ def scoreboard(context: Context, *, as_json: bool) -> None:
     from trading_bot.domain.proposals import Decision, Shadow
 
     context.journal().close()
-    desk = open_desk(context.home, context.operator)
-    journal = desk.bench.journal
-    board = scoring.scoreboard(journal.all(Decision), journal.all(Shadow), desk.view, _costs(context, journal))
+    with open_desk(context.home, context.operator) as desk:
+        journal = desk.bench.journal
+        board = scoring.scoreboard(journal.all(Decision), journal.all(Shadow), desk.view, _costs(context, journal))
     if as_json:
         click.echo(json.dumps(board.model_dump(mode="json"), indent=2))
     else:

@@ -33,7 +33,7 @@ _log = structlog.get_logger()
 def serve(toolset: Toolset, opener: str, tools: Sequence[Tool] = TOOLS) -> None:
     """Serve one toolset until standard input ends, and end the process.
 
-    `opener`: `module:function` that gives a new `Scope` as of now; imported in the background, since it brings everything with it.
+    `opener`: `module:function` whose context is a `Scope` as of now; imported in the background, since it brings everything with it.
     """
     answering = Answering([tool for tool in tools if tool.toolset is toolset], opener, Path(os.environ.get("TRADING_BOT_HOME") or "var"))
     gc.enable()  # a launcher switches it off to start sooner
@@ -85,7 +85,8 @@ class Answering:
     def _alone(self, tool: Tool, arguments: dict[str, Any]) -> ToolCall:
         if self._warming.ident is not None:
             self._warming.join()  # two threads that import one package at once can see half of it
-        return answer(tool, resolve_name(self._opener)(), arguments)
+        with resolve_name(self._opener)() as scope:
+            return answer(tool, scope, arguments)
 
     def _import_all(self) -> None:
         resolve_name(self._opener)
