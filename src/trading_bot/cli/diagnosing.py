@@ -4,35 +4,29 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import click
 
+from trading_bot.cli import diagnosing_claude
 from trading_bot.cli.context import Context, json_option
+from trading_bot.cli.findings import Finding
 from trading_bot.domain.errors import DeskError
 
 _OLDEST_PYTHON = (3, 11)
 _FREE_BYTES = 200 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What one check saw."""
-
-    name: str
-    passed: bool
-    seen: str
-    fix: str = ""
-
-
 @click.command()
 @click.option("--fast", is_flag=True, help="For a simulated home: no signed mandate is needed.")
+@click.option("--analyst", type=click.Choice(["rules", "claude", "replay", "auto"]), help="As for `orchestrator`: checks what it needs.")
 @json_option
 @click.pass_context
-def doctor(click_context: click.Context, *, fast: bool, as_json: bool) -> None:
-    """Check machine, home, data and mandate, each with its fix; exit status 1 if anything fails."""
+def doctor(click_context: click.Context, *, fast: bool, analyst: str | None, as_json: bool) -> None:
+    """Check machine, home, data, mandate and what the analyst needs, each with its fix; exit status 1 if anything fails."""
     context: Context = click_context.obj
-    checks = [c for c in _CHECKS if not (fast and c is _mandate)]
+    own = [c for c in _CHECKS if not (fast and c is _mandate)]
+    checks = [*own, *(diagnosing_claude.CHECKS if _asks_claude(context, analyst) else (_claude_unasked,))]
     findings = [_guarded(check, context) for check in checks]
     if as_json:
         click.echo(json.dumps([asdict(f) for f in findings], indent=2))
@@ -43,6 +37,19 @@ def doctor(click_context: click.Context, *, fast: bool, as_json: bool) -> None:
             )
     if not all(f.passed for f in findings):
         click_context.exit(1)
+
+
+def _asks_claude(context: Context, analyst: str | None) -> bool:
+    """Whether the desk would ask Claude; settings that cannot be read are another check's."""
+    try:
+        config = context.config({} if analyst is None else {"analyst": analyst})
+    except DeskError:
+        return False
+    return config.analyst in {"claude", "auto"} or config.claude.approver == "claude"
+
+
+def _claude_unasked(_context: Context) -> Finding:
+    return Finding("claude", passed=True, seen="not asked by this configuration; `doctor --analyst claude` checks what it needs")
 
 
 def _guarded(check: "Callable[[Context], Finding]", context: Context) -> Finding:

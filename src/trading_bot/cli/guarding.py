@@ -30,6 +30,8 @@ def demand_all(config: "Config", setting: "Setting") -> None:
     from trading_bot.execution.clock import SystemWallClock
 
     demand_fit(config, setting)
+    if config.analyst == "claude":
+        demand_claude(config)
     if setting.simulated:
         return
     load_mandate(config, setting, SystemWallClock())
@@ -40,6 +42,16 @@ def demand_all(config: "Config", setting: "Setting") -> None:
         raise ConfigError(
             "live needs a broker with real money, and broker.name is paper; for paper money leave out --orchestrator-mode live"
         )
+
+
+def demand_claude(config: "Config") -> None:
+    """Raise ClaudeMissingError if the binary cannot answer: a desk without its analyst would only look alive."""
+    from trading_bot.cli.diagnosing_claude import binary
+    from trading_bot.domain.errors import ClaudeMissingError
+
+    found = binary(config.claude.binary)
+    if not found.passed:
+        raise ClaudeMissingError(f"{found.seen}: {found.fix}; or let `--analyst auto` fall back to the rules")
 
 
 def demand_fit(config: "Config", setting: "Setting") -> None:
