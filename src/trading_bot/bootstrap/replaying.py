@@ -5,6 +5,7 @@ today. Refuses to replay on a market that has changed since: the grounds would d
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from trading_bot.bootstrap.bench import material_of
 from trading_bot.bootstrap.tools import IdleDesk, open_desk
 from trading_bot.domain.books import Books
 from trading_bot.domain.errors import NoDataError, ReplayMissError
-from trading_bot.domain.proposals import Decision, Proposal
+from trading_bot.domain.proposals import Decision, Outcome, Proposal
 from trading_bot.domain.research import Analysis, EntryPlan, Review, Screening
 from trading_bot.domain.values import Symbol, canonical_json, derive_digest
 from trading_bot.llm.calls import Question
@@ -36,15 +37,35 @@ _KINDS: Mapping[str, TypeAdapter[object]] = {
 }
 
 
+@dataclass(frozen=True)
+class Answered:
+    """An answer as the journal would keep it."""
+
+    outcome: Outcome
+    note: str
+    output: str
+    """Canonical JSON, empty if there is none."""
+
+
 def replayed(home: Home, operator: Path, found: Dossier) -> str:
     """Return the output of the decision answered again, empty if there is none. ReplayMissError if it was asked about something else."""
     decision = found.decision
     if decision.workflow not in _KINDS:
         raise NoDataError(f"a decision of {decision.workflow} is not replayed by itself; `decision {decision.id}` shows all of it")
     with open_desk(home, operator) as desk:
-        brief = Brief(decision.id, desk.view.frozen(decision.at), _books_of(desk, decision), desk.universe)
-        answer = _ask(_analyst(found), desk, brief, decision)
-    return "" if answer.value is None else canonical_json(_KINDS[decision.workflow].dump_python(answer.value, mode="json"))
+        return answered(_analyst(found), desk, brief_of(desk, decision), decision).output
+
+
+def brief_of(desk: IdleDesk, decision: Decision) -> Brief:
+    """What the analyst was given: the market as of then, and the books that the decision's digest names."""
+    return Brief(decision.id, desk.view.frozen(decision.at), _books_of(desk, decision), desk.universe)
+
+
+def answered(analyst: Analyst, desk: IdleDesk, brief: Brief, decision: Decision) -> Answered:
+    """Put the decision's question to `analyst`."""
+    answer = _ask(analyst, desk, brief, decision)
+    output = "" if answer.value is None else canonical_json(_KINDS[decision.workflow].dump_python(answer.value, mode="json"))
+    return Answered(answer.outcome, answer.note, output)
 
 
 def _analyst(found: Dossier) -> Analyst:

@@ -18,6 +18,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "decision": ("deciding", "One decision: prompt, tool calls, output, checks, verdict, orders, fills, cost."),
     "replay": ("deciding", "Answer one decision again from its records, and compare."),
     "scoreboard": ("scoring", "Claude beside the rules: same questions, same stake, net of cost; calibration."),
+    "judge-prompt": ("judging", "A changed prompt on the tool results of recorded days."),
     "ask": ("asking", 'Put a slash command to Claude on this desk: ask "/screen 5".'),
     "halt": ("commanding", "Stop all new risk at once; --flatten closes everything."),
     "reduce-only": ("commanding", "Let only closing and protective orders pass."),

@@ -18,13 +18,13 @@ from trading_bot.config import ClaudeSettings
 from trading_bot.domain.errors import BudgetError
 from trading_bot.domain.tooling import ToolCall
 from trading_bot.domain.values import ZERO, amount_text, derive_digest
-from trading_bot.llm import call_log, invocation, process
+from trading_bot.llm import call_log, invocation, process, prompts
 from trading_bot.llm.budget import Budget, Usage
 from trading_bot.llm.calls import CallId, Ending, Question, Reply
 from trading_bot.llm.cassette import Attempt, Cassette, Request, Shelf
 from trading_bot.llm.ending import ANSWER_TOOL, Expected, Judged, bad_start, judge
 from trading_bot.llm.prices import maximal_turn
-from trading_bot.llm.prompts import load
+from trading_bot.llm.prompts import Prompt
 from trading_bot.llm.stream import Transcript, json_line
 from trading_bot.llm.usage import broke_off, usage_of
 from trading_bot.llm.workspace import SERVER, Workspace
@@ -61,6 +61,8 @@ class Surroundings:
     """Folder of the log."""
     new_id: Callable[[], str]
     """Draws ids of calls and nonces."""
+    load: Callable[[str], Prompt] = prompts.load
+    """Gives the prompt of a workflow."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +87,14 @@ class _Paid:
 class Describer:
     """Turns a question into the whole request that it stands for."""
 
-    def __init__(self, settings: ClaudeSettings, host: ToolHost) -> None:
+    def __init__(self, settings: ClaudeSettings, host: ToolHost, load: Callable[[str], Prompt] = prompts.load) -> None:
         self._settings = settings
         self._host = host
+        self._load = load
 
     def __call__(self, question: Question) -> Request:
         """Return all of `question` that could change its answer; the nonce could not."""
-        prompt = load(question.workflow)
+        prompt = self._load(question.workflow)
         return Request(
             workflow=question.workflow,
             arguments=question.arguments,
@@ -116,7 +119,7 @@ class ClaudeCodeManager:
         self._host = host
         self._shelf = shelf
         self._wall = wall
-        self._describe = Describer(around.settings, host)
+        self._describe = Describer(around.settings, host, around.load)
 
     def ask(self, question: Question) -> Reply:
         """Return what came of it: at most two runs, one for a repair. StorageError if it cannot be recorded."""
@@ -191,7 +194,7 @@ class ClaudeCodeManager:
         nonce, began = self._around.new_id(), time.monotonic()
         said = Transcript()
         names = [f"mcp__{SERVER}__{tool}" for tool in question.grant.tools]
-        expected = Expected(load(question.workflow).command, SERVER, frozenset({*names, ANSWER_TOOL}), nonce)
+        expected = Expected(self._around.load(question.workflow).command, SERVER, frozenset({*names, ANSWER_TOOL}), nonce)
         folder = self._around.workspace.folder()
         with self._host.open(question.grant) as access, self._around.workspace.server_file(access.url, access.token) as servers:
             argv = invocation.arguments(
@@ -253,7 +256,7 @@ class ClaudeCodeManager:
 
 def prompt_of(question: Question) -> str:
     """The slash command as it is typed, with what was wrong before."""
-    asked = f"/{load(question.workflow).command} {question.arguments}".rstrip()
+    asked = f"/{prompts.WORKFLOWS[question.workflow].command} {question.arguments}".rstrip()
     return f"{asked}\nYour last answer was refused: {question.complaint}" if question.complaint else asked
 
 

@@ -105,6 +105,11 @@ class Home:
         return self.path / "cassettes"
 
     @property
+    def judged(self) -> Path:
+        """Folder of calls that only judged a prompt."""
+        return self.path / "judged"
+
+    @property
     def claude(self) -> Path:
         """Folder of the claude binary's own surroundings."""
         return self.path / "claude"

@@ -33,6 +33,10 @@ from trading_bot.tools.scope import Scope
 NAME = "desk"
 """Of the one server that headless runs see."""
 LARGEST_BODY = 1_000_000
+MOST_TOLD = 36_000
+"""Bytes that one run may be told before it is refused more; with one result on top it bounds what a turn can cost."""
+Answering = Callable[[Tool, Scope, dict[str, Any]], ToolCall]
+"""Answers one call of a granted tool; never raises."""
 
 _LOOPBACK = "127.0.0.1"
 _TOKEN_BYTES = 32
@@ -44,13 +48,15 @@ _NOT_POST = Response("post to this address", 405, {"Allow": "POST"})
 class Run:
     """An open grant: `ports.ToolAccess`."""
 
-    def __init__(self, url: str, tools: Sequence[Tool], scope: Scope, turn: threading.Lock) -> None:
+    def __init__(self, url: str, tools: Sequence[Tool], scope: Scope, turn: threading.Lock, answering: Answering) -> None:
         self.url = url
         self.token = secrets.token_urlsafe(_TOKEN_BYTES)
         self.tools = tools
         self._scope = scope
         self._turn = turn
+        self._answering = answering
         self._calls: list[ToolCall] = []
+        self._told = 0
         self._over = False
 
     def calls(self) -> tuple[ToolCall, ...]:
@@ -62,12 +68,17 @@ class Run:
         with self._turn:
             if self._over:
                 return wire.refused(self._scope.decision, name, arguments, "this run is over")
-            tool = next((tool for tool in self.tools if tool.name == name), None)
-            reply = (
-                wire.unknown(self._scope.decision, name, arguments, self.tools) if tool is None else answer(tool, self._scope, arguments)
-            )
+            reply = self._answer(name, arguments)
+            self._told += len(reply.result.encode())
             self._calls.append(reply)
             return reply
+
+    def _answer(self, name: str, arguments: dict[str, Any]) -> ToolCall:
+        decision = self._scope.decision
+        if self._told > MOST_TOLD:
+            return wire.refused(decision, name, arguments, "this run has read all that it may: answer from what you have, or abstain")
+        tool = next((tool for tool in self.tools if tool.name == name), None)
+        return wire.unknown(decision, name, arguments, self.tools) if tool is None else self._answering(tool, self._scope, arguments)
 
     def end(self) -> None:
         """Let the tool that is running finish, and no other begin: from now on the desk has its view to itself."""
@@ -81,8 +92,9 @@ class HttpToolHost:
     The host makes the brief's view stand still first, and takes from the scope what acts.
     """
 
-    def __init__(self, scope_for: Callable[[Brief], Scope], tools: Sequence[Tool] = TOOLS) -> None:
+    def __init__(self, scope_for: Callable[[Brief], Scope], tools: Sequence[Tool] = TOOLS, answering: Answering = answer) -> None:
         self._scope_for = scope_for
+        self._answering = answering
         self._tools = {tool.name: tool for tool in tools}
         self._turn = threading.Lock()
         self._starting = threading.Lock()
@@ -95,7 +107,7 @@ class HttpToolHost:
         tools = [self._granted(name) for name in grant.tools]
         still = replace(grant.brief, view=_frozen(grant.brief.view))
         scope = replace(self._scope_for(still), view=still.view, propose=None)
-        run = Run(self._address(), tools, scope, self._turn)
+        run = Run(self._address(), tools, scope, self._turn, self._answering)
         self._runs.append(run)
         try:
             yield run
