@@ -40,7 +40,8 @@ def _exact(value: object) -> object:
 
 
 def _sane(value: Decimal) -> Decimal:
-    if abs(value) >= _LARGEST:
+    # `abs` rounds, and raises where the exponent has no end.
+    if value.copy_abs() >= _LARGEST:
         msg = f"is absurdly large ({value:.3e}); the largest amount is 1e15"
         raise ValueError(msg)
     exponent = value.as_tuple().exponent

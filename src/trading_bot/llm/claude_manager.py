@@ -211,8 +211,9 @@ class ClaudeCodeManager:
             environment = invocation.environment(self._settings, self._around.outer, self._around.workspace.own_home)
             try:
                 end = process.run(argv, environment, folder, self._deadlines(), _reader(said, expected), has_spoken=lambda: said.has_spoken)
-            except OSError as error:
-                return _Run(Judged(Ending.NOT_STARTED, f"{self._settings.binary} cannot be started: {error.strerror}"))
+            except (OSError, ValueError) as error:  # ValueError: a character that no command line can hold
+                why = error.strerror if isinstance(error, OSError) else "its arguments cannot be passed on"
+                return _Run(Judged(Ending.NOT_STARTED, f"the claude binary cannot be started: {why}"))
             calls = access.calls()
         return _Run(judge(end, said, expected), calls, said, end.cut is not None, round((time.monotonic() - began) * 1000))
 

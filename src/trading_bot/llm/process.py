@@ -91,7 +91,7 @@ class _Talk:
             return Cut.TOO_LONG
         if not self.has_spoken() and now - self.started >= min(deadlines.first_word, deadlines.total):
             return Cut.SILENT
-        if self.has_spoken() and now - self.last >= deadlines.idle or now - self.started >= deadlines.total:
+        if (self.has_spoken() and now - self.last >= deadlines.idle) or now - self.started >= deadlines.total:
             return Cut.STALLED
         return None
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic_core import from_json
+
+from trading_bot.domain.values import canonical_json
 
 _SYNTHETIC = "<synthetic>"
 """Stands for the model in words that the program itself says, of errors."""
@@ -25,10 +28,7 @@ class Transcript:
         """Take in one line; return its event."""
         if not line.strip():
             return None
-        try:
-            event = json.loads(line)
-        except ValueError:
-            event = None
+        event = _parsed(line)
         if not isinstance(event, dict) or not isinstance(event.get("type"), str):
             self.garbled += 1
             return None
@@ -73,12 +73,25 @@ class Transcript:
         info = (event or {}).get("rate_limit_info")
         if not isinstance(info, dict) or info.get("status") != "rejected" or not isinstance(info.get("resetsAt"), int):
             return None
-        return datetime.fromtimestamp(info["resetsAt"], UTC)
+        try:
+            return datetime.fromtimestamp(info["resetsAt"], UTC)
+        except (ValueError, OverflowError, OSError):  # no such year
+            return None
 
     def _blocks(self, kind: str) -> list[Mapping[str, Any]]:
         messages = (e.get("message") for e in self.events if e["type"] == kind)
         contents = (m.get("content") for m in messages if isinstance(m, dict) and m.get("model") != _SYNTHETIC)
         return [block for content in contents if isinstance(content, list) for block in content if isinstance(block, dict)]
+
+
+def _parsed(line: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Read JSON that a record can hold: no half characters, no endless numbers, no bottomless lists. None for anything else."""
+    try:
+        event = from_json(line)
+        canonical_json(event)
+    except ValueError:
+        return None
+    return event
 
 
 def json_line(event: Mapping[str, Any]) -> str:

@@ -12,6 +12,10 @@ from trading_bot.llm.budget import Usage
 from trading_bot.llm.ending import REFUSAL
 from trading_bot.llm.prices import Tokens, cost
 
+_MOST_TOKENS = 10**9
+_MOST_USD = Decimal(10_000)
+"""No call has more: a report of more is none."""
+
 
 def broke_off(result: Mapping[str, Any]) -> bool:
     """Whether a request ended without an answer of the API: what was streamed before may have been charged."""
@@ -19,15 +23,18 @@ def broke_off(result: Mapping[str, Any]) -> bool:
     return failed and result.get("api_error_status") is None and result.get("stop_reason") != REFUSAL
 
 
-def usage_of(result: Mapping[str, Any], model: str) -> Usage:
-    """Return the tokens and the cost of a result event. `model`: stands for tokens that name none."""
+def usage_of(result: Mapping[str, Any], model: str) -> Usage | None:
+    """Return tokens and cost of a result event, None if they are absurd. `model`: stands for tokens that name none."""
     used = result.get("modelUsage")
     by_model = {str(m): _tokens(u) for m, u in used.items() if isinstance(u, dict)} if isinstance(used, dict) else {}
     if not by_model:
         by_model = {model: _flat(result.get("usage"))}
-    listed = sum((cost(name, tokens) for name, tokens in by_model.items()), Decimal(0))
     total = Tokens.sum(by_model.values())
-    return Usage(cost_usd=max(listed, _money(result.get("total_cost_usd"))), tokens=total, turns=_count(result.get("num_turns")))
+    reported = _money(result.get("total_cost_usd"))
+    if total.prompt + total.output > _MOST_TOKENS or reported > _MOST_USD:
+        return None
+    listed = sum((cost(name, tokens) for name, tokens in by_model.items()), Decimal(0))
+    return Usage(cost_usd=max(listed, reported), tokens=total, turns=_count(result.get("num_turns")))
 
 
 def _tokens(used: Mapping[str, Any]) -> Tokens:
