@@ -20,6 +20,7 @@ from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.mandate import Mandate
 from trading_bot.domain.market import CorporateAction, Feed, PriceBasis, Quote, Timeframe
 from trading_bot.domain.values import Symbol
+from trading_bot.execution.approvals import Approvals
 from trading_bot.execution.clock import SimulatedClock
 from trading_bot.execution.engine import Engine
 from trading_bot.execution.inbox import Inbox
@@ -121,7 +122,8 @@ def small_desk(  # noqa: PLR0913 - parts that tests exchange
     authority = Authority(under or mandate(), SimulatedClock(NOW))
     calendars = {name: open_calendar(name) for name in ("XNYS", "24/7")}
     engine = Engine(Parts(journal, broker, AsOfView(source, clock.now), clock, switch, authority, calendars, {AAPL: "technology"}))
-    inbox = Inbox(journal, engine, switch, clock, lambda _proof, _number: None)
+    approvals = Approvals(journal, engine, clock, lambda _word, _proposal: None)
+    inbox = Inbox(journal, engine, switch, clock, lambda _proof, _number: None, approvals)
     stop = threading.Event()
     session = Session(clock=clock, journal=journal, broker=broker, engine=engine, inbox=inbox, stop=stop)
     session.begin()

@@ -27,8 +27,8 @@ RECORDED = json.loads(Path(__file__).with_name("tool_answers.json").read_text())
 
 FILED = {
     "at": "2024-03-05T14:30:00Z",
-    "id": "ehlp5bim3kdtq323qssa",
-    "decision_id": "uawujvp7dvcypn5p22d2",
+    "id": "bmleniqkxbv2p3wvl7uz",
+    "decision_id": "interactive-zukv2uajqpw6",
     "action": "open",
     "symbol": "RISE",
     "side": "buy",

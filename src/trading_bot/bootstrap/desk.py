@@ -21,8 +21,10 @@ from trading_bot.brokers.venue_store import MemoryVenueStore, SqliteVenueStore
 from trading_bot.config import Config, recall
 from trading_bot.domain.errors import ClockError, ConfigError
 from trading_bot.domain.mandate import Mode
-from trading_bot.domain.records import DeskStart, MandateInForce
+from trading_bot.domain.proposals import Proposal
+from trading_bot.domain.records import Approval, DeskStart, MandateInForce
 from trading_bot.domain.values import derive_id
+from trading_bot.execution.approvals import APPROVE, Approvals, approval_fields
 from trading_bot.execution.clock import RealClock, SimulatedClock, SystemWallClock
 from trading_bot.execution.engine import Engine
 from trading_bot.execution.inbox import Inbox
@@ -77,8 +79,9 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
     switch = DeskSwitch(None if setting.mode is Mode.BACKTEST else setting.home.halt_file, journal)
     view = AsOfView(source, clock.now)
     sectors = {s: source.instrument(s).sector for s in config.universe.symbols}
-    engine = Engine(Parts(journal, broker, view, clock, switch, authority, calendars, sectors))
-    inbox = Inbox(journal, engine, switch, clock, partial(_authenticate, setting, journal, wall))
+    engine = Engine(Parts(journal, broker, view, clock, switch, authority, calendars, sectors, timedelta(minutes=config.approval_minutes)))
+    approvals = Approvals(journal, engine, clock, partial(_authenticate_approval, setting, journal, wall))
+    inbox = Inbox(journal, engine, switch, clock, partial(_authenticate, setting, journal, wall), approvals)
     session = Session(clock=clock, journal=journal, broker=broker, engine=engine, inbox=inbox, stop=stop)
     bench = Bench(journal, engine.ledger, calendars["XNYS"], authority, engine.judge)
     host = HttpToolHost(bench.scope)
@@ -89,6 +92,7 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
         clock=clock,
         view=view,
         analyst=chair.analyst,
+        approver=chair.approver,
         engine=engine,
         switch=switch,
         session=session,
@@ -203,6 +207,12 @@ def _authenticate(setting: Setting, journal: Journal, wall: WallClock, proof: st
     """Let a resume pass: with the operator's signature, or on a simulated clock, where nothing is at stake."""
     if not setting.simulated:
         verify_statement(proof, RESUME, resume_fields(journal, number), pinned_key(setting.operator), wall.now())
+
+
+def _authenticate_approval(setting: Setting, journal: Journal, wall: WallClock, word: Approval, proposal: Proposal) -> None:
+    """Let an approval pass, by the same rule as a resume."""
+    if not setting.simulated:
+        verify_statement(word.proof, APPROVE, approval_fields(journal.desk, proposal), pinned_key(setting.operator), wall.now())
 
 
 def resume_fields(journal: Journal, number: int) -> dict[str, str]:

@@ -110,7 +110,7 @@ def _proof(context: Context, journal: "SqlJournal") -> str:
     return sign_statement(RESUME, fields, context.operator, passphrase, SystemWallClock().now())
 
 
-def _see_it_done(context: Context) -> None:
+def see_it_done(context: Context) -> None:
     """Where no desk runs, take the home and serve the inbox; where one runs, it does."""
     from trading_bot.bootstrap.desk import reopen
     from trading_bot.domain.errors import HomeLockedError
@@ -128,7 +128,7 @@ def _wait_for(context: Context, journal: "SqlJournal", item: str) -> "CommandDon
 
     deadline = time.monotonic() + _PATIENCE_S
     while True:
-        _see_it_done(context)
+        see_it_done(context)
         done = journal.get(CommandDone, item)
         if done is not None or time.monotonic() > deadline:
             return done

@@ -15,7 +15,7 @@ from trading_bot.analysts.scoreboard import Scoreboard
 from trading_bot.domain.events import OrderUpdate
 from trading_bot.domain.orders import OrderRole
 from trading_bot.domain.proposals import Decision, Effect, Proposal, ProposalKind, Verdict, VerdictOutcome
-from trading_bot.domain.records import EquityPoint
+from trading_bot.domain.records import ApprovalRequest, EquityPoint
 from trading_bot.domain.research import Analysis, Screening
 from trading_bot.domain.trades import RoundTrip
 from trading_bot.domain.values import DecisionId, Symbol
@@ -97,6 +97,14 @@ def decisions_table(made: Sequence[Decision], costs: Mapping[DecisionId, Decimal
         table.add_row(one.id[:8], f"{one.at:%m-%d %H:%M}", one.workflow, one.subject, one.analyst, one.outcome, cost)
     notes = [f"{one.id[:8]} {one.note}" for one in made if one.note]
     _show("Decisions, times in UTC", table, *notes, "`decision ID` shows one with its evidence; ids may be cut short.")
+
+
+def approvals_table(found: Sequence[tuple[ApprovalRequest, Proposal]]) -> None:
+    """Proposals that wait for a person."""
+    table = _table("id", "symbol", "side", "entry", "stop", "analyst", "until")
+    for request, one in found:
+        table.add_row(one.id[:8], one.symbol, one.side, str(one.entry), str(one.stop_loss), one.analyst, eastern(request.expires_at))
+    _show("Waiting for a person", table, "`approve ID` or `deny ID`; who does not answer in time has said no.")
 
 
 def score_table(board: Scoreboard) -> None:

@@ -13,8 +13,9 @@ from decimal import Decimal
 from trading_bot.domain.errors import OrderNotFoundError
 from trading_bot.domain.events import BookedEvent
 from trading_bot.domain.orders import OrderRole
-from trading_bot.domain.proposals import Proposal, ProposalKind, Verdict
-from trading_bot.domain.records import DeskState, Drift, StrategySuspension
+from trading_bot.domain.proposals import Proposal, ProposalKind, Verdict, VerdictOutcome
+from trading_bot.domain.records import ApprovalEnded, ApprovalOutcome, ApprovalRequest, DeskState, Drift, StrategySuspension
+from trading_bot.domain.research import Opinion
 from trading_bot.domain.values import ClientOrderId, DecisionId, Symbol, derive_id
 from trading_bot.execution.dispatch import Dispatch
 from trading_bot.execution.judge import Judge
@@ -22,8 +23,11 @@ from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.parts import Parts
 from trading_bot.execution.protection import naked
 from trading_bot.execution.reconcile import differences
+from trading_bot.risk.case import Consent
 from trading_bot.risk.discipline import losing_strategies
 from trading_bot.risk.gate import (
+    Ruling,
+    approved_verdict_id,
     rule_on_flatten,
     rule_on_protection,
     verdict_id,
@@ -118,21 +122,47 @@ class Engine:
 
     # -- the analyst's side --------------------------------------------------------------------------------------
 
-    def handle(self, proposal: Proposal) -> Verdict | None:
-        """Judge a proposal and send what is allowed; None for `hold`. The same proposal again gets the same verdict and no new order."""
+    def handle(self, proposal: Proposal, opinion: Opinion | None = None) -> Verdict | None:
+        """Judge a proposal and send what is allowed; None for `hold`. The same proposal again gets the same verdict and no new order.
+
+        `opinion`: what a second judge said. What needs a person's approval waits for it, until it expires.
+        """
         if proposal.action is ProposalKind.HOLD:
             return None
         known = self._journal.get(Verdict, verdict_id(proposal.id))
         if known is not None:
             self.resolve()
             return known
-        if proposal.action is ProposalKind.OPEN and self._parts.authority.mandate is not None:
-            self.reconcile()
-        ruling = self.judge.rule(proposal)
+        ruling = self._rule(proposal, Consent(opinion=opinion))
         self.ledger.note_proposal(proposal)
-        self._dispatch.carry_out(ruling, proposal)
+        self._dispatch.carry_out(ruling, proposal, *self._requests(proposal, ruling.verdict))
         self.pump()
         return ruling.verdict
+
+    def handle_approved(self, proposal: Proposal, by: str) -> Verdict:
+        """Judge a proposal that a person approved again, by fresh prices and every rule, and send what is allowed; once."""
+        known = self._journal.get(Verdict, approved_verdict_id(proposal.id))
+        if known is not None:
+            self.resolve()
+            return known
+        ruling = self._rule(proposal, Consent(person=True))
+        now = self._parts.clock.now()
+        self._dispatch.carry_out(ruling, ApprovalEnded(at=now, proposal_id=proposal.id, outcome=ApprovalOutcome.GRANTED, by=by))
+        self.pump()
+        return ruling.verdict
+
+    def _rule(self, proposal: Proposal, consent: Consent) -> Ruling:
+        if proposal.action is ProposalKind.OPEN and self._parts.authority.mandate is not None:
+            self.reconcile()
+        return self.judge.rule(proposal, consent)
+
+    def _requests(self, proposal: Proposal, verdict: Verdict) -> tuple[ApprovalRequest, ...]:
+        """What asks a person, if the verdict needs one."""
+        if verdict.outcome is not VerdictOutcome.NEEDS_APPROVAL:
+            return ()
+        now = self._parts.clock.now()
+        until = min(proposal.expires_at, now + self._parts.approval_time)
+        return (ApprovalRequest(at=now, proposal_id=proposal.id, symbol=proposal.symbol, expires_at=until),)
 
     def cancel(self, client_order_id: ClientOrderId) -> None:
         """Cancel a working order and book what comes of it."""

@@ -1,41 +1,79 @@
 """The owner's side of the inbox: what people and other processes told the desk, carried out once.
 
 Promises that an item is consumed in the same write that records what came of it, so that a crash in between repeats it and the
-repetition does nothing twice. Refuses a resume without proof, and says so in the journal.
+repetition does nothing twice. Refuses a resume or an approval without proof, and a proposal that could pass for an analyst's, and says
+so in the journal.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pydantic import ValidationError
 
-from trading_bot.domain.errors import MandateError
-from trading_bot.domain.records import Command, CommandAction, CommandDone
+from trading_bot.domain.errors import DataError, MandateError
+from trading_bot.domain.proposals import Decision, Outcome, Proposal
+from trading_bot.domain.records import Approval, Command, CommandAction, CommandDone, InboxDone
+from trading_bot.domain.values import TaskRunId, derive_digest, derive_id
+from trading_bot.execution.approvals import Approvals
 from trading_bot.execution.engine import Engine
 from trading_bot.ports import Clock, InboxItem, Journal
 from trading_bot.risk.halt import DeskSwitch
 
+INTERACTIVE = "interactive"
+"""Analyst and strategy of what a person's session proposes; its decisions' ids begin so, which no desk's own does."""
 Authenticator = Callable[[str, int], None]
 """Raises MandateError unless the proof allows to resume from the desk state with this running number."""
 
 
 class Inbox:
-    """Carries out commands."""
+    """Carries out commands, takes in proposals and approvals."""
 
-    def __init__(self, journal: Journal, engine: Engine, switch: DeskSwitch, clock: Clock, authenticate: Authenticator) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what an item may touch
+        self, journal: Journal, engine: Engine, switch: DeskSwitch, clock: Clock, authenticate: Authenticator, approvals: Approvals
+    ) -> None:
         self._journal = journal
         self._engine = engine
         self._switch = switch
         self._clock = clock
         self._authenticate = authenticate
+        self._approvals = approvals
+        self._takers: Mapping[str, Callable[[InboxItem], str]] = {"proposal": self._propose, "approval": self._approve}
 
     def serve(self) -> int:
-        """Carry out everything that waits; return the number of items."""
+        """Carry out everything that waits, and deny what has waited too long; return the number of items."""
+        self._approvals.expire()
         items = self._journal.pending()
         for item in items:
             self._serve(item)
         return len(items)
 
     def _serve(self, item: InboxItem) -> None:
+        taker = self._takers.get(item.kind)
+        if taker is None:
+            self._command(item)
+            return
+        try:
+            refused = taker(item)
+        except ValidationError as error:
+            refused = f"not a {item.kind}: {error.errors()[0]['msg']}"
+        except DataError as error:
+            refused = str(error)
+        self._journal.consume(item.id, InboxDone(at=self._clock.now(), item=item.id, what=item.kind, refused=refused))
+
+    def _propose(self, item: InboxItem) -> str:
+        """Have the engine judge a proposal of a person's session; return why not, or nothing."""
+        proposal = Proposal.model_validate_json(item.body)
+        own = proposal.decision_id.startswith(f"{INTERACTIVE}-") and proposal.id == derive_id("proposal", proposal.decision_id)
+        if not own or {proposal.analyst, proposal.strategy} != {INTERACTIVE}:
+            return "it does not come from propose_trade"
+        if self._journal.get(Proposal, proposal.id) is None:
+            self._journal.append(_decision(proposal))
+        self._engine.handle(proposal)
+        return ""
+
+    def _approve(self, item: InboxItem) -> str:
+        return self._approvals.decide(Approval.model_validate_json(item.body))
+
+    def _command(self, item: InboxItem) -> None:
         try:
             command = Command.model_validate_json(item.body)
         except ValidationError as error:
@@ -73,3 +111,19 @@ class Inbox:
         lifted = self._engine.lifted(command.by)
         self._journal.consume(item.id, done, self._switch.resumption(command.by, command.reason, now), *lifted)
         self._engine.resumed(lifted)
+
+
+def _decision(proposal: Proposal) -> Decision:
+    """What stands for a person's decision among those of analysts."""
+    return Decision(
+        at=proposal.at,
+        id=proposal.decision_id,
+        task_run=TaskRunId("inbox"),
+        workflow="propose",
+        subject=proposal.symbol,
+        analyst=proposal.analyst,
+        outcome=Outcome.ANSWERED,
+        inputs=derive_digest(proposal.canonical()),
+        output=proposal.canonical(),
+        evidence=proposal.evidence,
+    )

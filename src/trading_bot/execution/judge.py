@@ -18,7 +18,7 @@ from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.parts import Authority
 from trading_bot.execution.protection import open_risk
 from trading_bot.ports import Calendar, Clock, View
-from trading_bot.risk.case import Case, Situation
+from trading_bot.risk.case import ALONE, Case, Consent, Situation
 from trading_bot.risk.gate import Exit, Ruling, rule_on_entry, rule_on_exit, rule_without_mandate
 from trading_bot.risk.halt import DeskSwitch
 from trading_bot.risk.rules import DAY_TRADE_SESSIONS
@@ -45,7 +45,7 @@ class Judge:
         """What the gate would say now."""
         return self.rule(proposal).verdict
 
-    def rule(self, proposal: Proposal) -> Ruling:
+    def rule(self, proposal: Proposal, consent: Consent = ALONE) -> Ruling:
         """The gate's ruling now, with the orders that it would allow."""
         if proposal.action is not ProposalKind.OPEN:
             return rule_on_exit(proposal, self.exit(proposal.symbol))
@@ -54,7 +54,7 @@ class Judge:
             return rule_without_mandate(proposal, self.clock.now(), self.authority.why_not)
         instrument = self.view.instrument(proposal.symbol)
         situation = self._situation(mandate, instrument.calendar, proposal.symbol)
-        return rule_on_entry(Case(proposal, situation, instrument, self.view.quote(proposal.symbol)), self.desk)
+        return rule_on_entry(Case(proposal, situation, instrument, self.view.quote(proposal.symbol), consent), self.desk)
 
     def exit(self, symbol: Symbol) -> Exit:
         """What a ruling on an exit looks at."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from trading_bot.domain.mandate import Mandate
 from trading_bot.domain.values import Symbol
@@ -35,3 +36,5 @@ class Parts:
     authority: Authority
     calendars: Mapping[str, Calendar]
     sectors: Mapping[Symbol, str]
+    approval_time: timedelta = timedelta(minutes=15)
+    """A proposal that waits for a person is denied after so long (trading time)."""

@@ -7,6 +7,8 @@ moment where it died and repeats nothing.
 """
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -40,6 +42,9 @@ class Session:
         self._engine = engine
         self._inbox = inbox
         self._stop = stop
+        self._running = False
+        self.turn = threading.Lock()
+        """Held while the loop works, and free while it waits: who has it may look at the desk from another thread."""
 
     def begin(self) -> None:
         """Catch up after a start: with the venue, with doubtful orders, with the inbox."""
@@ -50,6 +55,14 @@ class Session:
 
     def run(self, agenda: Agenda) -> None:
         """Run until the agenda is empty or the desk is asked to stop."""
+        with self.turn:
+            self._running = True
+            try:
+                self._run(agenda)
+            finally:
+                self._running = False
+
+    def _run(self, agenda: Agenda) -> None:
         self.begin()
         while not self._stop.is_set():
             due = agenda.next_due()
@@ -65,9 +78,22 @@ class Session:
             wake = self._broker.next_event_time(moment) or moment
             if not self._clock.simulated:
                 wake = min(wake, self._clock.now() + _TICK)
-            self._clock.sleep_until(wake)
+            with self._standing_aside():
+                self._clock.sleep_until(wake)
             self._journal.mark_clock(self._clock.now())
             self._engine.resolve()
             self._engine.pump()
             self._inbox.serve()
             self._engine.withdraw()
+
+    @contextmanager
+    def _standing_aside(self) -> Iterator[None]:
+        """Let others have their turn, if this is the loop's."""
+        if not self._running:
+            yield
+            return
+        self.turn.release()
+        try:
+            yield
+        finally:
+            self.turn.acquire()

@@ -21,7 +21,7 @@ from trading_bot.execution.engine import Engine
 from trading_bot.execution.session import Session
 from trading_bot.orchestrator.scheduler import Slot
 from trading_bot.orchestrator.workflow import Workflow
-from trading_bot.ports import Analyst, Answer, Brief, Calendar, Clock, Journal, View
+from trading_bot.ports import Analyst, Answer, Approver, Brief, Calendar, Clock, Journal, View
 from trading_bot.risk.halt import DeskSwitch
 
 T = TypeVar("T")
@@ -40,6 +40,8 @@ class Desk:
     clock: Clock
     view: View
     analyst: Analyst
+    approver: Approver | None
+    """A second judge of what is about to be entered; None where nobody sits there."""
     engine: Engine
     switch: DeskSwitch
     session: Session

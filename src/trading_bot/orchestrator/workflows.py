@@ -10,12 +10,12 @@ Numbers come from tools, orders from the engine: nothing here computes or sends.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
-from trading_bot.domain.proposals import Decision, Proposal, ProposalKind, Verdict
+from trading_bot.domain.proposals import Decision, Proposal, ProposalKind, Verdict, VerdictOutcome
 from trading_bot.domain.records import CLOSE, EquityPoint, TaskStatus
-from trading_bot.domain.research import Analysis, EntryPlan, Recommendation, Screening
+from trading_bot.domain.research import Analysis, EntryPlan, Opinion, Recommendation, Screening
 from trading_bot.domain.values import ProposalId, Symbol, derive_id
 from trading_bot.orchestrator.desk import Desk
 from trading_bot.orchestrator.reviewing import review_day, review_week
@@ -90,7 +90,7 @@ def market_open(desk: Desk, slot: Slot) -> Ending:
     exits = _look_after(desk, slot, _with_price(desk))
     desk.workflow.fire(Event.EXECUTE, exits=str(exits))
     filed = _filed(desk, slot)
-    _execute(desk, filed, slot.due + slot.grace)
+    _execute(desk, slot, filed)
     _mark(desk, slot, slot.task)
     entered = sum(1 for p in filed if (v := desk.journal.get(Verdict, verdict_id(p.id))) is not None and v.digests)
     desk.workflow.fire(Event.FINISH, entered=str(entered))
@@ -103,17 +103,28 @@ def _filed(desk: Desk, slot: Slot) -> list[Proposal]:
     return [p for p in filed if p.at.astimezone(NEW_YORK).date() == slot.session]
 
 
-def _execute(desk: Desk, filed: Sequence[Proposal], deadline: datetime) -> None:
+def _execute(desk: Desk, slot: Slot, filed: Sequence[Proposal]) -> None:
     """Have each proposal judged as soon as its market is tradable, at the deadline whatever it is."""
+    deadline = slot.due + slot.grace
     waiting = [p for p in filed if desk.journal.get(Verdict, verdict_id(p.id)) is None]
     while waiting:
         late = desk.clock.now() >= deadline
         ready = [p for p in waiting if late or desk.tradable(p.symbol)]
         for proposal in ready:
-            desk.engine.handle(proposal)
+            desk.engine.handle(proposal, _second_opinion(desk, slot, proposal))
         waiting = [p for p in waiting if p not in ready]
         if waiting:
             desk.wait(min(desk.clock.now() + _SPREAD_PAUSE, deadline))
+
+
+def _second_opinion(desk: Desk, slot: Slot, proposal: Proposal) -> Opinion | None:
+    """What a second judge says, where one sits beside the analyst; asked once, and never about what the gate refuses anyway."""
+    approver = desk.approver
+    preview = desk.engine.judge.preview(proposal)
+    if approver is None or preview.outcome is VerdictOutcome.REJECTED:
+        return None
+    _, opinion = desk.decide(slot, "approve", proposal.symbol, Opinion, lambda d: approver.consider(desk.brief(d), proposal, preview))
+    return opinion
 
 
 def monitor(desk: Desk, slot: Slot) -> Ending:

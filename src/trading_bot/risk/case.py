@@ -15,6 +15,7 @@ from trading_bot.domain.market import Quote
 from trading_bot.domain.orders import Side
 from trading_bot.domain.proposals import EntryStyle, Proposal
 from trading_bot.domain.records import DeskState
+from trading_bot.domain.research import Judgement, Opinion
 from trading_bot.domain.trades import RoundTrip
 from trading_bot.domain.values import ZERO, Symbol
 
@@ -63,6 +64,29 @@ class Situation:
 
 
 @dataclass(frozen=True)
+class Consent:
+    """Who else has spoken on a proposal: a person, and a second judge who is not its proposer."""
+
+    person: bool = False
+    """Whether the operator approved it."""
+    opinion: Opinion | None = None
+
+    @property
+    def lifts_cap(self) -> bool:
+        """Whether it may be larger than what needs no approval."""
+        return self.person or (self.opinion is not None and self.opinion.judgement is Judgement.APPROVE)
+
+    @property
+    def veto(self) -> str | None:
+        """The second judge's reason not to do it."""
+        return self.opinion.reason if self.opinion is not None and self.opinion.judgement is Judgement.VETO else None
+
+
+ALONE = Consent()
+"""Nobody else has spoken."""
+
+
+@dataclass(frozen=True)
 class Case:
     """One proposal in its situation."""
 
@@ -70,6 +94,7 @@ class Case:
     situation: Situation
     instrument: Instrument
     quote: Quote | None
+    consent: Consent = ALONE
 
     @property
     def limits(self) -> Limits:

@@ -55,6 +55,11 @@ def verdict_id(proposal_id: ProposalId) -> VerdictId:
     return VerdictId(derive_id("verdict", proposal_id))
 
 
+def approved_verdict_id(proposal_id: ProposalId) -> VerdictId:
+    """Return the id of the one verdict on a proposal after a person approved it."""
+    return VerdictId(derive_id("verdict", proposal_id, "approved"))
+
+
 def rule_on_entry(case: Case, desk: str) -> Ruling:
     """Judge a proposal to open. `desk`: the desk part of client order ids."""
     findings = tuple(f for f in (rule(case) for rule in RULES) if f is not None)
@@ -209,7 +214,8 @@ def _approve(verdict: Verdict, specs: Sequence[tuple[OrderSpec, ClientOrderId | 
 def _entry_verdict(case: Case, outcome: VerdictOutcome, findings: tuple[Finding, ...], sizing: Sizing | None = None) -> Verdict:
     quantity = sizing.quantity if sizing is not None else ZERO
     risk = quantity * max(case.risk_per_share, ZERO)
-    return _verdict(case.proposal, case.situation.now, outcome, findings, quantity=quantity, price=case.price, risk=risk)
+    made = _verdict(case.proposal, case.situation.now, outcome, findings, quantity=quantity, price=case.price, risk=risk)
+    return made.model_copy(update={"id": approved_verdict_id(case.proposal.id)}) if case.consent.person else made
 
 
 def _exit_verdict(proposal: Proposal, case: Exit, findings: tuple[Finding, ...], quantity: Decimal) -> Verdict:

@@ -49,7 +49,16 @@ def autonomy_allows(case: Case) -> Finding | None:
         case Autonomy.OBSERVE:
             return reject("autonomy", Autonomy.AUTO, Autonomy.OBSERVE)
         case Autonomy.CONFIRM:
-            return Finding(rule="autonomy", effect=Effect.NEEDS_APPROVAL, limit="approval", actual="none given")
+            return (
+                None
+                if case.consent.person
+                else Finding(rule="autonomy", effect=Effect.NEEDS_APPROVAL, limit="approval", actual="none given")
+            )
+
+
+def not_vetoed(case: Case) -> Finding | None:
+    """A second judge may forbid what the gate would allow."""
+    return None if case.consent.veto is None else reject("veto", "no veto by the second judge", case.consent.veto or "no reason given")
 
 
 def in_universe(case: Case) -> Finding | None:
@@ -227,6 +236,7 @@ RULES: tuple[Rule, ...] = (
     desk_running,
     mandate_in_force,
     autonomy_allows,
+    not_vetoed,
     in_universe,
     not_expired,
     market_open,

@@ -4,12 +4,15 @@ from trading_bot.domain.events import BookedEvent
 from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.proposals import Decision, Proposal, Shadow, Verdict
 from trading_bot.domain.records import (
+    ApprovalEnded,
+    ApprovalRequest,
     CommandDone,
     DeskStart,
     DeskStateChange,
     Doubt,
     Drift,
     EquityPoint,
+    InboxDone,
     MandateInForce,
     ReportMade,
     Send,
@@ -20,6 +23,8 @@ from trading_bot.domain.records import (
 from trading_bot.domain.values import Journaled
 
 RECORDS: tuple[type[Journaled], ...] = (
+    ApprovalEnded,
+    ApprovalRequest,
     BookedEvent,
     CommandDone,
     Decision,
@@ -28,6 +33,7 @@ RECORDS: tuple[type[Journaled], ...] = (
     Doubt,
     Drift,
     EquityPoint,
+    InboxDone,
     MandateInForce,
     OrderIntent,
     Proposal,

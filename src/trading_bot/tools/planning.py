@@ -20,6 +20,7 @@ from trading_bot.domain.proposals import NOISE_SPREADS, EntryStyle, Proposal, Pr
 from trading_bot.domain.records import DeskState
 from trading_bot.domain.research import Analysis, EntryPlan, Regime
 from trading_bot.domain.values import ONE, DecisionId, ProposalId, derive_id
+from trading_bot.execution.inbox import INTERACTIVE
 from trading_bot.execution.protection import open_risk
 from trading_bot.market.analysis import NOISE_ATR, analyze, place_stop
 from trading_bot.market.entry import TARGETS, exposure, plan_entry
@@ -30,8 +31,6 @@ from trading_bot.tools import queries
 from trading_bot.tools.looking import level, past, quote_of, snapshot_of, worth
 from trading_bot.tools.scope import Scope
 
-INTERACTIVE = "interactive"
-"""Strategy and analyst of what a person's session proposes."""
 TTL = timedelta(minutes=30)
 
 
@@ -164,7 +163,7 @@ def _faults(ground: Ground, entry: Decimal, risk: Decimal) -> list[str]:
 def proposal(scope: Scope, query: queries.Trade, **said: object) -> Proposal:
     """Return the trade as a proposal as of now. ToolFailedError says what is wrong with its prices."""
     instrument, now = scope.view.instrument(query.symbol), scope.view.now()
-    decision = DecisionId(derive_id(INTERACTIVE, now.isoformat(), query.canonical()))
+    decision = DecisionId(f"{INTERACTIVE}-{derive_id(now.isoformat(), query.canonical(), length=12)}")
     snapshot = take(scope.view, query.symbol)
     noise = max(NOISE_ATR * ((snapshot.atr if snapshot else None) or 0.0), float(instrument.tick_size))
     fields = {
