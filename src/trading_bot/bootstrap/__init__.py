@@ -1,9 +1,13 @@
 """The composition root: configuration in, a wired desk out. The only room that chooses parts.
 
-    desk.py     clock, source, broker, analyst and journal of a desk
-    sources.py  the market that a configuration names
-    tools.py    what tools may look at, in a running desk and without one
-    claude.py   the manager, its budget and the analysts that ask it
+    setting.py    what distinguishes one run from another, and its mandate
+    desk.py       clock, source, broker, analyst and journal of a desk
+    sources.py    the market that a configuration names
+    bench.py      what a desk's tools look at
+    tools.py      the same without a running desk        doors.py    the running desk's socket
+    claude.py     the manager, its budget and the analysts that ask it
+    asking.py     one question from the command line
+    replaying.py  one decision answered again            judging.py  a changed prompt on recorded days
 
 Modules are named by who uses them, so that a server which only lists its tools imports no broker.
 """

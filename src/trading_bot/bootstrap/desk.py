@@ -64,6 +64,8 @@ class Assembly:
     authority: Authority
     inbox: Inbox
     stop: threading.Event
+    bench: Bench
+    """What its tools look at."""
 
 
 def build(config: Config, setting: Setting, stop: threading.Event | None = None) -> Assembly:
@@ -106,7 +108,7 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
         spent_today=partial(spent_today, setting.home.journal, wall),
     )
     scheduler = Scheduler(calendars["XNYS"], config.schedule, journal, _since(journal, clock))
-    return Assembly(config, setting.home, desk, scheduler, source, broker, journal, authority, inbox, stop)
+    return Assembly(config, setting.home, desk, scheduler, source, broker, journal, authority, inbox, stop, bench)
 
 
 def reopen(home: Home, operator: Path) -> Assembly:

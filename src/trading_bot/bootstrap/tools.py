@@ -36,6 +36,7 @@ from trading_bot.tools.scope import Scope
 
 HOME_VARIABLE = "TRADING_BOT_HOME"
 OPERATOR_VARIABLE = "TRADING_BOT_OPERATOR_DIR"
+FILED = "filed; the desk judges it under its mandate. `decisions` and `approvals` tell what came of it"
 SESSION = DecisionId("session")
 """Whose evidence it is what a person's own session looks at."""
 
@@ -106,12 +107,17 @@ def _idle(journal: SqlJournal | MemoryJournal, home: Home, operator: Path) -> Id
 
 def file_proposal(home: Home, proposal: Proposal) -> str:
     """Put a proposal into the home's inbox, by the running desk's hand or by our own; say what becomes of it."""
-    item = InboxItem(f"proposal-{proposal.id}", "proposal", proposal.canonical(), SystemWallClock().now())
+    item = item_of(proposal)
     if not post_to_desk(home.path, item):
         _post(home, item)
         if home.lock_owner() is None:
             return "filed; no desk runs here, so it waits in the inbox until one does, or until it expires"
-    return "filed; the desk judges it under its mandate. `decisions` and `approvals` tell what came of it"
+    return FILED
+
+
+def item_of(proposal: Proposal) -> InboxItem:
+    """A proposal as it lies in the inbox: the same again changes nothing."""
+    return InboxItem(f"proposal-{proposal.id}", "proposal", proposal.canonical(), SystemWallClock().now())
 
 
 def _post(home: Home, item: InboxItem) -> None:

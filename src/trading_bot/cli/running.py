@@ -130,6 +130,7 @@ def _run_once(assembly: "Assembly", workflow: str) -> str:
 
 def _trade(config: "Config", setting: "Setting", sessions: int) -> None:
     from trading_bot.bootstrap.desk import announce, build
+    from trading_bot.bootstrap.doors import desk_socket
     from trading_bot.cli.progress import Progress
     from trading_bot.cli.tables import closing_table, opening_lines
     from trading_bot.orchestrator.trading_orchestrator import TradingOrchestrator
@@ -141,7 +142,7 @@ def _trade(config: "Config", setting: "Setting", sessions: int) -> None:
         left = [slot for slot in slots if not assembly.scheduler.has_ended(slot)]
         if not setting.simulated:
             opening_lines(assembly)
-        with Progress(len(left)) as progress:
+        with desk_socket(assembly), Progress(len(left)) as progress:
             until = slots[-1].due if slots else None
             TradingOrchestrator(assembly.desk, assembly.scheduler, stop, until=until, tell=progress.tell).run()
         closing_table(assembly, slots[-1].session if slots else None)
