@@ -13,6 +13,7 @@ from trading_bot.llm.calls import Ending
 from trading_bot.llm.ending import Expected, bad_start, judge
 from trading_bot.llm.process import Cut, Exit
 from trading_bot.llm.stream import Transcript
+from trading_bot.llm.usage import broke_off
 
 QUOTE = "mcp__desk__get_quote"
 EXPECTED = Expected("screen", "desk", frozenset({QUOTE, "StructuredOutput"}), "n1")
@@ -159,3 +160,10 @@ def test_lines_that_are_no_events_are_counted_and_not_believed() -> None:
     for line in ('{"type": "res', "17", '{"subtype": "init"}', "", "null"):
         transcript.hear(line)
     assert (transcript.garbled, transcript.events) == (4, [])
+
+
+def test_a_request_that_was_never_sent_costs_nothing_and_one_that_broke_off_may_have() -> None:
+    """An outage of the network must not eat the day's budget; a lost answer has to be counted."""
+    lost = result(is_error=True, stop_reason="stop_sequence", result="API Error: Connection to the API was lost (ECONNRESET).")
+    refused = {**lost, "result": "API Error: Connection refused (ECONNREFUSED)"}
+    assert (broke_off(lost), broke_off(refused), broke_off(result())) == (True, False, False)

@@ -17,8 +17,14 @@ _MOST_USD = Decimal(10_000)
 """No call has more: a report of more is none."""
 
 
+_NEVER_SENT = ("(ECONNREFUSED)", "(ENOTFOUND)", "(EAI_AGAIN)", "(EHOSTUNREACH)", "(ENETUNREACH)")
+"""How the program says that no connection was made: an outage costs nothing, and must not eat the day's budget."""
+
+
 def broke_off(result: Mapping[str, Any]) -> bool:
     """Whether a request ended without an answer of the API: what was streamed before may have been charged."""
+    if any(sign in str(result.get("result")) for sign in _NEVER_SENT):
+        return False
     failed = bool(result.get("is_error")) and result.get("subtype") == "success"
     return failed and result.get("api_error_status") is None and result.get("stop_reason") != REFUSAL
 
