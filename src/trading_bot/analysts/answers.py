@@ -99,7 +99,7 @@ def _one_of(words: type[Recommendation | EntryStyle | Grade | Judgement]) -> dic
 
 
 def _list_of(properties: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": {"type": "object", "properties": dict(properties), "required": list(properties)}}
+    return {"type": "array", "items": {"type": "object", "properties": dict(properties)}}
 
 
 _CLAIMS = _list_of({"evidence": _STRING, "field": _STRING, "value": {}})

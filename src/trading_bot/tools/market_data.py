@@ -158,7 +158,6 @@ def _analysis(scope: Scope, instrument: Instrument, snapshot: Snapshot) -> resul
         recommendation=found.recommendation,
         signals_held=tuple(check.name for check in found.signals if check.passed),
         signals_missed=tuple(check.name for check in found.signals if not check.passed),
-        multipliers=found.multipliers,
         stop=on_tick(instrument, found.stop),
         stop_basis=found.stop_basis,
     )

@@ -71,7 +71,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool(
         "calculate_indicators",
         _MARKET,
-        "Indicators and levels of the newest closed bar and, for 1d, the desk's analysis: signals, score 0-100, recommendation, stop.",
+        "Indicators at the newest closed bar and, for 1d, the desk's analysis with score (0-100) and stop.",
         queries.Indicators,
         results_market.IndicatorsTold,
     ),
@@ -102,14 +102,14 @@ TOOLS: tuple[Tool, ...] = (
     Tool(
         "get_trade_history",
         _POSITION,
-        "Memory: closed trades, and past decisions with what the gate said and what they earned; newest first.",
+        "Memory: closed trades, past decisions and what came of them; newest first.",
         queries.History,
         results_position.HistoryTold,
     ),
     Tool(
         "calculate_position_risk",
         _RISK,
-        "Entry, stop, targets, exposure and risk: the desk's plan or, with prices, what is right or wrong with them.",
+        "The desk's plan: entry, stop, targets; with prices, what is right or wrong with them.",
         queries.Prices,
         results_risk.PositionRiskTold,
     ),
@@ -124,14 +124,14 @@ TOOLS: tuple[Tool, ...] = (
     Tool(
         "calculate_max_position_size",
         _RISK,
-        "Quantity that the mandate allows, and what each cap allows; without prices, of the desk's plan.",
+        "Quantity that the mandate allows; without prices, of the desk's plan.",
         queries.Size,
         results_risk.SizeTold,
     ),
     Tool(
         "get_risk_metrics",
         _RISK,
-        "Performance, drawdown, open risk, the mandate's limits, and the review by the rules, of the last days.",
+        "The last days: performance, open risk, the mandate's limits, the rules' review.",
         queries.Period,
         results_risk.MetricsTold,
     ),

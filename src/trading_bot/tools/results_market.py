@@ -11,7 +11,7 @@ class QuoteTold(Result):
     """Best bid and ask."""
 
     symbol: str
-    in_universe: bool
+    in_universe: bool = True
     bid: Price
     ask: Price
     mid: Price
@@ -32,7 +32,7 @@ class HistoricalTold(Result):
     """Bars, oldest first, by their start; adjusted for the splits and dividends that have come."""
 
     symbol: str
-    in_universe: bool
+    in_universe: bool = True
     timeframe: str
     source: str
     feed: str
@@ -61,7 +61,6 @@ class DeskAnalysis(Record):
     recommendation: Recommendation
     signals_held: tuple[str, ...]
     signals_missed: tuple[str, ...]
-    multipliers: tuple[str, ...]
     stop: Price | None
     stop_basis: str
 
@@ -70,7 +69,7 @@ class IndicatorsTold(Result):
     """The newest closed bar."""
 
     symbol: str
-    in_universe: bool
+    in_universe: bool = True
     timeframe: str
     price: Price
     bar: UtcTime
@@ -128,7 +127,7 @@ class SymbolRegime(Record):
     """One symbol's regime and what it rests on."""
 
     symbol: str
-    in_universe: bool
+    in_universe: bool = True
     regime: Regime
     price: Price
     bar: UtcTime

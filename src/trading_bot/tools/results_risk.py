@@ -2,7 +2,6 @@
 
 from datetime import date
 
-from trading_bot.domain.research import Recommendation
 from trading_bot.domain.values import Record, UtcTime
 from trading_bot.tools.results import Mark, Number, OfBooks, Percent, Price, Quantity, Result, Score, Usd
 
@@ -19,12 +18,11 @@ class PositionRiskTold(Result):
     """A plan, or these prices held to the same measures."""
 
     symbol: str
-    in_universe: bool
+    in_universe: bool = True
     trade: bool
     """Whether the rules find a trade in it."""
     why: tuple[str, ...]
-    side: str
-    recommendation: Recommendation
+    side: str = "buy"
     score: Score
     quote: Mark
     style: str | None = None
@@ -74,7 +72,7 @@ class RulesTold(OfBooks):
     """What the gate would say now."""
 
     symbol: str
-    in_universe: bool
+    in_universe: bool = True
     outcome: str
     findings: tuple[FindingTold, ...]
     quantity: Quantity
@@ -96,19 +94,16 @@ class SizeTold(OfBooks):
     """How much the mandate allows."""
 
     symbol: str
-    in_universe: bool
+    in_universe: bool = True
     entry: Price
     stop: Price
     quantity: Quantity
     """Allowed now; 0 if a rule forbids it now."""
-    value_usd: Usd
-    risk_usd: Usd
     quantity_when_allowed: Quantity
     """By the caps alone, were nothing forbidden."""
     caps: tuple[CapTold, ...]
-    """The tightest first."""
+    """The three tightest."""
     forbidden_by: tuple[FindingTold, ...]
-    quote: Mark | None
 
 
 class MetricsTold(OfBooks):

@@ -24,6 +24,7 @@ from trading_bot.tools.looking import journal_age, mark_of, past, percent, quote
 from trading_bot.tools.scope import Scope
 
 _PAGE = 25
+_TIGHTEST = 3
 
 
 def calculate_position_risk(scope: Scope, query: queries.Prices) -> results.PositionRiskTold:
@@ -35,7 +36,6 @@ def calculate_position_risk(scope: Scope, query: queries.Prices) -> results.Posi
         "symbol": query.symbol,
         "in_universe": query.symbol in scope.universe,
         "side": query.side,
-        "recommendation": ground.analysis.recommendation,
         "score": ground.analysis.score,
         "quote": mark_of(ground.quote, ground.instrument),
     }
@@ -139,12 +139,9 @@ def calculate_max_position_size(scope: Scope, query: queries.Size) -> results.Si
         entry=found.entry,
         stop=found.stop,
         quantity=verdict.quantity,
-        value_usd=verdict.quantity * verdict.price,
-        risk_usd=verdict.risk,
         quantity_when_allowed=allowed,
-        caps=caps,
+        caps=caps[:_TIGHTEST],
         forbidden_by=_told(tuple(f for f in verdict.findings if f.effect is Effect.REJECT)),
-        quote=mark_of(ground.quote, ground.instrument),
     )
 
 

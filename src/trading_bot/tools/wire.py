@@ -72,9 +72,9 @@ def _tight(value: object) -> str:
 
 
 def compact(schema: Any) -> Any:  # noqa: ANN401 - any part of a JSON schema
-    """Return the schema without what a model pays for and does not need: titles, docstrings of classes, defaults of nothing.
+    """Return the schema without what a model pays for and does not need: titles, docstrings, least values, types beside a choice.
 
-    A field with a default is not required: results leave it out where it says nothing.
+    Of defaults only those that say something stay. A field with a default is not required: results leave it out where it says nothing.
     """
     if isinstance(schema, list):
         return [compact(part) for part in schema]
@@ -96,7 +96,9 @@ def _is_noise(key: str, part: object, around: Schema) -> bool:
         return isinstance(part, str) and not around.keys().isdisjoint({"properties", "enum", "const"})
     return (
         (key == "title" and isinstance(part, str))
-        or (key == "default" and part is None)
+        or (key == "default" and not part and part != {})
+        or (key == "minimum" and not isinstance(part, dict))
+        or (key == "type" and isinstance(part, str) and "enum" in around)
         or (key == "additionalProperties" and part is False)
     )
 
