@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,8 +79,8 @@ def a_day(folder: Path) -> tuple[Heard, ...]:
     spent = sum(call.counted for call in calls)
     _say(
         "a simulated day with Claude",
-        f"{seconds:.1f} s, {len(calls)} calls, {len(heard)} turns, {counted['input_tokens']:,} tokens in, {counted['output_tokens']:,} out, "
-        f"list price {spent:f} USD (the API counted {counted['usd']})",
+        f"{seconds:.1f} s, {len(calls)} calls, {len(heard)} turns, {counted['input_tokens']:,} tokens in, "
+        f"{counted['output_tokens']:,} out, list price {spent:f} USD (the API counted {counted['usd']})",
     )
     return tuple(one for one in heard if one.persona in PRE_MARKET)
 
@@ -138,8 +138,8 @@ def the_plain_way(folder: Path, ours: Sequence[Heard]) -> None:
 
 
 def _ways(name: str, heard: Sequence[Heard], ours: Sequence[Heard]) -> None:
-    tokens, turns = _tokens(heard), len(heard)
-    text = f"{tokens:,} tokens in {turns} turns of {len({h.session for h in heard})} calls, {sum(h.size for h in heard) / turns:,.0f} bytes a turn"
+    tokens, turns, calls = _tokens(heard), len(heard), len({one.session for one in heard})
+    text = f"{tokens:,} tokens in {turns} turns of {calls} calls, {BYTES_A_TOKEN * tokens / turns:,.0f} bytes a turn"
     if heard is not ours:
         told, known = _told(heard), _told(ours)
         same = sum(1 for one in told if one in known)
@@ -198,8 +198,9 @@ def overhead(folder: Path) -> None:
     more = sorted(one - other for one, other in taken[1:])
     _say(
         "the manager's overhead per call",
-        f"median {statistics.median(more):.2f} s (goal 0.3 at most), {more[0]:.2f} to {more[-1]:.2f}; a call {statistics.median(ours):.2f} s, "
-        f"the bare binary {statistics.median(alone_all):.2f} s; {turns[0] // (CALLS + 1)} and {turns[1] // (CALLS + 1)} requests each",
+        f"median {statistics.median(more):.2f} s (goal 0.3 at most), {more[0]:.2f} to {more[-1]:.2f}; "
+        f"a call {statistics.median(ours):.2f} s, the bare binary {statistics.median(alone_all):.2f} s; "
+        f"{turns[0] // (CALLS + 1)} and {turns[1] // (CALLS + 1)} requests each",
     )
 
 
@@ -210,8 +211,8 @@ def servers(folder: Path) -> None:
         begun, listed = zip(*taken, strict=True)
         _say(
             f"stdio server {name}",
-            f"initialize {statistics.median(begun):.2f} s, at most {max(begun):.2f} (goal 1.0); tools listed by {statistics.median(listed):.2f} s, "
-            f"at most {max(listed):.2f}; {STARTS} starts",
+            f"initialize {statistics.median(begun):.2f} s, at most {max(begun):.2f} (goal 1.0); "
+            f"tools listed by {statistics.median(listed):.2f} s, at most {max(listed):.2f}; {STARTS} starts",
         )
 
 

@@ -67,6 +67,7 @@ class SyntheticSource:
         self._tables: dict[str, SessionTable] = {}
         self._histories: dict[Symbol, _History] = {}
         self._series: dict[tuple[Symbol, Timeframe], tuple[date, BarSeries]] = {}
+        self._actions: dict[Symbol, tuple[date, tuple[CorporateAction, ...]]] = {}
         self._quotes: OrderedDict[tuple[Symbol, date], BarQuotes] = OrderedDict()
 
     def instrument(self, symbol: Symbol) -> Instrument:
@@ -92,9 +93,10 @@ class SyntheticSource:
     def actions(self, symbol: Symbol) -> tuple[CorporateAction, ...]:
         """Splits and dividends by rising ex-date; a 24/7 market has none."""
         history = self._history(symbol)
-        told = (history.walk.ratios != 1) | (history.walk.dividends > 0)
-        events = Events(history.sessions.days[told], history.walk.ratios[told], history.walk.dividends[told])
-        return events.actions(symbol, history.sessions)
+        known = self._actions.get(symbol)
+        if known is None or known[0] != history.horizon:
+            known = self._actions[symbol] = (history.horizon, _actions(symbol, history))
+        return known[1]
 
     def quote(self, symbol: Symbol, at: datetime) -> Quote | None:
         """Newest quote at or before `at`; only the session in question and the one before it are worked out."""
@@ -157,6 +159,12 @@ class SyntheticSource:
         ends = np.minimum(starts + size * MINUTE, part.sessions.closes[:, None])
         values = np.stack([c.ravel() for c in (bars.opens, bars.highs, bars.lows, bars.closes, bars.volumes)], axis=1)
         return values, starts.ravel(), ends.ravel()
+
+
+def _actions(symbol: Symbol, history: _History) -> tuple[CorporateAction, ...]:
+    told = (history.walk.ratios != 1) | (history.walk.dividends > 0)
+    events = Events(history.sessions.days[told], history.walk.ratios[told], history.walk.dividends[told])
+    return events.actions(symbol, history.sessions)
 
 
 def _series(symbol: Symbol, timeframe: Timeframe, values: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> BarSeries:
