@@ -1,9 +1,11 @@
-"""The parts of a desk that its tools look at, running or not."""
+"""The parts of a desk that its tools look at, running or not: all as of the moment of the brief, and none that could act."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from trading_bot.backtest.facts import Material
 from trading_bot.domain.books import Books
+from trading_bot.domain.errors import ClockError
 from trading_bot.domain.proposals import Decision, Proposal, Verdict
 from trading_bot.domain.records import EquityPoint
 from trading_bot.execution.judge import Judge
@@ -11,6 +13,22 @@ from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.parts import Authority
 from trading_bot.ports import Brief, Calendar, Journal
 from trading_bot.tools.scope import Scope
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A clock that stands: where a simulated desk was left, or at the moment of the question."""
+
+    moment: datetime
+    simulated: bool
+
+    def now(self) -> datetime:
+        """The moment."""
+        return self.moment
+
+    def sleep_until(self, moment: datetime) -> None:
+        """Nobody waits on a clock that stands."""
+        raise ClockError(f"this clock stands at {self.moment.isoformat()}, and was asked to go to {moment.isoformat()}")
 
 
 @dataclass(frozen=True)
@@ -33,7 +51,7 @@ class Bench:
             material=material_of(self.journal, self.ledger, self.ledger.books),
             decisions=self.journal.all(Decision),
             mandate=self.authority.mandate,
-            preview=self.judge.preview,
+            preview=replace(self.judge, view=brief.view, clock=Standing(brief.view.now(), simulated=True)).preview,
         )
 
 

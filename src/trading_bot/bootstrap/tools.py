@@ -8,16 +8,16 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from trading_bot.bootstrap.bench import Bench
+from trading_bot.bootstrap.bench import Bench, Standing
 from trading_bot.bootstrap.setting import Setting, authority_of
 from trading_bot.bootstrap.sources import CALENDARS, build_source
 from trading_bot.config import Config, load, recall
 from trading_bot.domain.books import Account
-from trading_bot.domain.errors import ClockError, ToolFailedError
+from trading_bot.domain.errors import ToolFailedError
 from trading_bot.domain.mandate import Mode
 from trading_bot.domain.proposals import Proposal
 from trading_bot.domain.values import ZERO, DecisionId, Symbol
@@ -86,7 +86,7 @@ def _idle(journal: SqlJournal | MemoryJournal, home: Home, operator: Path) -> Id
     known = _remembered(journal)
     config, simulated = known.config, known.simulated
     stands = journal.clock() if simulated else None
-    clock = _Standing(stands or wall.now(), simulated=simulated)
+    clock = Standing(stands or wall.now(), simulated=simulated)
     calendars = {name: open_calendar(name) for name in CALENDARS}
     view = AsOfView(build_source(config, calendars, clock.now, home), clock.now)
     ledger = Ledger(journal)
@@ -152,19 +152,3 @@ def _account(ledger: Ledger, view: AsOfView, config: Config) -> Account:
     cash = books.cash if books.sequence else config.broker.cash
     equity = cash + books.equity(marks) - books.cash
     return Account(account_id=config.broker.account, cash=cash, equity=equity, buying_power=max(cash, ZERO))
-
-
-@dataclass(frozen=True)
-class _Standing:
-    """A clock that stands: where a simulated desk was left, or at the moment of the question."""
-
-    moment: datetime
-    simulated: bool
-
-    def now(self) -> datetime:
-        """The moment."""
-        return self.moment
-
-    def sleep_until(self, moment: datetime) -> None:
-        """Nobody waits on a clock that stands."""
-        raise ClockError(f"this clock stands at {self.moment.isoformat()}, and was asked to go to {moment.isoformat()}")
