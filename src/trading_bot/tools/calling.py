@@ -5,10 +5,10 @@ is a pure function of decision, tool, arguments and result. Refuses arguments an
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from pydantic import ValidationError
 
 from trading_bot.domain.errors import DeskError, ToolFailedError
@@ -28,7 +28,7 @@ _LONGEST_ERROR = 500
 _STAMP = 8
 _LESS = "ask for less: a smaller limit, top or lookback, one symbol, or another page by offset"
 
-_log = structlog.get_logger()
+_log = logging.getLogger(__name__)
 
 
 def answer(tool: Tool, scope: "Scope", arguments: Mapping[str, Any]) -> ToolCall:
@@ -70,7 +70,7 @@ def _run(tool: Tool, scope: "Scope", arguments: Mapping[str, Any]) -> tuple[str,
     except DeskError as error:
         return without_paths(str(error), _LONGEST_ERROR), True
     except Exception:  # noqa: BLE001  # edge: a caller gets a sentence whatever breaks; the log gets the rest
-        _log.exception("tool_broke", tool=tool.name)
+        _log.exception("the tool %s broke", tool.name)
         return f"internal error in {tool.name}; it is logged. Go on without it, or abstain", True
 
 

@@ -6,6 +6,7 @@ Refuses other users, requests above 256 kB and who does not finish a sentence in
 """
 
 import json
+import logging
 import os
 import socket
 import socketserver
@@ -17,7 +18,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-import structlog
 from pydantic import Field, TypeAdapter, ValidationError
 
 from trading_bot.domain.errors import DeskError, ToolFailedError
@@ -44,7 +44,7 @@ _PEER = struct.Struct("3i")
 """Process, user, group."""
 _ROOT = 0
 _BUSY = {"error": "busy"}
-_log = structlog.get_logger()
+_log = logging.getLogger(__name__)
 
 
 class _Item(Record):
@@ -98,7 +98,7 @@ class DeskSocket:
         try:
             self._server = _Server(self._home, self._respond)
         except OSError as error:
-            _log.warning("no socket for other processes; they answer from the journal", home=str(self._home), reason=str(error))
+            _log.warning("no socket for other processes in %s, they answer from the journal: %s", self._home, error)
             return
         threading.Thread(target=self._server.serve_forever, args=(_POLL,), name=NAME, daemon=True).start()
 

@@ -5,6 +5,7 @@ client does. Holds no key. A home that cannot be opened is a tool's error that s
 """
 
 import gc
+import logging
 import os
 import sys
 import threading
@@ -14,7 +15,6 @@ from pkgutil import resolve_name
 from typing import Any
 
 import anyio
-import structlog
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
@@ -27,7 +27,7 @@ from trading_bot.tools.registry import TOOLS, Tool, Toolset
 
 _SESSION = "session"
 """Whose evidence a call is that nobody answered."""
-_log = structlog.get_logger()
+_log = logging.getLogger(__name__)
 
 
 def serve(toolset: Toolset, opener: str, tools: Sequence[Tool] = TOOLS) -> None:
@@ -78,7 +78,7 @@ class Answering:
         except DeskError as error:
             return wire.refused(_SESSION, name, arguments, str(error))
         except Exception as error:  # noqa: BLE001  # edge: a server that fell silent could not say why
-            _log.exception("a tool failed", tool=name)
+            _log.exception("the tool %s failed", name)
             reason = f"{name} failed inside ({type(error).__name__}); the server's standard error says more"
             return wire.refused(_SESSION, name, arguments, reason)
 
