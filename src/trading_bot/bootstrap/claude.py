@@ -13,6 +13,7 @@ from trading_bot.analysts.claude import ClaudeAnalyst, ClaudeApprover
 from trading_bot.analysts.rules import RulesAnalyst
 from trading_bot.analysts.shadowed import ShadowedAnalyst
 from trading_bot.config import Config
+from trading_bot.domain.errors import ReplayMissError
 from trading_bot.llm import prompts
 from trading_bot.llm.budget import Budget
 from trading_bot.llm.calls import Asker
@@ -49,10 +50,17 @@ def build_manager(config: Config, home: Home, host: ToolHost, budget: Budget, wa
 
 
 def build_asker(config: Config, home: Home, host: ToolHost, wall: WallClock) -> Asker:
-    """Return who puts questions to the model: the manager, or the cassettes alone."""
+    """Return who puts questions to the model: the manager, or the cassettes alone. ReplayMissError if there are none."""
     if config.analyst == "replay":
-        return Player(shelf_of(config, home).all(), Describer(config.claude, host))
-    return build_manager(config, home, host, Budget(SpendingLedger.open(home.journal), config.budget, wall), wall, Shelf(home.cassettes))
+        shelf = shelf_of(config, home)
+        recorded = shelf.all()
+        if not recorded:
+            raise ReplayMissError(
+                f"{shelf.folder} holds no recorded call: record a day with `--analyst claude`, or name another --cassettes"
+            )
+        return Player(recorded, Describer(config.claude, host))
+    budget = Budget(SpendingLedger.open(home.journal), config.budget, wall)
+    return build_manager(config, home, host, budget, wall, Shelf(home.cassettes))
 
 
 def build_chair(config: Config, asker: Callable[[], Asker]) -> Chair:

@@ -100,7 +100,7 @@ def _told(found: "Dossier") -> "Iterator[str]":
     for fill in found.fills:
         done = f"{fill.side} {fill.quantity:f} {fill.symbol} at {fill.price:f}"
         yield f"fill        {fill.role} {done}, {fill.at.isoformat(timespec='seconds')}"
-    yield f"cost        {found.cost_usd:f} USD in {len(found.calls)} calls"
+    yield f"cost        {found.cost_usd:.6f} USD in {len(found.calls)} calls"
 
 
 def _question(question: "Cassette") -> "Iterator[str]":
@@ -114,5 +114,5 @@ def _question(question: "Cassette") -> "Iterator[str]":
         answer = call.result if len(call.result) <= _RESULT else f"{call.result[:_RESULT]}... ({len(call.result)} characters)"
         yield f"  {call.tool} {call.arguments} -> [{call.evidence}] {'FAILED: ' if call.failed else ''}{answer}"
     for attempt in question.attempts:
-        took = f"{attempt.milliseconds / 1000:.1f} s, {attempt.cost_usd:f} USD, claude {attempt.version or '-'}"
+        took = f"{attempt.milliseconds / 1000:.1f} s, {attempt.cost_usd:.6f} USD, claude {attempt.version or '-'}"
         yield f"  run {attempt.call_id[:8]}: {attempt.ending}{f', {attempt.note}' if attempt.note else ''} ({took})"

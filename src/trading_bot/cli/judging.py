@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,9 +43,10 @@ def judge_prompt(  # noqa: PLR0913 - flags
             _tell(one)
     if as_json:
         click.echo(json.dumps([{**one.model_dump(mode="json"), "same": one.same} for one in made], indent=2))
-    else:
-        cost = sum(one.cost_usd for one in made)
-        click.echo(f"{len(made)} asked anew: {sum(one.same for one in made)} the same, {cost:f} USD")
+        return
+    answered = [one for one in made if one.output]
+    cost = sum((one.cost_usd for one in made), Decimal(0))
+    click.echo(f"{len(answered)} of {len(made)} answered anew: {sum(one.same for one in answered)} the same, {cost:.6f} USD")
 
 
 def _recorded(context: Context, workflow: str, first: datetime | None, last: datetime | None) -> "list[Decision]":
@@ -60,11 +62,10 @@ def _recorded(context: Context, workflow: str, first: datetime | None, last: dat
 
 def _tell(one: "Judged") -> None:
     made = one.decision
-    head = f"{made.id[:8]} {made.at:%Y-%m-%d} {made.workflow} {made.subject}"
-    click.echo(
-        f"{head}: {'the same' if one.same else 'different'} ({one.outcome}{f', {one.note}' if one.note else ''}; {one.cost_usd:f} USD)"
-    )
-    if not one.same:
+    said = "the same" if one.same else "different" if one.output else "no answer"
+    ended = f"{one.outcome}, {one.note}" if one.note else one.outcome
+    click.echo(f"{made.id[:8]} {made.at:%Y-%m-%d} {made.workflow} {made.subject}: {said} ({ended}; {one.cost_usd:.6f} USD)")
+    if one.output and not one.same:
         for field, was, now in _changes(made.output, one.output):
             click.echo(f"  {field}: {was} -> {now}")
 

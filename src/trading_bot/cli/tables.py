@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from trading_bot.bootstrap.desk import Assembly
 
 _OUT = Console(highlight=False, markup=False)
+_REASON = 200
 
 
 def closing_table(assembly: "Assembly", session: date | None) -> None:
@@ -94,17 +95,30 @@ def decisions_table(made: Sequence[Decision], costs: Mapping[DecisionId, Decimal
     table = _table("id", "time", "workflow", "subject", "analyst", "outcome", "USD", numbers=frozenset({"USD"}))
     for one in made:
         cost = f"{costs[one.id]:.4f}" if costs[one.id] else "-"
-        table.add_row(one.id[:8], f"{one.at:%m-%d %H:%M}", one.workflow, one.subject, one.analyst, one.outcome, cost)
-    notes = [f"{one.id[:8]} {one.note}" for one in made if one.note]
+        table.add_row(_short(one.id), f"{one.at:%m-%d %H:%M}", one.workflow, one.subject, one.analyst, one.outcome, cost)
+    notes = [f"{_short(one.id)} {one.note}" for one in made if one.note]
     _show("Decisions, times in UTC", table, *notes, "`decision ID` shows one with its evidence; ids may be cut short.")
+
+
+def _short(identity: str) -> str:
+    """As much of a decision's id as tells it from others; what a person proposed begins with a word."""
+    return identity if "-" in identity else identity[:8]
 
 
 def approvals_table(found: Sequence[tuple[ApprovalRequest, Proposal]]) -> None:
     """Proposals that wait for a person."""
-    table = _table("id", "symbol", "side", "entry", "stop", "analyst", "until")
+    columns = ("id", "symbol", "side", "size", "entry", "stop", "at risk", "until")
+    table = _table(*columns, numbers=frozenset({"size", "entry", "stop", "at risk"}))
     for request, one in found:
-        table.add_row(one.id[:8], one.symbol, one.side, str(one.entry), str(one.stop_loss), one.analyst, eastern(request.expires_at))
-    _show("Waiting for a person", table, "`approve ID` or `deny ID`; who does not answer in time has said no.")
+        size, prices = f"{request.quantity:f}", (str(one.entry), str(one.stop_loss))
+        table.add_row(one.id[:8], one.symbol, one.side, size, *prices, f"{request.risk:,.2f}", eastern(request.expires_at))
+    reasons = [f"{one.id[:8]} {one.analyst}: {plain(one.thesis)}" for _, one in found]
+    _show("Waiting for a person", table, *reasons, "`approve ID` or `deny ID`; who does not answer in time has said no.")
+
+
+def plain(thesis: str) -> str:
+    """The beginning of what somebody else wrote, without what could move the cursor or repaint the terminal."""
+    return "".join(c if c.isprintable() else " " for c in thesis[:_REASON])
 
 
 def score_table(board: Scoreboard) -> None:
@@ -203,6 +217,7 @@ def status_table(found: Status, home: Home, clock: str, owner: Owner | Starting 
         ("next task", "none" if found.next_task is None else f"{found.next_task.task}, {eastern(found.next_task.due)}"),
         ("models today", f"{found.daily_cost:.2f} USD, {found.budget_remaining:.2f} left"),
         ("doubtful orders", found.unresolved or "none"),
+        ("approvals", ", ".join(f"{r.symbol} until {eastern(r.expires_at)}" for r in found.approvals) or "none waiting"),
         ("positions", len(found.positions) or "none"),
     )
     for name, value in rows:

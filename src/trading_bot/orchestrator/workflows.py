@@ -9,11 +9,12 @@
 Numbers come from tools, orders from the engine: nothing here computes or sends.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
-from trading_bot.domain.proposals import Decision, Proposal, ProposalKind, Verdict, VerdictOutcome
+from trading_bot.domain.proposals import Decision, Outcome, Proposal, ProposalKind, Verdict, VerdictOutcome
 from trading_bot.domain.records import CLOSE, EquityPoint, TaskStatus
 from trading_bot.domain.research import Analysis, EntryPlan, Opinion, Recommendation, Screening
 from trading_bot.domain.values import ProposalId, Symbol, derive_id
@@ -39,7 +40,14 @@ def pre_market(desk: Desk, slot: Slot) -> Ending:
     candidates = screening.candidates[:_ANALYSED] if screening is not None else ()
     filed = [p for p in (_research(desk, slot, c.symbol) for c in candidates) if p is not None]
     desk.workflow.fire(Event.FINISH, candidates=str(len(candidates)), proposals=str(len(filed)))
-    return TaskStatus.DONE, f"{len(candidates)} analysed, {len(filed)} proposed"
+    return TaskStatus.DONE, f"{len(candidates)} analysed, {len(filed)} proposed{_unanswered(desk, slot)}"
+
+
+def _unanswered(desk: Desk, slot: Slot) -> str:
+    """Questions of this task that nobody answered, told where the task is: a desk without answers looks like a quiet market."""
+    outcomes = Counter(d.outcome for d in desk.journal.all(Decision) if d.task_run == slot.id and d.outcome is not Outcome.ANSWERED)
+    told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+    return f"; unanswered: {told} (see `decisions`)" if told else ""
 
 
 def _research(desk: Desk, slot: Slot, symbol: Symbol) -> Proposal | None:
