@@ -256,6 +256,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "user").mkdir()
+        _say("load of the machine", f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} processors; the times below hold for an idle one")
         servers(folder)
         if not BINARY.exists():
             print("the claude binary is not installed, the other figures need it: make node_modules/.installed")

@@ -96,7 +96,7 @@ def _is_noise(key: str, part: object, around: Schema) -> bool:
         return isinstance(part, str) and not around.keys().isdisjoint({"properties", "enum", "const"})
     return (
         (key == "title" and isinstance(part, str))
-        or (key == "default" and not part and part != {})
+        or (key == "default" and part in (None, False, 0))
         or (key == "minimum" and not isinstance(part, dict))
         or (key == "type" and isinstance(part, str) and "enum" in around)
         or (key == "additionalProperties" and part is False)
