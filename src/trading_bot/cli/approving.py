@@ -35,7 +35,7 @@ def approvals(context: Context, *, as_json: bool) -> None:
     with context.journal() as journal:
         found = [(r, p) for r in waiting(journal) if (p := journal.get(Proposal, r.proposal_id)) is not None]
     if as_json:
-        told = [{"proposal": p.model_dump(mode="json"), "expires_at": r.expires_at.isoformat()} for r, p in found]
+        told = [{"request": r.model_dump(mode="json"), "proposal": p.model_dump(mode="json")} for r, p in found]
         click.echo(json.dumps(told, indent=2))
     else:
         approvals_table(found)
@@ -77,12 +77,11 @@ def _say(context: Context, identity: str, *, approve: bool) -> None:
             raise click.ClickException(f"refused: {done.refused}")
         verdict = journal.get(Verdict, approved_verdict_id(proposal.id)) if approve else None
         if verdict is None:
-            click.echo(f"denied: {proposal.symbol} is not bought.")
+            click.echo(f"denied: {proposal.symbol} is not entered.")
             return
         spoken = "; ".join(f"{f.rule}: {f.actual} (limit {f.limit})" for f in verdict.findings)
-        click.echo(
-            f"approved by you, {verdict.outcome} by the gate: {verdict.quantity:f} {verdict.symbol}{f' ({spoken})' if spoken else ''}"
-        )
+        told = f"approved by you, {verdict.outcome} by the gate: {verdict.quantity:f} {verdict.symbol}"
+        click.echo(f"{told} ({spoken})" if spoken else told)
 
 
 def _waiting(journal: "SqlJournal", identity: str) -> "Proposal":
@@ -101,6 +100,7 @@ def _waiting(journal: "SqlJournal", identity: str) -> "Proposal":
 
 def _proof(context: Context, journal: "SqlJournal", proposal: "Proposal") -> str:
     """The operator's signed statement; nothing on a simulated desk."""
+    from trading_bot.cli.tables import plain
     from trading_bot.cli.terminal import ask_passphrase
     from trading_bot.execution.approvals import APPROVE, approval_fields
     from trading_bot.execution.clock import SystemWallClock
@@ -108,7 +108,7 @@ def _proof(context: Context, journal: "SqlJournal", proposal: "Proposal") -> str
 
     if journal.fact("clock kind") == "simulated":
         return ""
-    click.echo(f"{proposal.side} {proposal.symbol}, entry {proposal.entry}, stop {proposal.stop_loss}: {proposal.thesis[:200]}")
+    click.echo(f"{proposal.side} {proposal.symbol}, entry {proposal.entry}, stop {proposal.stop_loss}: {plain(proposal.thesis)}")
     passphrase = ask_passphrase("Operator's passphrase")
     return sign_statement(APPROVE, approval_fields(journal.desk, proposal), context.operator, passphrase, SystemWallClock().now())
 

@@ -9,6 +9,7 @@ from trading_bot.domain.values import (
     ClientOrderId,
     Digest,
     Journaled,
+    NonNegative,
     ProposalId,
     Record,
     Symbol,
@@ -288,6 +289,10 @@ class ApprovalRequest(Journaled):
 
     proposal_id: ProposalId
     symbol: Symbol
+    quantity: NonNegative
+    """What would be entered if it were approved at once."""
+    risk: NonNegative
+    """Money lost at the stop of that much."""
     expires_at: UtcTime
 
     @property
@@ -313,6 +318,8 @@ class ApprovalEnded(Journaled):
     proposal_id: ProposalId
     outcome: ApprovalOutcome
     by: str
+    item: str = ""
+    """Id of the inbox item with the person's word; empty where nobody said one."""
     reason: str = ""
 
     @property

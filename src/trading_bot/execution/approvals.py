@@ -25,8 +25,9 @@ def approval_fields(desk: str, proposal: Proposal) -> dict[str, str]:
 
 
 def waiting(journal: Journal) -> tuple[ApprovalRequest, ...]:
-    """Requests that have not ended, oldest first."""
-    return tuple(r for r in journal.all(ApprovalRequest) if journal.get(ApprovalEnded, r.key) is None)
+    """Requests that have not ended, oldest first; one whose time is over is among them until the desk looks."""
+    ended = {e.key for e in journal.all(ApprovalEnded)}
+    return tuple(r for r in journal.all(ApprovalRequest) if r.key not in ended)
 
 
 class Approvals:
@@ -43,14 +44,15 @@ class Approvals:
         now = self._clock.now()
         for request in waiting(self._journal):
             if now > request.expires_at:
-                self._end(request.proposal_id, ApprovalOutcome.TIMED_OUT, "time", f"nobody answered until {request.expires_at.isoformat()}")
+                reason = f"nobody answered until {request.expires_at.isoformat()}"
+                over = ApprovalEnded(at=now, proposal_id=request.proposal_id, outcome=ApprovalOutcome.TIMED_OUT, by="time", reason=reason)
+                self._journal.append(over)
 
-    def decide(self, word: Approval) -> str:
-        """Carry out a person's word; return why not, or nothing."""
+    def decide(self, word: Approval, item: str) -> str:
+        """Carry out a person's word, which came with this inbox item; return why not, or nothing."""
         ended = self._journal.get(ApprovalEnded, word.proposal_id)
-        wanted = ApprovalOutcome.GRANTED if word.approve else ApprovalOutcome.DENIED
-        if ended is not None and ended.outcome is wanted:
-            # A desk that died between the word's deed and the end of its item, or a person who says it twice.
+        if ended is not None and ended.item == item:
+            # The desk died between the word's deed and the end of its item.
             self._engine.resolve()
             return ""
         self.expire()
@@ -58,14 +60,16 @@ class Approvals:
         proposal = self._journal.get(Proposal, word.proposal_id)
         if request is None or proposal is None:
             return self._why_not(word.proposal_id)
+        outcome = ApprovalOutcome.GRANTED if word.approve else ApprovalOutcome.DENIED
+        end = ApprovalEnded(at=self._clock.now(), proposal_id=proposal.id, outcome=outcome, by=word.by, item=item)
         if not word.approve:
-            self._end(word.proposal_id, ApprovalOutcome.DENIED, word.by, "")
+            self._journal.append(end)
             return ""
         try:
             self._authenticate(word, proposal)
         except MandateError as error:
             return str(error)
-        self._engine.handle_approved(proposal, word.by)
+        self._engine.handle_approved(proposal, end)
         return ""
 
     def _why_not(self, proposal: ProposalId) -> str:
@@ -73,6 +77,3 @@ class Approvals:
         if ended is None:
             return f"no proposal {proposal} waits for approval; `approvals` lists those that do"
         return f"proposal {proposal} was {ended.outcome.replace('_', ' ')} by {ended.by} already"
-
-    def _end(self, proposal: ProposalId, outcome: ApprovalOutcome, by: str, reason: str) -> None:
-        self._journal.append(ApprovalEnded(at=self._clock.now(), proposal_id=proposal, outcome=outcome, by=by, reason=reason))

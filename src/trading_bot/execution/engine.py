@@ -14,9 +14,9 @@ from trading_bot.domain.errors import OrderNotFoundError
 from trading_bot.domain.events import BookedEvent
 from trading_bot.domain.orders import OrderRole
 from trading_bot.domain.proposals import Proposal, ProposalKind, Verdict, VerdictOutcome
-from trading_bot.domain.records import ApprovalEnded, ApprovalOutcome, ApprovalRequest, DeskState, Drift, StrategySuspension
+from trading_bot.domain.records import ApprovalEnded, ApprovalRequest, DeskState, Drift, StrategySuspension
 from trading_bot.domain.research import Opinion
-from trading_bot.domain.values import ClientOrderId, DecisionId, Symbol, derive_id
+from trading_bot.domain.values import ClientOrderId, DecisionId, Journaled, Symbol, derive_id
 from trading_bot.execution.dispatch import Dispatch
 from trading_bot.execution.judge import Judge
 from trading_bot.execution.ledger import Ledger
@@ -122,10 +122,11 @@ class Engine:
 
     # -- the analyst's side --------------------------------------------------------------------------------------
 
-    def handle(self, proposal: Proposal, opinion: Opinion | None = None) -> Verdict | None:
+    def handle(self, proposal: Proposal, opinion: Opinion | None = None, *cause: Journaled) -> Verdict | None:
         """Judge a proposal and send what is allowed; None for `hold`. The same proposal again gets the same verdict and no new order.
 
-        `opinion`: what a second judge said. What needs a person's approval waits for it, until it expires.
+        `opinion`: what a second judge said. `cause`: what is written together with it. What needs a person's approval waits for it,
+        until it expires.
         """
         if proposal.action is ProposalKind.HOLD:
             return None
@@ -135,19 +136,21 @@ class Engine:
             return known
         ruling = self._rule(proposal, Consent(opinion=opinion))
         self.ledger.note_proposal(proposal)
-        self._dispatch.carry_out(ruling, proposal, *self._requests(proposal, ruling.verdict))
+        self._dispatch.carry_out(ruling, *cause, proposal, *self._requests(proposal, ruling.verdict))
         self.pump()
         return ruling.verdict
 
-    def handle_approved(self, proposal: Proposal, by: str) -> Verdict:
-        """Judge a proposal that a person approved again, by fresh prices and every rule, and send what is allowed; once."""
+    def handle_approved(self, proposal: Proposal, granted: ApprovalEnded) -> Verdict:
+        """Judge a proposal that a person approved again, by fresh prices and every rule, and send what is allowed; once.
+
+        `granted`: the person's word, written together with what came of it.
+        """
         known = self._journal.get(Verdict, approved_verdict_id(proposal.id))
         if known is not None:
             self.resolve()
             return known
         ruling = self._rule(proposal, Consent(person=True))
-        now = self._parts.clock.now()
-        self._dispatch.carry_out(ruling, ApprovalEnded(at=now, proposal_id=proposal.id, outcome=ApprovalOutcome.GRANTED, by=by))
+        self._dispatch.carry_out(ruling, granted)
         self.pump()
         return ruling.verdict
 
@@ -162,7 +165,11 @@ class Engine:
             return ()
         now = self._parts.clock.now()
         until = min(proposal.expires_at, now + self._parts.approval_time)
-        return (ApprovalRequest(at=now, proposal_id=proposal.id, symbol=proposal.symbol, expires_at=until),)
+        asked = self.judge.rule(proposal, Consent(person=True)).verdict
+        request = ApprovalRequest(
+            at=now, proposal_id=proposal.id, symbol=proposal.symbol, quantity=asked.quantity, risk=asked.risk, expires_at=until
+        )
+        return (request,)
 
     def cancel(self, client_order_id: ClientOrderId) -> None:
         """Cancel a working order and book what comes of it."""

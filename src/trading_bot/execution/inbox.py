@@ -5,12 +5,14 @@ repetition does nothing twice. Refuses a resume or an approval without proof, an
 so in the journal.
 """
 
+import re
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
 from trading_bot.domain.errors import DataError, MandateError
-from trading_bot.domain.proposals import Decision, Outcome, Proposal
+from trading_bot.domain.proposals import Decision, Outcome, Proposal, ProposalKind
 from trading_bot.domain.records import Approval, Command, CommandAction, CommandDone, InboxDone
 from trading_bot.domain.values import TaskRunId, derive_digest, derive_id
 from trading_bot.execution.approvals import Approvals
@@ -20,6 +22,11 @@ from trading_bot.risk.halt import DeskSwitch
 
 INTERACTIVE = "interactive"
 """Analyst and strategy of what a person's session proposes; its decisions' ids begin so, which no desk's own does."""
+LIFETIME = timedelta(days=1)
+"""The longest life of such a proposal."""
+_LARGEST = 20_000
+"""Characters of a proposal or an approval; the longest honest one has a quarter of it."""
+_DECISION = re.compile(rf"{INTERACTIVE}-[a-z2-7]{{12}}")
 Authenticator = Callable[[str, int], None]
 """Raises MandateError unless the proof allows to resume from the desk state with this running number."""
 
@@ -47,31 +54,36 @@ class Inbox:
         return len(items)
 
     def _serve(self, item: InboxItem) -> None:
-        taker = self._takers.get(item.kind)
-        if taker is None:
+        if item.kind == "command":
             self._command(item)
             return
         try:
-            refused = taker(item)
+            refused = self._take(item)
         except ValidationError as error:
             refused = f"not a {item.kind}: {error.errors()[0]['msg']}"
         except DataError as error:
             refused = str(error)
         self._journal.consume(item.id, InboxDone(at=self._clock.now(), item=item.id, what=item.kind, refused=refused))
 
+    def _take(self, item: InboxItem) -> str:
+        taker = self._takers.get(item.kind)
+        if taker is None:
+            return "nobody here takes such a thing"
+        return f"longer than {_LARGEST} characters" if len(item.body) > _LARGEST else taker(item)
+
     def _propose(self, item: InboxItem) -> str:
         """Have the engine judge a proposal of a person's session; return why not, or nothing."""
         proposal = Proposal.model_validate_json(item.body)
-        own = proposal.decision_id.startswith(f"{INTERACTIVE}-") and proposal.id == derive_id("proposal", proposal.decision_id)
-        if not own or {proposal.analyst, proposal.strategy} != {INTERACTIVE}:
-            return "it does not come from propose_trade"
-        if self._journal.get(Proposal, proposal.id) is None:
-            self._journal.append(_decision(proposal))
-        self._engine.handle(proposal)
-        return ""
+        known = self._journal.get(Proposal, proposal.id)
+        refused = _forged(proposal) or _untimely(proposal, self._clock.now())
+        if not refused and known not in {None, proposal}:
+            refused = f"another proposal was called {proposal.id} before"
+        if not refused:
+            self._engine.handle(proposal, None, _decision(proposal))
+        return refused
 
     def _approve(self, item: InboxItem) -> str:
-        return self._approvals.decide(Approval.model_validate_json(item.body))
+        return self._approvals.decide(Approval.model_validate_json(item.body), item.id)
 
     def _command(self, item: InboxItem) -> None:
         try:
@@ -111,6 +123,21 @@ class Inbox:
         lifted = self._engine.lifted(command.by)
         self._journal.consume(item.id, done, self._switch.resumption(command.by, command.reason, now), *lifted)
         self._engine.resumed(lifted)
+
+
+def _forged(proposal: Proposal) -> str:
+    """Why a proposal cannot be one of `propose_trade`, or nothing."""
+    own = _DECISION.fullmatch(proposal.decision_id) is not None and proposal.id == derive_id("proposal", proposal.decision_id)
+    if not own or {proposal.analyst, proposal.strategy} != {INTERACTIVE} or proposal.action is not ProposalKind.OPEN:
+        return "it does not come from propose_trade"
+    return ""
+
+
+def _untimely(proposal: Proposal, now: datetime) -> str:
+    """What is wrong with its times, or nothing; one whose time is over is for the gate to reject."""
+    if proposal.at > now:
+        return f"it is dated {proposal.at.isoformat()}, and now is {now.isoformat()}"
+    return f"it would live longer than {LIFETIME}" if proposal.expires_at - proposal.at > LIFETIME else ""
 
 
 def _decision(proposal: Proposal) -> Decision:

@@ -19,9 +19,9 @@ from trading_bot.execution.parts import Authority
 from trading_bot.execution.protection import open_risk
 from trading_bot.ports import Calendar, Clock, View
 from trading_bot.risk.case import ALONE, Case, Consent, Situation
-from trading_bot.risk.gate import Exit, Ruling, rule_on_entry, rule_on_exit, rule_without_mandate
+from trading_bot.risk.gate import Exit, Ruling, rule_on_entry, rule_on_exit, rule_unseen
 from trading_bot.risk.halt import DeskSwitch
-from trading_bot.risk.rules import DAY_TRADE_SESSIONS
+from trading_bot.risk.rules import DAY_TRADE_SESSIONS, reject
 
 _MINUTE = timedelta(minutes=1)
 
@@ -51,7 +51,11 @@ class Judge:
             return rule_on_exit(proposal, self.exit(proposal.symbol))
         mandate = self.authority.mandate
         if mandate is None:
-            return rule_without_mandate(proposal, self.clock.now(), self.authority.why_not)
+            missing = reject("mandate", "a signed mandate", self.authority.why_not or "none")
+            return rule_unseen(proposal, self.clock.now(), missing, consent)
+        if proposal.symbol not in mandate.universe:
+            # Before anything is looked up by it: a name from outside may be anything, and a source may know every name.
+            return rule_unseen(proposal, self.clock.now(), reject("universe", "symbols of the mandate", proposal.symbol), consent)
         instrument = self.view.instrument(proposal.symbol)
         situation = self._situation(mandate, instrument.calendar, proposal.symbol)
         return rule_on_entry(Case(proposal, situation, instrument, self.view.quote(proposal.symbol), consent), self.desk)

@@ -4,8 +4,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from trading_bot.domain.mandate import Mode
-from trading_bot.domain.records import DeskState, Transition
+from trading_bot.domain.records import ApprovalRequest, DeskState, Transition
 from trading_bot.domain.values import ZERO, Amount, NonNegative, Record, Symbol, UtcTime
+from trading_bot.execution.approvals import waiting
 from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.protection import guarded
 from trading_bot.orchestrator.scheduler import NEW_YORK, Scheduler
@@ -52,6 +53,8 @@ class Status(Record):
     positions: tuple[HeldPosition, ...]
     unresolved: int
     """Orders whose outcome is not known yet."""
+    approvals: tuple[ApprovalRequest, ...]
+    """Proposals that wait for a person."""
 
 
 def status(  # noqa: PLR0913 - everything that a status tells of
@@ -88,6 +91,7 @@ def status(  # noqa: PLR0913 - everything that a status tells of
         cash=ledger.books.cash,
         positions=_positions(ledger),
         unresolved=len(ledger.pending),
+        approvals=tuple(r for r in waiting(journal) if now <= r.expires_at),
     )
 
 

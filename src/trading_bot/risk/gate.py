@@ -15,7 +15,7 @@ from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.orders import ApprovedOrder, Leg, Order, OrderClass, OrderRole, OrderSpec, OrderType, Side, TimeInForce
 from trading_bot.domain.proposals import Effect, EntryStyle, Finding, Proposal, ProposalKind, Target, Verdict, VerdictOutcome
 from trading_bot.domain.values import ZERO, ClientOrderId, DecisionId, ProposalId, VerdictId, client_order_id, derive_id
-from trading_bot.risk.case import Case
+from trading_bot.risk.case import Case, Consent
 from trading_bot.risk.rules import RULES, reject
 from trading_bot.risk.sizing import Sizing, size
 
@@ -215,7 +215,7 @@ def _entry_verdict(case: Case, outcome: VerdictOutcome, findings: tuple[Finding,
     quantity = sizing.quantity if sizing is not None else ZERO
     risk = quantity * max(case.risk_per_share, ZERO)
     made = _verdict(case.proposal, case.situation.now, outcome, findings, quantity=quantity, price=case.price, risk=risk)
-    return made.model_copy(update={"id": approved_verdict_id(case.proposal.id)}) if case.consent.person else made
+    return _named(made, case.consent)
 
 
 def _exit_verdict(proposal: Proposal, case: Exit, findings: tuple[Finding, ...], quantity: Decimal) -> Verdict:
@@ -223,10 +223,14 @@ def _exit_verdict(proposal: Proposal, case: Exit, findings: tuple[Finding, ...],
     return _verdict(proposal, case.now, outcome, findings, quantity=quantity, price=case.price or ZERO)
 
 
-def rule_without_mandate(proposal: Proposal, now: datetime, why: str) -> Ruling:
-    """Refuse new risk because nothing allows it."""
-    finding = reject("mandate", "a signed mandate", why or "none")
-    return Ruling(_verdict(proposal, now, VerdictOutcome.REJECTED, (finding,)))
+def rule_unseen(proposal: Proposal, now: datetime, finding: Finding, consent: Consent) -> Ruling:
+    """Refuse new risk for a reason that needs no look at the market."""
+    return Ruling(_named(_verdict(proposal, now, VerdictOutcome.REJECTED, (finding,)), consent))
+
+
+def _named(verdict: Verdict, consent: Consent) -> Verdict:
+    """A verdict after a person's approval has a name of its own, for there was one before it."""
+    return verdict.model_copy(update={"id": approved_verdict_id(verdict.proposal_id)}) if consent.person else verdict
 
 
 def _verdict(  # noqa: PLR0913 - a verdict's own fields
