@@ -128,8 +128,10 @@ def _execute(desk: Desk, slot: Slot, filed: Sequence[Proposal]) -> None:
 def _second_opinion(desk: Desk, slot: Slot, proposal: Proposal) -> Opinion | None:
     """What a second judge says, where one sits beside the analyst; asked once, and never about what the gate refuses anyway."""
     approver = desk.approver
+    if approver is None:
+        return None
     preview = desk.engine.judge.preview(proposal)
-    if approver is None or preview.outcome is VerdictOutcome.REJECTED:
+    if preview.outcome is VerdictOutcome.REJECTED:
         return None
     _, opinion = desk.decide(slot, "approve", proposal.symbol, Opinion, lambda d: approver.consider(desk.brief(d), proposal, preview))
     return opinion
