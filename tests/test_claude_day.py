@@ -228,7 +228,7 @@ def test_without_a_budget_claude_is_not_asked_and_auto_is_the_rules(tmp_path: Pa
         alone.run("--analyst", "claude", budget__claude_usd_per_day="0")
         auto.run("--analyst", "auto", budget__claude_usd_per_day="0")
     assert api.heard == ()
-    assert (alone.went_on(), alone.has_traded(), alone.counted()) == (True, False, 0)
+    assert (alone.went_on(), alone.has_traded(), alone.counted()) == (True, False, Decimal(0))
     assert {d.outcome for d in alone.decisions() if d.analyst == "claude"} == {Outcome.FAILED}
     assert {d.analyst for d in auto.decisions()} == {"rules"}
     assert (auto.went_on(), auto.has_traded()) == (True, True)

@@ -70,9 +70,10 @@ class Bench:
         return [json.loads(line) for path in sorted(self.home.llm_logs.glob("*.jsonl")) for line in path.read_text("utf-8").splitlines()]
 
 
-def settings(**claude: Any) -> Config:  # noqa: ANN401 - values of settings
-    """Defaults with these of `claude`."""
-    return config.load(flags={f"claude.{name}": value for name, value in {**QUICK, **claude}.items()})
+def settings(budget: Mapping[str, Any], **claude: Any) -> Config:  # noqa: ANN401 - values of settings
+    """Defaults with these of `claude` and `budget`."""
+    limits = {f"budget.{name}": value for name, value in budget.items()}
+    return config.load(flags=limits | {f"claude.{name}": value for name, value in {**QUICK, **claude}.items()})
 
 
 def outside(url: str, **more: str) -> dict[str, str]:
@@ -89,12 +90,13 @@ def bench(  # noqa: PLR0913 - what tests vary
     around: Mapping[str, str] | None = None,
     host: ToolHost | None = None,
     commands: Mapping[str, str] | None = None,
+    budget: Mapping[str, Any] | None = None,
     **claude: Any,  # noqa: ANN401 - values of settings
 ) -> Iterator[Bench]:
     """Return a bench in `folder`. `program`: stands for the binary; `around`: the whole outer environment; `commands`: of the workspace."""
     home = Home(folder)
     home.prepare()
-    given = settings(binary=str(program or binary()), **claude)
+    given = settings(budget or {}, binary=str(program or binary()), **claude)
     wall = SystemWallClock()
     served = HttpToolHost(lambda brief: scopes.scope(decision=brief.decision_id))
     outer = outside(url) if around is None else around
@@ -103,8 +105,8 @@ def bench(  # noqa: PLR0913 - what tests vary
     )
     try:
         with SpendingLedger.open(home.journal) as ledger:
-            budget = Budget(ledger, given.budget, wall)
-            manager = ClaudeCodeManager(surroundings, budget, host or served, Shelf(home.cassettes), wall)
+            asked = Budget(ledger, given.budget, wall)
+            manager = ClaudeCodeManager(surroundings, asked, host or served, Shelf(home.cassettes), wall)
             yield Bench(home, manager, ledger)
     finally:
         served.close()

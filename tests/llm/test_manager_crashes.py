@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,7 @@ ENDS: dict[str, tuple[str, Ending, int, object]] = {
     "an unknown command": ("say({**INIT, 'slash_commands': []}, WORD); time.sleep(60)", Ending.UNKNOWN_COMMAND, 1, RESERVED),
     "one endless line": ("say(INIT); print('x' * 10_000_000)", Ending.TOO_LONG, 1, RESERVED),
     "endless lines": ("say(INIT)\nfor _ in range(100_000): print('x' * 100)", Ending.TOO_LONG, 1, RESERVED),
+    "endless events": ('say(INIT)\nprint(\'{"type":"x"}\\n\' * 400_000)', Ending.TOO_LONG, 1, RESERVED),
     "endless errors": ("print('x' * 10_000_000, file=sys.stderr); say(INIT, WORD, RESULT)", Ending.ANSWERED, 1, REPORTED),
     "garbage between the lines": ("print('{\\xff', 17, '[]', sep='\\n'); say(INIT, WORD, RESULT)", Ending.ANSWERED, 1, REPORTED),
     "a silent hang": ("say(INIT); time.sleep(60)", Ending.SILENT, 2, RESERVED),
@@ -77,13 +79,21 @@ ENDS: dict[str, tuple[str, Ending, int, object]] = {
     "a bottomless answer": ('say(INIT, WORD); print(\'{"type":"result","x":\' + \'[\' * 100_000)', Ending.CRASHED, 2, RESERVED),
 }
 
+HASTY: dict[str, dict[str, Any]] = {
+    "a silent hang": {"first_byte_seconds": 0.5},
+    "a hang after a word": {"idle_seconds": 0.3},
+    "deaf to requests to end": {"idle_seconds": 0.3},
+    "talk without end": {"total_seconds": 2},
+}
+"""Deadlines of those that only a deadline ends."""
+
 
 @pytest.mark.parametrize("name", ENDS)
 def test_each_end_is_told_by_its_name_and_paid_as_far_as_it_can_be_known(name: str, tmp_path: Path) -> None:
     """One retry where it can help, one line a run, and no process of the group is left."""
     does, ending, runs, paid = ENDS[name]
     stands_in = program(tmp_path, does)
-    with bench(tmp_path / "home", NOWHERE, program=stands_in, first_byte_seconds=1, idle_seconds=0.5, total_seconds=1.5) as desk:
+    with bench(tmp_path / "home", NOWHERE, program=stands_in, **HASTY.get(name, {})) as desk:
         reply = desk.ask()
         calls = desk.calls()
     assert reply.ending is ending, reply.note

@@ -177,9 +177,11 @@ def test_an_unknown_command_ends_the_run_and_is_not_tried_again(tmp_path: Path) 
         assert_recorded(desk, Ending.UNKNOWN_COMMAND, 1)
 
 
-def test_ten_million_bytes_are_cut_off(tmp_path: Path) -> None:
-    """Once: what floods today floods again."""
+def test_ten_million_bytes_are_not_believed_and_are_paid(tmp_path: Path) -> None:
+    """Once: what floods today floods again. The record leaves the flood out."""
     with ClaudeApi(faults=[Rule(fault="huge", turn=1)]) as api, bench(tmp_path / "home", api.url) as desk:
         assert desk.ask().ending is Ending.TOO_LONG
         assert_recorded(desk, Ending.TOO_LONG, 1)
+        assert desk.settled() == charged(api)
+        assert len(desk.cassettes()[0].canonical()) < 1_000_000
         assert running(desk.home.path) == []

@@ -45,6 +45,8 @@ RETRIED = frozenset(
 """Endings after which the same question may well be answered."""
 _KEPT = frozenset({Ending.ANSWERED, Ending.REFUSED})
 """Endings that a desk which died before it journaled them takes from the record, and does not pay for again."""
+_MOST_HEARD = 32_000_000
+"""Bytes of a flood that are heard out, for the bill at its end."""
 MOST_CONTEXT_BYTES = 64_000
 """The tools' answers of one run together are shorter; with the prompt they bound what one turn can cost."""
 
@@ -171,7 +173,7 @@ class ClaudeCodeManager:
             cost_usd=paid.cost_usd,
             milliseconds=run.milliseconds,
             version=run.said.version,
-            stream=tuple(json_line(event) for event in run.said.events),
+            stream=() if run.judged.ending is Ending.TOO_LONG else tuple(map(json_line, run.said.events)),
         )
         return run, attempt
 
@@ -219,7 +221,7 @@ class ClaudeCodeManager:
 
     def _deadlines(self) -> process.Deadlines:
         given = self._settings
-        return process.Deadlines(given.first_byte_seconds, given.idle_seconds, given.total_seconds)
+        return process.Deadlines(given.first_byte_seconds, given.idle_seconds, given.total_seconds, _MOST_HEARD)
 
     def _settle(self, call: CallId, model: str, run: _Run) -> _Paid:
         """Pay what was reported, or what was reserved where nobody can know."""
@@ -271,7 +273,7 @@ def _reader(said: Transcript, expected: Expected) -> process.LineReader:
 
     def read(line: str) -> str | None:
         event = said.hear(line)
-        if event is None or event is not said.init:
+        if event is None or event.get("subtype") != "init":
             return None
         bad = bad_start(event, expected)
         return None if bad is None else bad.note

@@ -16,6 +16,8 @@ ANSWER_TOOL = "StructuredOutput"
 REFUSAL = "refusal"
 """Stop reason of a result in which the vendor's safeguards or the model declined."""
 _TOO_MANY_REQUESTS = 429
+MOST_BYTES = 4_000_000
+"""No honest call says more."""
 _CUTS = {Cut.SILENT: Ending.SILENT, Cut.STALLED: Ending.STALLED, Cut.TOO_LONG: Ending.TOO_LONG}
 _SUBTYPES = {
     "error_max_budget_usd": Ending.OVER_BUDGET,
@@ -75,6 +77,8 @@ def judge(end: Exit, said: Transcript, expected: Expected) -> Judged:
         return bad
     if end.cut in _CUTS:
         return Judged(_CUTS[end.cut], f"cut off: {end.cut}")
+    if end.size > MOST_BYTES:
+        return Judged(Ending.TOO_LONG, "it said more than any honest call does")
     if said.result is None or said.init is None:
         return Judged(Ending.CRASHED, f"it ended with {_how(end.code)} and no result")
     return _forbidden(said, expected) or _failure(said, said.result) or _answer(said, said.result, expected, end)

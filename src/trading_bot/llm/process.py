@@ -57,6 +57,8 @@ class Exit:
     """The reader's, if it ended the program."""
     errors: str
     """End of standard error."""
+    size: int = 0
+    """Bytes of standard output."""
 
 
 @dataclass
@@ -129,7 +131,7 @@ def run(  # noqa: PLR0913 - what a program is run with
         cut = _listen(process, talk, deadlines)
     finally:
         _end_group(process)
-    return Exit(process.returncode, cut, talk.reason, talk.errors[-_KEPT_ERRORS:].decode("utf-8", "replace"))
+    return Exit(process.returncode, cut, talk.reason, talk.errors[-_KEPT_ERRORS:].decode("utf-8", "replace"), talk.size)
 
 
 def _dies_with_us() -> list[str]:

@@ -23,6 +23,8 @@ class Transcript:
 
     events: list[Mapping[str, Any]] = field(default_factory=list)
     garbled: int = 0
+    has_spoken: bool = False
+    """Whether the model, and not only the program, has said anything."""
 
     def hear(self, line: str) -> Mapping[str, Any] | None:
         """Take in one line; return its event."""
@@ -33,6 +35,7 @@ class Transcript:
             self.garbled += 1
             return None
         self.events.append(event)
+        self.has_spoken |= event["type"] in {"assistant", "result"}
         return event
 
     def _last(self, kind: str, subtype: str | None = None) -> Mapping[str, Any] | None:
@@ -48,11 +51,6 @@ class Transcript:
     def result(self) -> Mapping[str, Any] | None:
         """The last word: cost, usage, output."""
         return self._last("result")
-
-    @property
-    def has_spoken(self) -> bool:
-        """Whether the model, and not only the program, has said anything."""
-        return any(e["type"] in {"assistant", "result"} for e in self.events)
 
     @property
     def version(self) -> str:
