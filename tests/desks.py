@@ -20,7 +20,7 @@ from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.mandate import Mandate
 from trading_bot.domain.market import CorporateAction, Feed, PriceBasis, Quote, Timeframe
 from trading_bot.domain.values import Symbol
-from trading_bot.execution.approvals import Approvals
+from trading_bot.execution.approvals import Approvals, Authenticate
 from trading_bot.execution.clock import SimulatedClock
 from trading_bot.execution.engine import Engine
 from trading_bot.execution.inbox import Inbox
@@ -111,6 +111,8 @@ def small_desk(  # noqa: PLR0913 - parts that tests exchange
     journal: Journal | None = None,
     broker: Broker | None = None,
     clock: SimulatedClock | None = None,
+    authority: Authority | None = None,
+    authenticate: Authenticate = lambda _word, _proposal: None,
 ) -> SmallDesk:
     """Return a started desk at the opening of 2024-03-05; parts that are given are used instead of new ones."""
     clock = clock or SimulatedClock(NOW)
@@ -119,10 +121,10 @@ def small_desk(  # noqa: PLR0913 - parts that tests exchange
     settings = config.load(flags={"broker.fees": "none", "broker.slippage_bps": "0"}).broker
     broker = broker or PaperBroker(MemoryVenueStore(), source, open_calendar, clock, settings)
     switch = DeskSwitch(halt_file, journal)
-    authority = Authority(under or mandate(), SimulatedClock(NOW))
+    authority = authority or Authority(under or mandate(), SimulatedClock(NOW))
     calendars = {name: open_calendar(name) for name in ("XNYS", "24/7")}
     engine = Engine(Parts(journal, broker, AsOfView(source, clock.now), clock, switch, authority, calendars, {AAPL: "technology"}))
-    approvals = Approvals(journal, engine, clock, lambda _word, _proposal: None)
+    approvals = Approvals(journal, engine, clock, authenticate)
     inbox = Inbox(journal, engine, switch, clock, lambda _proof, _number: None, approvals)
     stop = threading.Event()
     session = Session(clock=clock, journal=journal, broker=broker, engine=engine, inbox=inbox, stop=stop)
