@@ -10,6 +10,7 @@ import pytest
 
 from builders import AAPL, CASH, NOW, mandate, proposal
 from desks import Bar, SmallDesk, small_desk
+from execution.dying import deaths
 from trading_bot.domain.mandate import Mandate
 from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.proposals import Proposal, Verdict, VerdictOutcome
@@ -345,42 +346,6 @@ def test_a_no_needs_no_proof(keys: Path) -> None:
     assert ends(desk) == [("denied", "operator")]
 
 
-class Killed(BaseException):
-    """Stands for SIGKILL: nobody in the desk catches it."""
-
-
-def killed_at(desk: SmallDesk, number: int) -> None:
-    """Let the process die before (odd) or after (even) the write with this number, of journal or venue."""
-    passed = [0]
-
-    def around(write: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*arguments: Any) -> Any:  # noqa: ANN401 - as the write
-            _die(passed, number)
-            done = write(*arguments)
-            _die(passed, number)
-            return done
-
-        return counted
-
-    for owner, names in ((desk.journal, ("append", "consume")), (desk.broker, ("submit",))):
-        for name in names:
-            setattr(owner, name, around(getattr(owner, name)))
-
-
-def _die(passed: list[int], number: int) -> None:
-    passed[0] += 1
-    if passed[0] == number:
-        raise Killed
-
-
-def revived(desk: SmallDesk) -> SmallDesk:
-    """The next process: the writes are whole again."""
-    for owner in (desk.journal, desk.broker):
-        for name in ("append", "consume", "submit"):
-            owner.__dict__.pop(name, None)
-    return again(desk)
-
-
 def life_of(approve: bool, desk: SmallDesk) -> None:  # noqa: FBT001 - told apart by the table
     """A person is asked, and answers."""
     desk.engine.handle(WANTED)
@@ -394,18 +359,8 @@ def test_an_approval_killed_anywhere_repeats_nothing_and_loses_nothing(approve: 
     quiet = small_desk(FLAT, under=asks())
     life_of(approve, quiet)
     expected = list(export(quiet.journal))
-    kills = 0
-    while True:
-        desk = small_desk(FLAT, under=asks())
-        killed_at(desk, kills + 1)
-        try:
-            life_of(approve, desk)
-        except Killed:
-            kills += 1
-        else:
-            break
-        next_desk = revived(desk)
+    for number, desk in deaths(lambda: small_desk(FLAT, under=asks()), lambda desk: life_of(approve, desk)):
+        next_desk = again(desk)
         life_of(approve, next_desk)
         next_desk.engine.resolve()
-        assert list(export(next_desk.journal)) == expected, f"killed at {kills}"
-    assert kills >= 8
+        assert list(export(next_desk.journal)) == expected, f"killed at {number}"
