@@ -1,9 +1,13 @@
-"""A small desk that dies before and after each of its writes, one after the other."""
+"""A small desk on a journal on disk that dies before, within and after each of its transactions, one after the other."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any, TypeVar
 
 from desks import SmallDesk
+
+T = TypeVar("T")
 
 _LEAST = 6
 """Fewer points than this, and nothing was watched."""
@@ -30,10 +34,6 @@ def deaths(made: Callable[[], SmallDesk], life: Callable[[SmallDesk], object]) -
     assert number >= _LEAST
 
 
-def _writes(desk: SmallDesk) -> list[tuple[Any, str]]:
-    return [(desk.journal, "append"), (desk.journal, "consume"), (desk.broker, "submit")]
-
-
 def _kill_at(desk: SmallDesk, number: int) -> None:
     passed = [0]
 
@@ -51,11 +51,20 @@ def _kill_at(desk: SmallDesk, number: int) -> None:
 
         return counted
 
-    for owner, name in _writes(desk):
-        setattr(owner, name, around(getattr(owner, name)))
+    @contextmanager
+    def within(transaction: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
+        point()
+        with transaction() as connection:
+            yield connection
+            point()
+        point()
+
+    database = desk.journal._database  # type: ignore[attr-defined]
+    database.writing = partial(within, database.writing)
+    desk.broker.submit = around(desk.broker.submit)
 
 
 def _revive(desk: SmallDesk) -> None:
     """Take the kills away from what outlives the process."""
-    for owner, name in _writes(desk):
-        delattr(owner, name)
+    del desk.journal._database.writing  # type: ignore[attr-defined]
+    del desk.broker.submit

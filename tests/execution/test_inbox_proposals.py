@@ -1,8 +1,10 @@
 """Proposals of people: what `propose_trade` files is judged under the mandate, all else is refused, and the desk goes on."""
 
 import json
+import uuid
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from trading_bot.execution.inbox import INTERACTIVE
 from trading_bot.ports import InboxItem
 from trading_bot.risk.gate import verdict_id
 from trading_bot.storage.export import export
+from trading_bot.storage.journal import SqlJournal
 
 FLAT: list[Bar] = [(100, 100.2, 99.8, 100)] * 60
 NOT_OURS = "it does not come from propose_trade"
@@ -281,12 +284,16 @@ def test_whatever_numbers_a_proposal_has_it_ends_refused_rejected_or_within_the_
     assert desk.switch.state() is DeskState.RUNNING
 
 
-def test_a_proposal_killed_anywhere_is_neither_lost_nor_traded_twice() -> None:
-    """Before and after every write of journal and venue: the same export as a desk that was left alone."""
+def test_a_proposal_killed_anywhere_is_neither_lost_nor_traded_twice(tmp_path: Path) -> None:
+    """Before, within and after every transaction, before and after every order: the export of a desk that was left alone."""
     quiet = small_desk(FLAT)
     serve(quiet, WANTED.canonical())
     expected = list(export(quiet.journal))
-    for number, desk in deaths(lambda: small_desk(FLAT), lambda desk: serve(desk, WANTED.canonical())):
+
+    def fresh() -> SmallDesk:
+        return small_desk(FLAT, journal=SqlJournal.open(tmp_path / f"{uuid.uuid4().hex}.db", desk="desk01"))
+
+    for number, desk in deaths(fresh, lambda desk: serve(desk, WANTED.canonical())):
         next_desk = small_desk(FLAT, journal=desk.journal, broker=desk.broker, clock=desk.clock)
         serve(next_desk, WANTED.canonical())
         assert list(export(next_desk.journal)) == expected, f"killed at {number}"

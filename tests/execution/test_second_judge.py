@@ -17,7 +17,7 @@ from trading_bot.domain.mandate import Mode
 from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.proposals import Decision, Outcome, Proposal, Verdict, VerdictOutcome
 from trading_bot.domain.research import Judgement, Opinion
-from trading_bot.domain.values import ProposalId
+from trading_bot.domain.values import DecisionId, ProposalId
 from trading_bot.execution.approvals import waiting
 from trading_bot.orchestrator.trading_orchestrator import TradingOrchestrator
 from trading_bot.ports import Answer, Brief
@@ -98,7 +98,7 @@ class Judge:
     opinion: Opinion | None = None
     outcome: Outcome = Outcome.ANSWERED
     name: str = "judge"
-    asked: list[tuple[ProposalId, str, str]] = field(default_factory=list)
+    asked: list[tuple[ProposalId, DecisionId, str]] = field(default_factory=list)
     """Proposal, decision of the asking, and what the gate says without it."""
 
     def consider(self, brief: Brief, proposal: Proposal, preview: Verdict) -> Answer[Opinion]:
