@@ -38,7 +38,7 @@ class Case:
 
 CASES = {
     "a bad request": Case(Ending.API_ERROR, 2, {"fault": "http_400"}),
-    "a wrong key": Case(Ending.API_ERROR, 2, {"fault": "http_401"}),
+    "a wrong key": Case(Ending.NO_LOGIN, 1, {"fault": "http_401"}),
     "too many requests": Case(Ending.API_ERROR, 2, {"fault": "http_429"}),
     "a server error": Case(Ending.API_ERROR, 2, {"fault": "http_500"}),
     "an overloaded server": Case(Ending.API_ERROR, 2, {"fault": "http_529", "turn": 2}),

@@ -8,7 +8,7 @@ whose process died: it counts at its reservation for ever.
 
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -38,9 +38,9 @@ class Usage(Record):
 
     @field_validator("cost_usd", mode="before")
     @classmethod
-    def _round_up(cls, value: object) -> object:
+    def _round(cls, value: object) -> object:
         """What the binary reports is a sum of floats, with more places than an amount may have."""
-        return value.quantize(_FINEST, ROUND_CEILING) if isinstance(value, Decimal) and value.is_finite() else value
+        return value.quantize(_FINEST) if isinstance(value, Decimal) and value.is_finite() else value
 
 
 class Budget:

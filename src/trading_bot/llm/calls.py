@@ -43,6 +43,8 @@ class Ending(StrEnum):
     """More output than any honest call has."""
     NOT_STARTED = "not_started"
     """The binary is not there."""
+    NO_LOGIN = "no_login"
+    """Nobody pays: no login, or one that the vendor does not take."""
 
 
 @dataclass(frozen=True)

@@ -206,6 +206,7 @@ class ClaudeCodeManager:
                 model=request.model,
                 schema=with_nonce(question.schema, nonce),
                 tools=names,
+                workspace=folder,
                 servers=servers,
                 cap=self._settings.usd_per_call,
                 turns=self._settings.max_turns,

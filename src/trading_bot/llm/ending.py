@@ -37,6 +37,10 @@ _REFUSALS = (
 """How a model that answers in words begins when it declines."""
 
 
+_NO_LOGIN = ("Please run /login", "Failed to authenticate", "Invalid API key")
+"""How the program says that nobody pays: asking again helps nothing."""
+
+
 @dataclass(frozen=True)
 class Expected:
     """What a call has to show."""
@@ -95,6 +99,8 @@ def _failure(said: Transcript, result: Mapping[str, Any]) -> Judged | None:
     if subtype in _SUBTYPES:
         return Judged(_SUBTYPES[subtype], subtype)
     status = result.get("api_error_status")
+    if result.get("is_error") and any(sign in str(result.get("result")) for sign in _NO_LOGIN):
+        return Judged(Ending.NO_LOGIN, "there is no login that works: see `doctor --analyst claude`")
     if status == _TOO_MANY_REQUESTS and said.resets_at() is not None:
         return Judged(Ending.USAGE_LIMIT, "the vendor's usage limit is reached")
     if result.get("is_error") or status is not None:

@@ -52,6 +52,8 @@ _FIXED = {
     "CLAUDE_CODE_DISABLE_REFUSAL_FALLBACK": "1",
     "MAX_STRUCTURED_OUTPUT_RETRIES": "2",
 }
+_LEAN = {"CLAUDE_CODE_SIMPLE": "1", "CLAUDE_CODE_ATTRIBUTION_HEADER": "0"}
+"""Half of every request less, today's real date and the machine's description among it. Such a binary reads no subscription's login."""
 _LOOPBACK = "127.0.0.1,localhost"
 
 
@@ -62,7 +64,8 @@ def environment(settings: ClaudeSettings, outer: Mapping[str, str], own_home: Pa
     switch = {_SWITCHES[settings.billing]: "1"} if settings.billing in _SWITCHES else {}
     around = {"NO_PROXY": ",".join(filter(None, (_LOOPBACK, outer.get("NO_PROXY"))))}
     caps = {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(settings.max_output_tokens), "MAX_THINKING_TOKENS": str(settings.thinking_tokens)}
-    return {**named, **home, **switch, **around, **caps, **_FIXED}
+    lean = {} if settings.billing == "subscription" else _LEAN
+    return {**named, **home, **switch, **around, **caps, **_FIXED, **lean}
 
 
 def arguments(  # noqa: PLR0913 - what differs from run to run
@@ -73,11 +76,15 @@ def arguments(  # noqa: PLR0913 - what differs from run to run
     model: str,
     schema: Mapping[str, Any],
     tools: Sequence[str],
+    workspace: Path,
     servers: Path,
     cap: Decimal,
     turns: int,
 ) -> list[str]:
-    """Return the command line. `tools`: full names of what may be called; `servers`: the file that tells where they are."""
+    """Return the command line.
+
+    `tools`: full names of what may be called. `workspace`: where our commands are. `servers`: the file that tells where the tools are.
+    """
     return [
         binary,
         "-p",
@@ -90,6 +97,7 @@ def arguments(  # noqa: PLR0913 - what differs from run to run
         *("--permission-mode", "dontAsk"),
         *("--allowedTools", ",".join(tools)),
         *("--setting-sources", "project"),
+        *("--add-dir", str(workspace)),
         *("--system-prompt", persona),
         *("--json-schema", json.dumps(schema, separators=(",", ":"))),
         *("--max-budget-usd", f"{cap:f}"),

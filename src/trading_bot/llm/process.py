@@ -113,9 +113,10 @@ def run(  # noqa: PLR0913 - what a program is run with
     has_spoken: Callable[[], bool],
 ) -> Exit:
     """Run `argv` to its end. `has_spoken`: whether anything that counts as the first word was read. OSError if it cannot be started."""
-    program = shutil.which(argv[0], path=environment.get("PATH"))
-    if program is None:
+    found = shutil.which(argv[0], path=environment.get("PATH"))
+    if found is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0])
+    program = str(Path(found).absolute())  # a relative name is meant from here, not from the folder that it runs in
     started = time.monotonic()
     talk = _Talk(read, has_spoken, started, started)
     process = subprocess.Popen(  # noqa: S603 - our own argv, no shell

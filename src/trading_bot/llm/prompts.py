@@ -66,7 +66,7 @@ def load(workflow: str, folder: Traversable = FOLDER) -> Prompt:
         msg = f"there is no workflow {workflow!r}; there are {', '.join(WORKFLOWS)}"
         raise ConfigError(msg)
     found = WORKFLOWS[workflow]
-    _, command_text = _read(folder, "commands", found.command)
+    command_text = _command(folder, found.command)
     head, persona_text = _read(folder, "agents", found.agent)
     return Prompt(workflow, found.command, persona_text, command_text, _tools(found.agent, head))
 
@@ -74,9 +74,15 @@ def load(workflow: str, folder: Traversable = FOLDER) -> Prompt:
 def files(folder: Traversable = FOLDER) -> Mapping[str, str]:
     """Return what a headless workspace's folder of commands holds: file name to text.
 
-    Without front matter: it says how an interactive session hands a command to its persona, which a headless run is already.
+    Without front matter, which says how an interactive session hands a command to its persona: a headless run is the persona already.
     """
-    return {f"{found.command}.md": _read(folder, "commands", found.command)[1] + "\n" for found in WORKFLOWS.values()}
+    return {f"{found.command}.md": _command(folder, found.command) + "\n" for found in WORKFLOWS.values()}
+
+
+def _command(folder: Traversable, name: str) -> str:
+    """A command's text without the lines about what acts: a headless run may only look."""
+    lines = _read(folder, "commands", name)[1].splitlines()
+    return "\n".join(line for line in lines if not any(tool in line for tool in _ACTING))
 
 
 def _read(folder: Traversable, kind: str, name: str) -> tuple[Mapping[str, Any], str]:

@@ -17,7 +17,7 @@ _MOST_USD = Decimal(10_000)
 """No call has more: a report of more is none."""
 
 
-_NEVER_SENT = ("(ECONNREFUSED)", "(ENOTFOUND)", "(EAI_AGAIN)", "(EHOSTUNREACH)", "(ENETUNREACH)")
+_NEVER_SENT = ("(ECONNREFUSED)", "(ENOTFOUND)", "(EAI_AGAIN)", "(EHOSTUNREACH)", "(ENETUNREACH)", "Please run /login")
 """How the program says that no connection was made: an outage costs nothing, and must not eat the day's budget."""
 
 

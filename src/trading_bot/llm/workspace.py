@@ -46,12 +46,9 @@ class Workspace:
 
     def _make(self, target: Path) -> None:
         draft = Path(tempfile.mkdtemp(dir=self.root, prefix="draft-"))
-        commands = draft / ".claude" / "commands"
-        commands.mkdir(parents=True)
-        for name, text in self.commands.items():
-            (commands / name).write_text(text, "utf-8")
-            (commands / name).chmod(_READ_ONLY_FILE)
-        for folder in (commands, commands.parent, draft):
+        for file, text in self.commands.items():
+            _write_command(draft, file.removesuffix(".md"), text)
+        for folder in (draft, *(path for path in draft.rglob("*") if path.is_dir())):
             folder.chmod(_READ_ONLY_FOLDER)
         try:
             draft.rename(target)
@@ -74,6 +71,14 @@ class Workspace:
             yield path
         finally:
             path.unlink(missing_ok=True)
+
+
+def _write_command(workspace: Path, name: str, text: str) -> None:
+    """Write a slash command as a skill of its name: a lean binary, which reads no settings, knows no other kind."""
+    path = workspace / ".claude" / "skills" / name / "SKILL.md"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"---\nname: {name}\ndescription: {name}\n---\n{text}", "utf-8")
+    path.chmod(_READ_ONLY_FILE)
 
 
 def _sweep(folder: Path) -> None:
