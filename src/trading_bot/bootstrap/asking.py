@@ -24,15 +24,15 @@ from trading_bot.storage.spending import SpendingLedger
 from trading_bot.tools.host import HttpToolHost
 
 
-def ask_once(home: Home, operator: Path, config: Config, command: str) -> tuple[Reply, Decimal]:
-    """Return the reply to a slash command, and its cost in USD. ConfigError for a command that there is not."""
+def ask_once(home: Home, operator: Path, config: Config, command: str) -> tuple[Reply, Decimal, str]:
+    """Return the reply to a slash command, its cost in USD, and how its last run ended in words. ConfigError for a command that there is not."""
     workflow, arguments = parse(command)
     home.prepare()
     with open_desk(home, operator) as desk, SpendingLedger.open(home.journal) as ledger:
         return _ask(desk, config, ledger, workflow, arguments)
 
 
-def _ask(desk: IdleDesk, config: Config, ledger: SpendingLedger, workflow: str, arguments: str) -> tuple[Reply, Decimal]:
+def _ask(desk: IdleDesk, config: Config, ledger: SpendingLedger, workflow: str, arguments: str) -> tuple[Reply, Decimal, str]:
     decision = DecisionId(f"ask-{new_id()[:16]}")
     brief = Brief(decision, desk.view, desk.bench.ledger.books, desk.universe)
     wall = SystemWallClock()
@@ -42,8 +42,10 @@ def _ask(desk: IdleDesk, config: Config, ledger: SpendingLedger, workflow: str, 
         reply = manager.ask(Question(workflow, arguments, schema(ANSWERS[workflow]), ToolGrant(brief, load(workflow).tools)))
     finally:
         host.close()
+    ends = [attempt.note for kept in Shelf(desk.home.cassettes).of(decision) for attempt in kept.attempts]
     with ledger.reading() as page:
-        return reply, sum((call.counted for call in page.of_decision(decision)), Decimal(0))
+        cost = sum((call.counted for call in page.of_decision(decision)), Decimal(0))
+    return reply, cost, ends[-1] if ends else reply.note
 
 
 def parse(command: str) -> tuple[str, str]:

@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 @click.pass_obj
 def ask(context: Context, *, command: str, as_json: bool) -> None:
     """Put COMMAND, such as "/screen 5", to Claude on this home's market and books, under the desk's budget. Nothing is proposed."""
-    from trading_bot.bootstrap.asking import ask_once
+    from trading_bot.bootstrap.asking import ask_once, parse
+    from trading_bot.cli.guarding import demand_claude
     from trading_bot.llm.calls import Ending
 
-    reply, cost = ask_once(context.home, context.operator, context.config(), command)
+    parse(command)
+    config = context.config()
+    demand_claude(config)
+    reply, cost, said = ask_once(context.home, context.operator, config, command)
     if as_json:
         told = {"ending": reply.ending, "note": reply.note, "output": reply.output, "model": reply.model, "cost_usd": str(cost)}
         click.echo(json.dumps(told, indent=2))

@@ -58,7 +58,11 @@ def binary(name: str) -> Finding:
 
 def claude_billing(context: Context) -> Finding:
     """What the way to pay needs is there. That it works shows only at the first call."""
-    billing = context.config().claude.billing
+    return login(context.config().claude.billing)
+
+
+def login(billing: str) -> Finding:
+    """What this way to pay needs is there."""
     names, fix = _LOGINS[billing]
     found = [name for name in names if os.environ.get(name)]
     if billing == "subscription" and not found and _credentials().exists():

@@ -45,13 +45,13 @@ def demand_all(config: "Config", setting: "Setting") -> None:
 
 
 def demand_claude(config: "Config") -> None:
-    """Raise ClaudeMissingError if the binary cannot answer: a desk without its analyst would only look alive."""
-    from trading_bot.cli.diagnosing_claude import binary
+    """Raise ClaudeMissingError if nobody could answer or pay: a desk without its analyst would only look alive."""
+    from trading_bot.cli.diagnosing_claude import binary, login
     from trading_bot.domain.errors import ClaudeMissingError
 
-    found = binary(config.claude.binary)
-    if not found.passed:
-        raise ClaudeMissingError(f"{found.seen}: {found.fix}; or let `--analyst auto` fall back to the rules")
+    for found in (binary(config.claude.binary), login(config.claude.billing)):
+        if not found.passed:
+            raise ClaudeMissingError(f"{found.name}: {found.seen}; {found.fix}")
 
 
 def demand_fit(config: "Config", setting: "Setting") -> None:

@@ -217,7 +217,7 @@ def status_table(found: Status, home: Home, clock: str, owner: Owner | Starting 
         ("next task", "none" if found.next_task is None else f"{found.next_task.task}, {eastern(found.next_task.due)}"),
         ("models today", f"{found.daily_cost:.2f} USD, {found.budget_remaining:.2f} left"),
         ("doubtful orders", found.unresolved or "none"),
-        ("approvals", ", ".join(f"{r.symbol} until {eastern(r.expires_at)}" for r in found.approvals) or "none waiting"),
+        ("approvals", f"{len(found.approvals)} waiting, see `approvals`" if found.approvals else "none waiting"),
         ("positions", len(found.positions) or "none"),
     )
     for name, value in rows:

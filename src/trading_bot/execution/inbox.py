@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+import structlog
 from pydantic import ValidationError
 
-from trading_bot.domain.errors import DataError, MandateError
+from trading_bot.domain.errors import DataError, DeskError, MandateError
 from trading_bot.domain.proposals import Decision, Outcome, Proposal, ProposalKind
 from trading_bot.domain.records import Approval, Command, CommandAction, CommandDone, InboxDone
 from trading_bot.domain.values import TaskRunId, derive_digest, derive_id
@@ -26,6 +27,7 @@ LIFETIME = timedelta(days=1)
 """The longest life of such a proposal."""
 _LARGEST = 20_000
 """Characters of a proposal or an approval; the longest honest one has a quarter of it."""
+_log = structlog.get_logger()
 _DECISION = re.compile(rf"{INTERACTIVE}-[a-z2-7]{{12}}")
 Authenticator = Callable[[str, int], None]
 """Raises MandateError unless the proof allows to resume from the desk state with this running number."""
@@ -63,6 +65,11 @@ class Inbox:
             refused = f"not a {item.kind}: {error.errors()[0]['msg']}"
         except DataError as error:
             refused = str(error)
+        except DeskError:
+            raise
+        except Exception as error:  # noqa: BLE001  # edge: an item that trips over a bug must not stop this start and every later one
+            _log.exception("an inbox item failed", item=item.id, kind=item.kind)
+            refused = f"it failed inside ({type(error).__name__}); the log says more"
         self._journal.consume(item.id, InboxDone(at=self._clock.now(), item=item.id, what=item.kind, refused=refused))
 
     def _take(self, item: InboxItem) -> str:

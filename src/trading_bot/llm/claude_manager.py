@@ -160,16 +160,16 @@ class ClaudeCodeManager:
         try:
             self._reserve(call, question, request)
         except BudgetError as error:
-            run, paid = _Run(Judged(Ending.OVER_BUDGET, error.code)), _Paid()
-            self._log(call, question, request, run, paid, str(error))
+            # The reply has the reason alone, since it is compared; the record has the sentence with its times and sums.
+            run, paid, told = _Run(Judged(Ending.OVER_BUDGET, error.code)), _Paid(), str(error)
         else:
             run = self._run(question, request)
-            paid = self._settle(call, request.model, run)
-            self._log(call, question, request, run, paid, run.judged.note)
+            paid, told = self._settle(call, request.model, run), run.judged.note
+        self._log(call, question, request, run, paid, told)
         attempt = Attempt(
             call_id=call,
             ending=run.judged.ending,
-            note=run.judged.note,
+            note=told,
             cost_usd=paid.cost_usd,
             milliseconds=run.milliseconds,
             version=run.said.version,
