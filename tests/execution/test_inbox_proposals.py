@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from builders import AAPL, NOW, mandate, proposal
 from desks import Bar, SmallDesk, small_desk
 from execution.dying import deaths
+from trading_bot.domain.errors import StorageError
 from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.proposals import Decision, Outcome, Proposal, ProposalKind, Verdict
 from trading_bot.domain.records import Command, CommandAction, CommandDone, DeskState, InboxDone
@@ -236,6 +238,29 @@ def test_an_unknown_kind_is_recorded_as_refused(kind: str) -> None:
     halt = Command(action=CommandAction.HALT, by="somebody", reason="a test").canonical()
     assert serve(desk, halt, kind=kind) == "nobody here takes such a thing"
     assert (desk.switch.state(), desk.journal.count(CommandDone), desk.journal.pending()) == (DeskState.RUNNING, 0, ())
+
+
+def test_an_item_that_trips_over_a_bug_does_not_stop_the_desk_at_every_start() -> None:
+    """It is recorded as refused; what failed in journal or venue still stops the desk, and is tried again."""
+    desk = small_desk(FLAT)
+    desk.engine.handle = failing(ZeroDivisionError())  # type: ignore[method-assign]
+    assert serve(desk, WANTED.canonical()) == "it failed inside (ZeroDivisionError); the log says more"
+    desk.engine.handle = failing(StorageError("the disk is full"))  # type: ignore[method-assign]
+    post(desk, WANTED.canonical(), "item-2")
+    with pytest.raises(StorageError):
+        desk.inbox.serve()
+    assert [item.id for item in desk.journal.pending()] == ["item-2"]
+    following = small_desk(FLAT, journal=desk.journal, broker=desk.broker, clock=desk.clock)
+    assert following.engine.ledger.books.positions[AAPL].quantity == 49
+
+
+def failing(error: Exception) -> Callable[..., Any]:
+    """A function that raises."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
 
 
 def test_a_thousand_proposals_at_once_are_each_judged_and_leave_one_position() -> None:
