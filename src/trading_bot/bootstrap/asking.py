@@ -25,7 +25,7 @@ from trading_bot.tools.host import HttpToolHost
 
 
 def ask_once(home: Home, operator: Path, config: Config, command: str) -> tuple[Reply, Decimal, str]:
-    """Return the reply to a slash command, its cost in USD, and how its last run ended in words. ConfigError for a command that there is not."""
+    """Return the reply to a slash command, its cost in USD, and how its last run ended in words. ConfigError for an unknown command."""
     workflow, arguments = parse(command)
     home.prepare()
     with open_desk(home, operator) as desk, SpendingLedger.open(home.journal) as ledger:

@@ -30,11 +30,9 @@ def ask(context: Context, *, command: str, as_json: bool) -> None:
         click.echo(json.dumps(told, indent=2))
     else:
         _tell(reply)
-        click.echo(f"{reply.model}, {len(reply.calls)} tool calls, {cost:f} USD; `costs` tells what is left")
+        click.echo(f"{reply.model}, {len(reply.calls)} tool calls, {cost:.6f} USD; `costs` tells what is left")
     if reply.ending is not Ending.ANSWERED:
-        raise click.ClickException(
-            f"no answer: {reply.ending}{f' ({reply.note})' if reply.note else ''}. `doctor` checks what Claude needs"
-        )
+        raise click.ClickException(f"no answer, {reply.ending}: {said}. `doctor --analyst claude` checks what it needs")
 
 
 def _tell(reply: "Reply") -> None:
