@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from trading_bot.orchestrator.dossier import Dossier
 
 _RESULT = 600
+_REFUSED = 3
+"""So many refused inbox items are told, the newest."""
 
 
 @click.command()
@@ -26,9 +28,11 @@ def decisions(context: Context, *, limit: int, workflow: str | None, as_json: bo
     """List what analysts decided: who answered, how it ended, what it cost."""
     from trading_bot.cli.tables import decisions_table
     from trading_bot.domain.proposals import Decision
+    from trading_bot.domain.records import InboxDone
 
     with context.journal() as journal:
         made = [d for d in journal.all(Decision) if workflow in {None, d.workflow}][-limit:]
+        refused = [done for done in journal.all(InboxDone) if done.refused][-_REFUSED:]
     with context.spending() as ledger:
         costs = {d.id: sum((row.counted for row in ledger.of_decision(d.id)), start=Decimal(0)) for d in made}
     if as_json:
@@ -37,6 +41,8 @@ def decisions(context: Context, *, limit: int, workflow: str | None, as_json: bo
         click.echo("No decision yet; `orchestrator` makes some.")
     else:
         decisions_table(made, costs)
+    for done in () if as_json else refused:
+        click.echo(f"refused from the inbox: {done.item}: {done.refused}")
 
 
 @click.command()

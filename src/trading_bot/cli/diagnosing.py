@@ -49,7 +49,7 @@ def _asks_claude(context: Context, analyst: str | None) -> bool:
 
 
 def _claude_unasked(_context: Context) -> Finding:
-    return Finding("claude", passed=True, seen="not asked by this configuration; `doctor --analyst claude` checks what it needs")
+    return Finding("claude", passed=True, seen="not asked here; `doctor --analyst claude` checks it")
 
 
 def _guarded(check: "Callable[[Context], Finding]", context: Context) -> Finding:

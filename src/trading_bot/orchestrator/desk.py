@@ -84,11 +84,18 @@ class Desk:
         """What the analyst is given."""
         return Brief(decision, self.view, self.engine.ledger.books, self.universe if universe is None else universe)
 
+    def has_decided(self, slot: Slot, step: str, subject: str) -> bool:
+        """Whether this was asked already, perhaps by a process that died since."""
+        return self.journal.get(Decision, self._identity(slot, step, subject)) is not None
+
+    def _identity(self, slot: Slot, step: str, subject: str) -> DecisionId:
+        return DecisionId(derive_id(self.journal.desk, slot.id, step, subject))
+
     def decide(
         self, slot: Slot, step: str, subject: str, kind: type[T], ask: Callable[[DecisionId], Answer[T]]
     ) -> tuple[Decision, T | None]:
         """Return the decision and the analyst's answer, None if there is none; asked at most once."""
-        identity = DecisionId(derive_id(self.journal.desk, slot.id, step, subject))
+        identity = self._identity(slot, step, subject)
         adapter = TypeAdapter(kind)
         known = self.journal.get(Decision, identity)
         if known is not None:

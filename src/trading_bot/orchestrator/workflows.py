@@ -131,7 +131,7 @@ def _second_opinion(desk: Desk, slot: Slot, proposal: Proposal) -> Opinion | Non
     if approver is None:
         return None
     preview = desk.engine.judge.preview(proposal)
-    if preview.outcome is VerdictOutcome.REJECTED:
+    if preview.outcome is VerdictOutcome.REJECTED and not desk.has_decided(slot, "approve", proposal.symbol):
         return None
     _, opinion = desk.decide(slot, "approve", proposal.symbol, Opinion, lambda d: approver.consider(desk.brief(d), proposal, preview))
     return opinion
