@@ -4,22 +4,18 @@ A yes needs the operator's passphrase, except on a simulated desk; a no needs no
 """
 
 import json
-import time
 import uuid
 from typing import TYPE_CHECKING
 
 import click
 
-from trading_bot.cli.commanding import see_it_done
+from trading_bot.cli.commanding import wait_for
 from trading_bot.cli.context import Context, json_option, person
 
 if TYPE_CHECKING:
     from trading_bot.domain.proposals import Proposal
-    from trading_bot.domain.records import InboxDone
     from trading_bot.storage.journal import SqlJournal
 
-_PATIENCE_S = 20.0
-_PAUSE_S = 0.1
 _LEAST_PREFIX = 6
 
 
@@ -59,7 +55,7 @@ def deny(context: Context, *, identity: str) -> None:
 
 def _say(context: Context, identity: str, *, approve: bool) -> None:
     from trading_bot.domain.proposals import Verdict
-    from trading_bot.domain.records import Approval
+    from trading_bot.domain.records import Approval, InboxDone
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.ports import InboxItem
     from trading_bot.risk.gate import approved_verdict_id
@@ -70,7 +66,7 @@ def _say(context: Context, identity: str, *, approve: bool) -> None:
         body = Approval(proposal_id=proposal.id, approve=approve, by=person(), proof=proof).canonical()
         item = InboxItem(f"approval-{uuid.uuid4().hex}", "approval", body, SystemWallClock().now())
         journal.post(item)
-        done = _wait_for(context, journal, item.id)
+        done = wait_for(context, journal, InboxDone, item.id)
         if done is None:
             raise click.ClickException("the desk has not answered yet; your word waits in its inbox. See `approvals`")
         if done.refused:
@@ -111,15 +107,3 @@ def _proof(context: Context, journal: "SqlJournal", proposal: "Proposal") -> str
     click.echo(f"{proposal.side} {proposal.symbol}, entry {proposal.entry}, stop {proposal.stop_loss}: {plain(proposal.thesis)}")
     passphrase = ask_passphrase("Operator's passphrase")
     return sign_statement(APPROVE, approval_fields(journal.desk, proposal), context.operator, passphrase, SystemWallClock().now())
-
-
-def _wait_for(context: Context, journal: "SqlJournal", item: str) -> "InboxDone | None":
-    from trading_bot.domain.records import InboxDone
-
-    deadline = time.monotonic() + _PATIENCE_S
-    while True:
-        see_it_done(context)
-        done = journal.get(InboxDone, item)
-        if done is not None or time.monotonic() > deadline:
-            return done
-        time.sleep(_PAUSE_S)

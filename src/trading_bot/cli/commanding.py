@@ -6,16 +6,17 @@ running desk carries it out, or, where none runs, this command takes the home fo
 
 import time
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from trading_bot.cli.context import Context, person
 
 if TYPE_CHECKING:
-    from trading_bot.domain.records import CommandDone
+    from trading_bot.domain.values import Journaled
     from trading_bot.storage.journal import SqlJournal
 
+R = TypeVar("R", bound="Journaled")
 _PATIENCE_S = 20.0
 _PAUSE_S = 0.1
 
@@ -60,7 +61,7 @@ def resume(context: Context, *, reason: str) -> None:
 
 
 def _tell(context: Context, action: str, reason: str) -> None:
-    from trading_bot.domain.records import Command, CommandAction
+    from trading_bot.domain.records import Command, CommandAction, CommandDone
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.ports import InboxItem
 
@@ -70,7 +71,7 @@ def _tell(context: Context, action: str, reason: str) -> None:
         body = Command(action=command, by=person(), reason=reason, proof=proof).canonical()
         item = InboxItem(f"command-{uuid.uuid4().hex}", "command", body, SystemWallClock().now())
         journal.post(item)
-        done = _wait_for(context, journal, item.id)
+        done = wait_for(context, journal, CommandDone, item.id)
         if done is None:
             raise click.ClickException("the desk has not answered yet; the command waits in its inbox. See `status`")
         if done.refused:
@@ -110,7 +111,7 @@ def _proof(context: Context, journal: "SqlJournal") -> str:
     return sign_statement(RESUME, fields, context.operator, passphrase, SystemWallClock().now())
 
 
-def see_it_done(context: Context) -> None:
+def _see_it_done(context: Context) -> None:
     """Where no desk runs, take the home and serve the inbox; where one runs, it does."""
     from trading_bot.bootstrap.desk import reopen
     from trading_bot.domain.errors import HomeLockedError
@@ -123,13 +124,12 @@ def see_it_done(context: Context) -> None:
         return
 
 
-def _wait_for(context: Context, journal: "SqlJournal", item: str) -> "CommandDone | None":
-    from trading_bot.domain.records import CommandDone
-
+def wait_for(context: Context, journal: "SqlJournal", kind: type[R], item: str) -> R | None:
+    """See an inbox item done and return the record of its end; None if there is none in time."""
     deadline = time.monotonic() + _PATIENCE_S
     while True:
-        see_it_done(context)
-        done = journal.get(CommandDone, item)
+        _see_it_done(context)
+        done = journal.get(kind, item)
         if done is not None or time.monotonic() > deadline:
             return done
         time.sleep(_PAUSE_S)
