@@ -14,7 +14,6 @@ from trading_bot.config import Config
 from trading_bot.domain.errors import ConfigError
 from trading_bot.domain.values import DecisionId
 from trading_bot.execution.clock import SystemWallClock
-from trading_bot.llm.budget import Budget
 from trading_bot.llm.calls import Question, Reply
 from trading_bot.llm.cassette import Shelf
 from trading_bot.llm.prompts import WORKFLOWS, load
@@ -35,16 +34,15 @@ def ask_once(home: Home, operator: Path, config: Config, command: str) -> tuple[
 def _ask(desk: IdleDesk, config: Config, ledger: SpendingLedger, workflow: str, arguments: str) -> tuple[Reply, Decimal, str]:
     decision = DecisionId(f"ask-{new_id()[:16]}")
     brief = Brief(decision, desk.view, desk.bench.ledger.books, desk.universe)
-    wall = SystemWallClock()
     host = HttpToolHost(desk.bench.scope)
-    manager = build_manager(config, desk.home, host, Budget(ledger, config.budget, wall), wall, Shelf(desk.home.cassettes))
+    manager = build_manager(config, desk.home, host, ledger, SystemWallClock(), Shelf(desk.home.cassettes))
     try:
         reply = manager.ask(Question(workflow, arguments, schema(ANSWERS[workflow]), ToolGrant(brief, load(workflow).tools)))
     finally:
         host.close()
     ends = [attempt.note for kept in Shelf(desk.home.cassettes).of(decision) for attempt in kept.attempts]
     with ledger.reading() as page:
-        cost = sum((call.counted for call in page.of_decision(decision)), Decimal(0))
+        cost = page.cost_of(decision)
     return reply, cost, ends[-1] if ends else reply.note
 
 

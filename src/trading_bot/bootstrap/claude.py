@@ -7,6 +7,8 @@ import os
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from importlib.resources.abc import Traversable
 
 from trading_bot.analysts.chain import FallbackAnalyst
 from trading_bot.analysts.claude import ClaudeAnalyst, ClaudeApprover
@@ -43,10 +45,20 @@ def shelf_of(config: Config, home: Home) -> Shelf:
     return Shelf(home.cassettes if config.cassettes is None else config.cassettes)
 
 
-def build_manager(config: Config, home: Home, host: ToolHost, budget: Budget, wall: WallClock, shelf: Shelf) -> ClaudeCodeManager:  # noqa: PLR0913, PLR0917 - what it works with
-    """Return the manager of this home."""
-    around = Surroundings(config.claude, os.environ, Workspace(home.claude, prompts.files()), home.llm_logs, new_id)
-    return ClaudeCodeManager(around, budget, host, shelf, wall)
+def build_manager(  # noqa: PLR0913, PLR0917 - what it works with
+    config: Config,
+    home: Home,
+    host: ToolHost,
+    ledger: SpendingLedger,
+    wall: WallClock,
+    shelf: Shelf,
+    *,
+    texts: Traversable = prompts.FOLDER,
+) -> ClaudeCodeManager:
+    """Return the manager of this home. `texts`: the prompts, laid out like `.claude`."""
+    workspace = Workspace(home.claude, prompts.files(texts))
+    around = Surroundings(config.claude, os.environ, workspace, home.llm_logs, new_id, partial(prompts.load, folder=texts))
+    return ClaudeCodeManager(around, Budget(ledger, config.budget, wall), host, shelf, wall)
 
 
 def build_asker(config: Config, home: Home, host: ToolHost, wall: WallClock) -> Asker:
@@ -59,8 +71,7 @@ def build_asker(config: Config, home: Home, host: ToolHost, wall: WallClock) -> 
                 f"{shelf.folder} holds no recorded call: record a day with `--analyst claude`, or name another --cassettes"
             )
         return Player(recorded, Describer(config.claude, host))
-    budget = Budget(SpendingLedger.open(home.journal), config.budget, wall)
-    return build_manager(config, home, host, budget, wall, Shelf(home.cassettes))
+    return build_manager(config, home, host, SpendingLedger.open(home.journal), wall, Shelf(home.cassettes))
 
 
 def build_chair(config: Config, asker: Callable[[], Asker]) -> Chair:

@@ -4,15 +4,14 @@ Promises that nothing of the desk changes: answers go to a shelf of their own, a
 Refuses to look at the market for the model: its tools answer from the record.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from functools import partial
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from trading_bot.analysts.claude import ClaudeAnalyst
-from trading_bot.bootstrap.claude import new_id
+from trading_bot.bootstrap.claude import build_manager
 from trading_bot.bootstrap.replaying import answered, brief_of
 from trading_bot.bootstrap.tools import IdleDesk, open_desk
 from trading_bot.config import Config
@@ -20,10 +19,7 @@ from trading_bot.domain.proposals import Decision
 from trading_bot.domain.values import DecisionId, NonNegative, Record
 from trading_bot.execution.clock import SystemWallClock
 from trading_bot.llm import prompts
-from trading_bot.llm.budget import Budget
 from trading_bot.llm.cassette import Cassette, Shelf
-from trading_bot.llm.claude_manager import ClaudeCodeManager, Surroundings
-from trading_bot.llm.workspace import Workspace
 from trading_bot.storage.home import Home
 from trading_bot.storage.spending import SpendingLedger
 from trading_bot.tools.host import HttpToolHost
@@ -52,20 +48,17 @@ class Judged(Record):
 def judge_prompt(home: Home, operator: Path, config: Config, wanted: Sequence[Decision], folder: Path | None) -> Iterator[Judged]:
     """Yield each decision as it is judged. `folder`: laid out like `.claude`, None for the installed prompts. ConfigError if it is not."""
     texts = prompts.FOLDER if folder is None else folder
-    load = partial(prompts.load, folder=texts)
-    workspace = Workspace(home.claude, prompts.files(folder=texts))
-    around = Surroundings(config.claude, os.environ, workspace, home.llm_logs, new_id, load)
     with open_desk(home, operator) as desk, SpendingLedger.open(home.journal) as ledger:
         for decision in wanted:
             for cassette in Shelf(home.cassettes).of(decision.id)[:1]:
-                yield _judge(desk, around, Budget(ledger, config.budget, SystemWallClock()), ledger, decision, cassette)
+                yield _judge(desk, config, texts, ledger, decision, cassette)
 
 
 def _judge(  # noqa: PLR0913, PLR0917 - what a judging works with
-    desk: IdleDesk, around: Surroundings, budget: Budget, ledger: SpendingLedger, decision: Decision, cassette: Cassette
+    desk: IdleDesk, config: Config, texts: Traversable, ledger: SpendingLedger, decision: Decision, cassette: Cassette
 ) -> Judged:
     host = HttpToolHost(desk.bench.scope, answering=from_records(cassette.calls))
-    manager = ClaudeCodeManager(around, budget, host, Shelf(desk.home.judged), SystemWallClock())
+    manager = build_manager(config, desk.home, host, ledger, SystemWallClock(), Shelf(desk.home.judged), texts=texts)
     brief = replace(brief_of(desk, decision), decision_id=DecisionId(f"{_PREFIX}{decision.id}"))
     before = _spent(ledger, brief.decision_id)
     try:
@@ -78,4 +71,4 @@ def _judge(  # noqa: PLR0913, PLR0917 - what a judging works with
 
 def _spent(ledger: SpendingLedger, decision: DecisionId) -> Decimal:
     with ledger.reading() as page:
-        return sum((call.counted for call in page.of_decision(decision)), Decimal(0))
+        return page.cost_of(decision)

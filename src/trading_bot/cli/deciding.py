@@ -1,7 +1,6 @@
 """`decisions`, `decision ID`, `replay ID`: what was asked, answered, believed and paid; from the journal, the cassettes and the ledger."""
 
 import json
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import click
@@ -34,7 +33,7 @@ def decisions(context: Context, *, limit: int, workflow: str | None, as_json: bo
         made = [d for d in journal.all(Decision) if workflow in {None, d.workflow}][-limit:]
         refused = [done for done in journal.all(InboxDone) if done.refused][-_REFUSED:]
     with context.spending() as ledger:
-        costs = {d.id: sum((row.counted for row in ledger.of_decision(d.id)), start=Decimal(0)) for d in made}
+        costs = {d.id: ledger.cost_of(d.id) for d in made}
     if as_json:
         click.echo(json.dumps([{**d.model_dump(mode="json"), "cost_usd": str(costs[d.id])} for d in made], indent=2))
     elif not made:

@@ -40,8 +40,7 @@ def _costs(context: Context, journal: "Journal") -> Mapping[str, Decimal]:
     from trading_bot.domain.proposals import Decision
 
     with context.spending() as ledger:
-        rows = (row for made in journal.all(Decision) for row in ledger.of_decision(made.id))
-        total = sum((row.counted for row in rows), Decimal(0))
+        total = sum((ledger.cost_of(made.id) for made in journal.all(Decision)), Decimal(0))
     return {_MODEL_ANALYST: total} if total else {}
 
 

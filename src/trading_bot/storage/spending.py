@@ -7,6 +7,7 @@ never changes. Refuses a second reservation or another settlement under one id. 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +15,7 @@ from pydantic import Field, ValidationError
 from sqlalchemy import Connection, Select, func, insert, select, update
 
 from trading_bot.domain.errors import JournalConflictError, JournalDamagedError, StorageError
-from trading_bot.domain.values import Amount, NonNegative, Record, UtcTime, amount_text
+from trading_bot.domain.values import ZERO, Amount, NonNegative, Record, UtcTime, amount_text
 from trading_bot.storage.database import Database
 from trading_bot.storage.schema import spending, stamp
 
@@ -76,6 +77,10 @@ class SpendingPage:
     def of_decision(self, decision_id: str) -> tuple[Spending, ...]:
         """Calls that were made for one decision, failures included, in order."""
         return self._read(_ROWS.where(spending.c.decision_id == decision_id).order_by(*_BY_TIME))
+
+    def cost_of(self, decision_id: str) -> Decimal:
+        """USD that these calls cost, or may have cost."""
+        return sum((call.counted for call in self.of_decision(decision_id)), ZERO)
 
     def since(self, moment: datetime) -> tuple[Spending, ...]:
         """Calls reserved after `moment`, in order."""
