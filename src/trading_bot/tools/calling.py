@@ -35,8 +35,13 @@ def answer(tool: Tool, scope: "Scope", arguments: Mapping[str, Any]) -> ToolCall
     """Return what `tool` answers within `scope`. It never raises: what cannot be answered is a failed call."""
     asked, reason = _canonical(arguments)
     result, failed = (reason, True) if reason else _run(tool, scope, arguments)
-    evidence = EvidenceId(derive_id("evidence", scope.decision, tool.name, asked, result, length=_STAMP))
-    return ToolCall(evidence=evidence, tool=tool.name, arguments=asked, result=result, failed=failed)
+    return stamped(scope.decision, tool.name, asked, result, failed=failed)
+
+
+def stamped(decision: str, tool: str, asked: str, result: str, *, failed: bool) -> ToolCall:
+    """Return the record of a call under its evidence id. `asked`: canonical JSON of the arguments."""
+    evidence = EvidenceId(derive_id("evidence", decision, tool, asked, result, length=_STAMP))
+    return ToolCall(evidence=evidence, tool=tool, arguments=asked, result=result, failed=failed)
 
 
 def payload(call: ToolCall) -> dict[str, Any]:

@@ -15,15 +15,14 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 
 from trading_bot.domain.tooling import ToolCall
-from trading_bot.domain.values import EvidenceId, canonical_json, derive_digest, derive_id
-from trading_bot.tools.calling import payload
+from trading_bot.domain.values import canonical_json, derive_digest
+from trading_bot.tools.calling import payload, stamped
 from trading_bot.tools.registry import Tool
 
 Context = ServerRequestContext[Any, Any]
 Schema = dict[str, Any]
 
 _LONGEST_NAME = 64
-_STAMP = 8
 
 
 def server(name: str, tools: Callable[[Context], Sequence[Tool]], call: Callable[[Context, str, Schema], ToolCall]) -> Server[Any]:
@@ -42,12 +41,12 @@ def server(name: str, tools: Callable[[Context], Sequence[Tool]], call: Callable
 def listed(tool: Tool) -> types.Tool:
     """Return the tool as a client sees it, with the stamp that each result carries."""
     result = compact(tool.result.model_json_schema(mode="serialization"))
-    stamped = {"properties": {"evidence": {"type": "string"}, **result.get("properties", {})}}
+    properties = {"evidence": {"type": "string"}, **result.get("properties", {})}
     return types.Tool(
         name=tool.name,
         description=tool.does,
         input_schema=input_schema(tool),
-        output_schema={**result, **stamped, "required": ["evidence", *result.get("required", ())]},
+        output_schema={**result, "properties": properties, "required": ["evidence", *result.get("required", ())]},
         annotations=types.ToolAnnotations(read_only_hint=tool.read_only, destructive_hint=False, open_world_hint=False),
     )
 
@@ -62,8 +61,8 @@ def told(call: ToolCall) -> types.CallToolResult:
     """Return the answer as text and as data, without a space too many; an error is its text alone."""
     if call.failed:
         return types.CallToolResult(content=[types.TextContent(text=call.result)], is_error=True)
-    stamped = payload(call)
-    return types.CallToolResult(content=[types.TextContent(text=_tight(stamped))], structured_content=stamped)
+    data = payload(call)
+    return types.CallToolResult(content=[types.TextContent(text=_tight(data))], structured_content=data)
 
 
 def _tight(value: object) -> str:
@@ -107,8 +106,7 @@ def refused(decision: str, name: str, arguments: Mapping[str, Any], reason: str)
     """Return the record of a call that no tool looked at; its arguments are kept as their size and digest."""
     text = json.dumps(arguments, sort_keys=True)
     asked = canonical_json({"bytes": len(text), "sha256": derive_digest(text)})
-    evidence = EvidenceId(derive_id("evidence", decision, name, asked, reason, length=_STAMP))
-    return ToolCall(evidence=evidence, tool=name[:_LONGEST_NAME], arguments=asked, result=reason, failed=True)
+    return stamped(decision, name[:_LONGEST_NAME], asked, reason, failed=True)
 
 
 def unknown(decision: str, name: str, arguments: Mapping[str, Any], tools: Sequence[Tool]) -> ToolCall:
