@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 
 R = TypeVar("R", bound="Journaled")
-A = TypeVar("A")
 A_co = TypeVar("A_co", covariant=True)
 
 

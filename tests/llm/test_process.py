@@ -3,13 +3,14 @@
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from trading_bot.llm.process import Cut, Deadlines, Exit, run
 
-PATIENT = Deadlines(first_word=20, idle=20, total=20)
+PATIENT = Deadlines(first_word=20, idle=20, total=20, most_bytes=4_000_000)
 
 
 def told(script: str, deadlines: Deadlines = PATIENT, stop_at: str | None = None) -> tuple[Exit, list[str]]:
@@ -43,19 +44,19 @@ def test_a_program_that_ends_tells_its_lines_and_its_exit_status() -> None:
 
 def test_a_program_that_says_nothing_is_silent() -> None:
     """The first deadline holds before the first word."""
-    end, lines = told("import time; time.sleep(60)", Deadlines(first_word=0.3, idle=20, total=20))
+    end, lines = told("import time; time.sleep(60)", replace(PATIENT, first_word=0.3))
     assert (end.cut, lines, end.code) == (Cut.SILENT, [], -signal.SIGKILL)
 
 
 def test_a_program_that_stops_talking_has_stalled() -> None:
     """The second deadline holds between two words."""
-    end, lines = told("import time; print('hello'); time.sleep(60)", Deadlines(first_word=20, idle=0.3, total=20))
+    end, lines = told("import time; print('hello'); time.sleep(60)", replace(PATIENT, idle=0.3))
     assert (end.cut, lines) == (Cut.STALLED, ["hello"])
 
 
 def test_a_program_that_talks_for_ever_is_ended_in_time() -> None:
     """The total deadline holds however lively it is."""
-    end, _ = told("import time\nwhile True: print('more'); time.sleep(0.01)", Deadlines(first_word=20, idle=20, total=0.5))
+    end, _ = told("import time\nwhile True: print('more'); time.sleep(0.01)", replace(PATIENT, total=0.5))
     assert end.cut is Cut.STALLED
 
 
@@ -74,7 +75,7 @@ def test_the_reader_can_end_it() -> None:
 
 def test_a_program_that_closes_its_output_and_lives_on_is_ended() -> None:
     """A closed pipe is no end."""
-    end, _ = told("import os, time; print('hi'); os.close(1); os.close(2); time.sleep(60)", Deadlines(first_word=20, idle=0.3, total=20))
+    end, _ = told("import os, time; print('hi'); os.close(1); os.close(2); time.sleep(60)", replace(PATIENT, idle=0.3))
     assert (end.cut, end.code) == (Cut.STALLED, -signal.SIGKILL)
 
 

@@ -163,12 +163,12 @@ def test_a_headless_workspace_holds_the_commands_without_their_front_matter() ->
 
 
 @pytest.mark.parametrize("file", ["agents/screener.md", "commands/screen.md"])
-def test_a_changed_word_changes_the_digest_of_that_prompt_alone(folder: Path, file: str) -> None:
+def test_a_changed_word_changes_that_prompt_alone(folder: Path, file: str) -> None:
     """A recorded answer belongs to the words that it was given."""
-    before = {name: prompts.load(name, folder).digest for name in prompts.WORKFLOWS}
+    before = {name: prompts.load(name, folder) for name in prompts.WORKFLOWS}
     with (folder / file).open("a", encoding="utf-8") as text:
         text.write("Be brief.\n")
-    after = {name: prompts.load(name, folder).digest for name in prompts.WORKFLOWS}
+    after = {name: prompts.load(name, folder) for name in prompts.WORKFLOWS}
     assert {name for name in before if before[name] != after[name]} == {"screen"}
 
 

@@ -44,7 +44,7 @@ class Deadlines:
     idle: float
     """Between two lines."""
     total: float
-    most_bytes: int = 4_000_000
+    most_bytes: int
 
 
 @dataclass

@@ -13,7 +13,6 @@ from typing import Any
 
 from trading_bot import yaml_text
 from trading_bot.domain.errors import ConfigError
-from trading_bot.domain.values import Digest, derive_digest
 
 FOLDER: Traversable = resources.files("trading_bot") / "claude_code"
 """The `.claude` of this repository, or the copy that was installed."""
@@ -53,11 +52,6 @@ class Prompt:
     """With `$ARGUMENTS` where the arguments go."""
     tools: tuple[str, ...]
     """Bare names of the tools that it may use; none of them acts."""
-
-    @property
-    def digest(self) -> Digest:
-        """Changes with any word or tool; part of a request's fingerprint."""
-        return derive_digest(self.command, self.persona_text, self.command_text, *self.tools)
 
 
 def load(workflow: str, folder: Traversable = FOLDER) -> Prompt:

@@ -22,7 +22,6 @@ class Transcript:
     """Events so far, oldest first."""
 
     events: list[Mapping[str, Any]] = field(default_factory=list)
-    garbled: int = 0
     has_spoken: bool = False
     """Whether the model, and not only the program, has said anything."""
 
@@ -32,7 +31,6 @@ class Transcript:
             return None
         event = _parsed(line)
         if not isinstance(event, dict) or not isinstance(event.get("type"), str):
-            self.garbled += 1
             return None
         self.events.append(event)
         self.has_spoken |= event["type"] in {"assistant", "result"}
