@@ -9,7 +9,7 @@ nothing a model says raises. Refuses to look after open positions: that stays wi
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, Never, TypeVar
 
 from trading_bot.analysts import answers, grounds, sense
 from trading_bot.analysts.answers import Graded, Judged, Picks, Plan, Ruling, Said, clean
@@ -74,11 +74,11 @@ class Chair:
             return self._nothing(told, wrong)
         return Answer(step.build(said), Outcome.ANSWERED, self.name, told.model, _evidence(said))
 
-    def abstain(self, note: str) -> Answer[Any]:
+    def abstain(self, note: str) -> Answer[Never]:
         """Have no answer, without asking."""
         return Answer(None, Outcome.ABSTAINED, self.name, note=note)
 
-    def _nothing(self, told: Reply, wrong: tuple[str, ...]) -> Answer[Any]:
+    def _nothing(self, told: Reply, wrong: tuple[str, ...]) -> Answer[Never]:
         outcome, note = Outcome.FAILED, f"{told.ending}: {told.note}" if told.note else f"{told.ending}"
         if told.ending is Ending.REFUSED:
             outcome = Outcome.REFUSED

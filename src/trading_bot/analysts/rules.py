@@ -5,7 +5,7 @@ size or to send anything: it proposes.
 """
 
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Never, TypeVar
 
 import pandas as pd
 
@@ -68,7 +68,7 @@ class RulesAnalyst:
     def _answer(self, value: T) -> Answer[T]:
         return Answer(value, Outcome.ANSWERED, self.name)
 
-    def _abstain(self, note: str) -> Answer[Any]:
+    def _abstain(self, note: str) -> Answer[Never]:
         return Answer(None, Outcome.ABSTAINED, self.name, note=note)
 
     def _look_at(self, brief: Brief, position: Position) -> Proposal | None:
