@@ -15,8 +15,10 @@ from mcp.client.streamable_http import streamable_http_client
 import served
 from served import Ask, Overlap, Seen, brief, later, look, market, run, scope, tool
 from trading_bot.domain.errors import ClockError, ToolFailedError
+from trading_bot.llm import claude_manager, workspace
 from trading_bot.ports import ToolAccess, ToolGrant
-from trading_bot.tools.host import LARGEST_BODY, HttpToolHost
+from trading_bot.tools.calling import MOST_BYTES
+from trading_bot.tools.host import LARGEST_BODY, MOST_TOLD, NAME, HttpToolHost
 from trading_bot.tools.scope import Scope
 
 MODES = ("legacy", "auto")
@@ -295,3 +297,9 @@ def test_schemas_are_what_the_model_is_told(host: HttpToolHost) -> None:
     """Name, description, input: no more."""
     schema = {"type": "object", "properties": {"say": {"type": "string", "default": ""}}}
     assert host.schemas(["look"]) == [{"name": "look", "description": "Does look.", "input_schema": schema}]
+
+
+def test_what_a_run_may_be_told_fits_into_the_turn_that_is_paid_for() -> None:
+    """The budget sets a whole turn aside by the manager's bound; the host keeps to it, under the name that the manager expects."""
+    assert MOST_TOLD + MOST_BYTES <= claude_manager.MOST_CONTEXT_BYTES
+    assert workspace.SERVER == NAME
