@@ -10,6 +10,7 @@ from builders import NOW
 from tools.scopes import BROKEN, DEAD, FLAT, LIE, OUTSIDE, RISE, YOUNG, equity, material, remembered, scope
 from trading_bot.domain.proposals import Proposal
 from trading_bot.tools.calling import answer, payload
+from trading_bot.tools.recorded import from_records
 from trading_bot.tools.registry import TOOLS, Tool, tool_named
 
 HUGE = "A" * 200_000
@@ -179,3 +180,9 @@ def test_a_new_desk_answers_without_a_past() -> None:
         assert not answer(tool_named(name), scope(material=new, decisions=()), {}).failed
     one = replace(new, points=[equity(NOW.date() - timedelta(days=1), "1")])
     assert not answer(tool_named("get_risk_metrics"), scope(material=one, decisions=()), {}).failed
+
+
+def test_a_record_answers_whatever_it_is_asked() -> None:
+    """Arguments that are no JSON fail as they do before a live tool."""
+    answered = from_records(())(tool_named("get_quote"), scope(), {"symbol": float("nan")})
+    assert (answered.failed, answered.result) == (True, "the arguments are not plain JSON: no NaN, no broken characters, no deep nesting")

@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 def answer(tool: Tool, scope: "Scope", arguments: Mapping[str, Any]) -> ToolCall:
     """Return what `tool` answers within `scope`. It never raises: what cannot be answered is a failed call."""
-    asked, reason = _canonical(arguments)
+    asked, reason = canonical_arguments(arguments)
     result, failed = (reason, True) if reason else _run(tool, scope, arguments)
     return stamped(scope.decision, tool.name, asked, result, failed=failed)
 
@@ -50,7 +50,7 @@ def payload(call: ToolCall) -> dict[str, Any]:
     return {"evidence": call.evidence, **told}
 
 
-def _canonical(arguments: Mapping[str, Any]) -> tuple[str, str]:
+def canonical_arguments(arguments: Mapping[str, Any]) -> tuple[str, str]:
     """Canonical JSON of the arguments and why they are refused. What is not kept whole is kept as its size and digest."""
     try:
         text = canonical_json(dict(arguments))

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trading_bot.domain.tooling import ToolCall
-from trading_bot.domain.values import canonical_json
 from trading_bot.tools import wire
+from trading_bot.tools.calling import canonical_arguments
 from trading_bot.tools.host import Answering
 from trading_bot.tools.registry import Tool
 from trading_bot.tools.scope import Scope
@@ -20,7 +20,10 @@ def from_records(calls: Sequence[ToolCall]) -> Answering:
     known: Mapping[tuple[str, str], ToolCall] = {(call.tool, call.arguments): call for call in reversed(calls)}
 
     def answer(tool: Tool, scope: Scope, arguments: dict[str, Any]) -> ToolCall:
-        found = known.get((tool.name, canonical_json(arguments)))
+        looked_up, unreadable = canonical_arguments(arguments)
+        if unreadable:
+            return wire.refused(scope.decision, tool.name, arguments, unreadable)
+        found = known.get((tool.name, looked_up))
         if found is not None:
             return found
         asked = "; ".join(f"{call.tool} {call.arguments}" for call in calls) or "nothing"
