@@ -20,10 +20,10 @@ from trading_bot import config
 from trading_bot.bootstrap import desk as bootstrap
 from trading_bot.bootstrap.doors import desk_socket
 from trading_bot.bootstrap.setting import Setting
+from trading_bot.domain.approvals import InboxDone
 from trading_bot.domain.mandate import Mode
 from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.proposals import Decision, Proposal, Verdict
-from trading_bot.domain.records import InboxDone
 from trading_bot.domain.values import Symbol
 from trading_bot.orchestrator.trading_orchestrator import TradingOrchestrator
 from trading_bot.storage.home import Home

@@ -10,9 +10,10 @@ import pytest
 
 from builders import proposal
 from cli.command_line import PASSPHRASE, Desk
+from trading_bot.domain.approvals import ApprovalEnded, ApprovalRequest, InboxDone
 from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.proposals import Proposal, Verdict
-from trading_bot.domain.records import ApprovalEnded, ApprovalRequest, InboxDone, TaskRun
+from trading_bot.domain.records import TaskRun
 from trading_bot.domain.values import ProposalId
 from trading_bot.storage.journal import SqlJournal
 

@@ -8,11 +8,9 @@ import pytest
 
 from builders import AAPL, NOW, proposal
 from execution.words import WANTED, asked, ends, say
+from trading_bot.domain.approvals import Approval
 from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.proposals import Proposal
-from trading_bot.domain.records import (
-    Approval,
-)
 from trading_bot.domain.values import ProposalId
 from trading_bot.execution.approvals import APPROVE, Authenticate, approval_fields, waiting
 from trading_bot.risk.operator import create_operator_key, pinned_key, sign_statement, verify_statement

@@ -10,14 +10,10 @@ import pytest
 from builders import AAPL, CASH, NOW, mandate, proposal
 from desks import Bar, SmallDesk, small_desk
 from execution.words import FLAT, WANTED, again, asked, asks, ends, post, say
+from trading_bot.domain.approvals import ApprovalRequest, InboxDone
 from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.proposals import Verdict
-from trading_bot.domain.records import (
-    CLOSE,
-    ApprovalRequest,
-    EquityPoint,
-    InboxDone,
-)
+from trading_bot.domain.records import CLOSE, EquityPoint
 from trading_bot.domain.values import ProposalId
 from trading_bot.execution.approvals import waiting
 from trading_bot.execution.parts import Authority

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from builders import AAPL, NOW, mandate, proposal
 from desks import Bar, SmallDesk, small_desk
 from execution.dying import deaths
+from trading_bot.domain.approvals import InboxDone
 from trading_bot.domain.errors import StorageError
 from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.proposals import Decision, Outcome, Proposal, ProposalKind, Verdict
-from trading_bot.domain.records import Command, CommandAction, CommandDone, DeskState, InboxDone
+from trading_bot.domain.records import Command, CommandAction, CommandDone, DeskState
 from trading_bot.domain.values import DecisionId, ProposalId, TaskRunId, derive_digest, derive_id
 from trading_bot.execution.approvals import waiting
 from trading_bot.execution.inbox import INTERACTIVE

@@ -4,13 +4,9 @@ from typing import Any
 
 from builders import NOW, mandate, proposal
 from desks import Bar, SmallDesk, small_desk
+from trading_bot.domain.approvals import Approval, ApprovalEnded, InboxDone
 from trading_bot.domain.mandate import Mandate
 from trading_bot.domain.proposals import VerdictOutcome
-from trading_bot.domain.records import (
-    Approval,
-    ApprovalEnded,
-    InboxDone,
-)
 from trading_bot.domain.values import ProposalId
 from trading_bot.ports import InboxItem
 

@@ -19,10 +19,11 @@ from trading_bot.bootstrap.sources import CALENDARS, build_source
 from trading_bot.brokers.paper import PaperBroker
 from trading_bot.brokers.venue_store import MemoryVenueStore, SqliteVenueStore
 from trading_bot.config import Config, recall
+from trading_bot.domain.approvals import Approval
 from trading_bot.domain.errors import ClockError, ConfigError
 from trading_bot.domain.mandate import Mode
 from trading_bot.domain.proposals import Proposal
-from trading_bot.domain.records import Approval, DeskStart, MandateInForce
+from trading_bot.domain.records import DeskStart, MandateInForce
 from trading_bot.domain.values import derive_id
 from trading_bot.execution.approvals import APPROVE, Approvals, approval_fields
 from trading_bot.execution.clock import RealClock, SimulatedClock, SystemWallClock

@@ -22,7 +22,7 @@ from trading_bot.domain.mandate import Mode
 from trading_bot.domain.proposals import Proposal
 from trading_bot.domain.values import ZERO, DecisionId, Symbol
 from trading_bot.execution.clock import SystemWallClock
-from trading_bot.execution.judge import Judge
+from trading_bot.execution.judge import Judge, newest_price
 from trading_bot.execution.ledger import Ledger
 from trading_bot.market.calendar import open_calendar
 from trading_bot.market.view import AsOfView
@@ -147,8 +147,7 @@ def _remembered(journal: SqlJournal | MemoryJournal) -> _Known:
 def _account(ledger: Ledger, view: AsOfView, config: Config) -> Account:
     """The account as far as the books know it: a venue would be asked by its desk alone."""
     books = ledger.books
-    quotes = {s: view.quote(s) for s in books.positions}
-    marks = {s: p.average_price if (q := quotes[s]) is None else q.mid for s, p in books.positions.items()}
+    marks = {s: newest_price(view, s) or p.average_price for s, p in books.positions.items()}
     cash = books.cash if books.sequence else config.broker.cash
     equity = cash + books.equity(marks) - books.cash
     return Account(account_id=config.broker.account, cash=cash, equity=equity, buying_power=max(cash, ZERO))

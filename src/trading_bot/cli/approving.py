@@ -54,8 +54,8 @@ def deny(context: Context, *, identity: str) -> None:
 
 
 def _say(context: Context, identity: str, *, approve: bool) -> None:
+    from trading_bot.domain.approvals import Approval, InboxDone
     from trading_bot.domain.proposals import Verdict
-    from trading_bot.domain.records import Approval, InboxDone
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.ports import InboxItem
     from trading_bot.risk.gate import approved_verdict_id

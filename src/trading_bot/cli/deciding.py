@@ -26,8 +26,8 @@ _REFUSED = 3
 def decisions(context: Context, *, limit: int, workflow: str | None, as_json: bool) -> None:
     """List what analysts decided: who answered, how it ended, what it cost."""
     from trading_bot.cli.tables import decisions_table
+    from trading_bot.domain.approvals import InboxDone
     from trading_bot.domain.proposals import Decision
-    from trading_bot.domain.records import InboxDone
 
     with context.journal() as journal:
         made = [d for d in journal.all(Decision) if workflow in {None, d.workflow}][-limit:]

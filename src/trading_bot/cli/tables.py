@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from trading_bot.analysts.scoreboard import Scoreboard
+from trading_bot.domain.approvals import ApprovalRequest
 from trading_bot.domain.events import OrderUpdate
 from trading_bot.domain.orders import OrderRole
 from trading_bot.domain.proposals import Decision, Effect, Proposal, ProposalKind, Verdict, VerdictOutcome
-from trading_bot.domain.records import ApprovalRequest, EquityPoint
+from trading_bot.domain.records import EquityPoint
 from trading_bot.domain.research import Analysis, Screening
 from trading_bot.domain.trades import RoundTrip
 from trading_bot.domain.values import DecisionId, Symbol

@@ -6,9 +6,9 @@ Refuses a word on what does not wait, and a yes without proof.
 
 from collections.abc import Callable
 
+from trading_bot.domain.approvals import Approval, ApprovalEnded, ApprovalOutcome, ApprovalRequest
 from trading_bot.domain.errors import MandateError
 from trading_bot.domain.proposals import Proposal
-from trading_bot.domain.records import Approval, ApprovalEnded, ApprovalOutcome, ApprovalRequest
 from trading_bot.domain.values import ProposalId
 from trading_bot.execution.engine import Engine
 from trading_bot.ports import Clock, Journal

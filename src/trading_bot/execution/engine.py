@@ -10,11 +10,12 @@ from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 
+from trading_bot.domain.approvals import ApprovalEnded, ApprovalRequest
 from trading_bot.domain.errors import OrderNotFoundError
 from trading_bot.domain.events import BookedEvent
 from trading_bot.domain.orders import OrderRole
 from trading_bot.domain.proposals import Proposal, ProposalKind, Verdict, VerdictOutcome
-from trading_bot.domain.records import ApprovalEnded, ApprovalRequest, DeskState, Drift, StrategySuspension
+from trading_bot.domain.records import DeskState, Drift, StrategySuspension
 from trading_bot.domain.research import Opinion
 from trading_bot.domain.values import ClientOrderId, DecisionId, Journaled, Symbol, derive_id
 from trading_bot.execution.dispatch import Dispatch

@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 import structlog
 from pydantic import ValidationError
 
+from trading_bot.domain.approvals import Approval, InboxDone
 from trading_bot.domain.errors import DataError, DeskError, MandateError
 from trading_bot.domain.proposals import Decision, Outcome, Proposal, ProposalKind
-from trading_bot.domain.records import Approval, Command, CommandAction, CommandDone, InboxDone
+from trading_bot.domain.records import Command, CommandAction, CommandDone
 from trading_bot.domain.values import TaskRunId, derive_digest, derive_id
 from trading_bot.execution.approvals import Approvals
 from trading_bot.execution.engine import Engine

@@ -68,19 +68,12 @@ class Judge:
             instrument=self.view.instrument(symbol),
             position=self.ledger.books.positions.get(symbol),
             working=self.ledger.books.working_orders(symbol),
-            price=self._price(symbol),
+            price=newest_price(self.view, symbol),
         )
 
     def marks(self) -> dict[Symbol, Decimal]:
         """Newest visible price of every held symbol: the quote's middle, else the last close, else the average price."""
-        return {s: self._price(s) or p.average_price for s, p in self.ledger.books.positions.items()}
-
-    def _price(self, symbol: Symbol) -> Decimal | None:
-        quote = self.view.quote(symbol)
-        if quote is not None:
-            return quote.mid
-        bars = self.view.bars(symbol, Timeframe.DAY, 1)
-        return None if bars.empty else self.view.instrument(symbol).round_price(float(bars["close"].iloc[-1]))
+        return {s: newest_price(self.view, s) or p.average_price for s, p in self.ledger.books.positions.items()}
 
     def _situation(self, mandate: Mandate, calendar: str, symbol: Symbol) -> Situation:
         ledger, now = self.ledger, self.clock.now()
@@ -108,6 +101,15 @@ class Judge:
             equity_last_close=ledger.equity_last_close,
             suspended=frozenset(ledger.suspended),
         )
+
+
+def newest_price(view: View, symbol: Symbol) -> Decimal | None:
+    """The middle of the newest quote, else the last close; None if there is neither."""
+    quote = view.quote(symbol)
+    if quote is not None:
+        return quote.mid
+    bars = view.bars(symbol, Timeframe.DAY, 1)
+    return None if bars.empty else view.instrument(symbol).round_price(float(bars["close"].iloc[-1]))
 
 
 def _opening_ago(calendar: Calendar, now: datetime, sessions: int) -> datetime:

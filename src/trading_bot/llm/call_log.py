@@ -21,7 +21,9 @@ def write(folder: Path, at: datetime, line: dict[str, Any]) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.write(descriptor, data.encode())
+            left = data.encode()
+            while left:
+                left = left[os.write(descriptor, left) :]
         finally:
             os.close(descriptor)
     except OSError as error:

@@ -3,8 +3,9 @@
 from datetime import datetime
 from decimal import Decimal
 
+from trading_bot.domain.approvals import ApprovalRequest
 from trading_bot.domain.mandate import Mode
-from trading_bot.domain.records import ApprovalRequest, DeskState, Transition
+from trading_bot.domain.records import DeskState, Transition
 from trading_bot.domain.values import ZERO, Amount, NonNegative, Record, Symbol, UtcTime
 from trading_bot.execution.approvals import waiting
 from trading_bot.execution.ledger import Ledger

@@ -18,6 +18,7 @@ from trading_bot.domain.proposals import Decision, Outcome, Proposal, ProposalKi
 from trading_bot.domain.records import CLOSE, EquityPoint, TaskStatus
 from trading_bot.domain.research import Analysis, EntryPlan, Opinion, Recommendation, Screening
 from trading_bot.domain.values import ProposalId, Symbol, derive_id
+from trading_bot.execution.inbox import INTERACTIVE
 from trading_bot.orchestrator.desk import Desk
 from trading_bot.orchestrator.reviewing import review_day, review_week
 from trading_bot.orchestrator.scheduler import NEW_YORK, Slot
@@ -106,8 +107,8 @@ def market_open(desk: Desk, slot: Slot) -> Ending:
 
 
 def _filed(desk: Desk, slot: Slot) -> list[Proposal]:
-    """Proposals to open of the slot's session, judged or not."""
-    filed = (p for p in desk.journal.all(Proposal) if p.action is ProposalKind.OPEN)
+    """Proposals to open of the slot's session by the desk's analysts, judged or not; a person's were judged as they came."""
+    filed = (p for p in desk.journal.all(Proposal) if p.action is ProposalKind.OPEN and p.analyst != INTERACTIVE)
     return [p for p in filed if p.at.astimezone(NEW_YORK).date() == slot.session]
 
 

@@ -1,18 +1,16 @@
 """Every kind of record that a journal keeps; a test fails if one is added to the domain and not here."""
 
+from trading_bot.domain.approvals import ApprovalEnded, ApprovalRequest, InboxDone
 from trading_bot.domain.events import BookedEvent
 from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.proposals import Decision, Proposal, Shadow, Verdict
 from trading_bot.domain.records import (
-    ApprovalEnded,
-    ApprovalRequest,
     CommandDone,
     DeskStart,
     DeskStateChange,
     Doubt,
     Drift,
     EquityPoint,
-    InboxDone,
     MandateInForce,
     ReportMade,
     Send,
