@@ -54,6 +54,8 @@ def _number(value: object) -> object:
 
 
 Word = Annotated[str, Field(min_length=1, max_length=80)]
+Named = Annotated[Symbol, Field(max_length=15), BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)]
+"""A symbol in any case, as the tools take it."""
 Sentence = Annotated[str, _text(300)]
 Paragraph = Annotated[str, Field(min_length=1), _text(1200)]
 Price = Annotated[Positive, BeforeValidator(_number)]
@@ -109,7 +111,7 @@ _STRINGS = {"type": "array", "items": _STRING}
 class Pick(Part):
     """A symbol that deserves an analysis."""
 
-    symbol: Symbol = Field(max_length=15)
+    symbol: Named
     reason: Sentence
     claims: Claims
 
@@ -133,7 +135,7 @@ class Judged(Said):
         "claims": _CLAIMS,
     }
 
-    symbol: Symbol = Field(max_length=15)
+    symbol: Named
     recommendation: Recommendation
     confidence: Ratio
     thesis: Paragraph
@@ -160,7 +162,7 @@ class Plan(Said):
         "claims": _CLAIMS,
     }
 
-    symbol: Symbol = Field(max_length=15)
+    symbol: Named
     style: EntryStyle
     entry: Price
     stop: Price

@@ -65,7 +65,7 @@ def _facts(node: object, field: str, symbol: Symbol | None) -> Iterator[Scalar]:
     for key, value in node.items():
         if isinstance(value, dict | list):
             yield from _facts(value, field, symbol)
-        elif key == field:
+        elif key.lower() == field:
             yield value
 
 
@@ -75,8 +75,8 @@ def _is_about_another(node: dict[str, object], symbol: Symbol | None) -> bool:
 
 
 def _name(path: str) -> str:
-    """`analysis.score` and `candidates[0].score` name a `score`."""
-    return path.rpartition(".")[2]
+    """`analysis.score`, `candidates[0].score` and `Score` name a `score`."""
+    return path.rpartition(".")[2].lower()
 
 
 def _last_decimal(value: Decimal) -> Decimal:

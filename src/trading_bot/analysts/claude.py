@@ -68,7 +68,7 @@ class Chair:
         told = self.asker.ask(question)
         said, wrong = _believed(told, step)
         if wrong:
-            told = self.asker.ask(replace(question, complaint=". ".join(wrong)))
+            told = self.asker.ask(replace(question, complaint=". ".join(wrong).translate(_EXPANDED)))
             said, wrong = _believed(told, step)
         if said is None or wrong:
             return self._nothing(told, wrong)

@@ -28,13 +28,17 @@ _REFUSALS = (
     "i can't",
     "i cannot",
     "i won't",
-    "i'm not able to",
-    "i am not able to",
+    "not able to",
     "i'm unable",
     "i am unable",
-    "i must decline",
+    "decline",
+    "rather not",
+    "as an ai",
+    "not comfortable",
+    "i refuse",
 )
-"""How a model that answers in words begins when it declines."""
+"""What stands in the opening of a model that answers in words because it declines."""
+_OPENING = 200
 
 
 _NO_LOGIN = ("Please run /login", "Failed to authenticate", "Invalid API key")
@@ -109,7 +113,8 @@ def _failure(said: Transcript, result: Mapping[str, Any]) -> Judged | None:
 
 
 def _declines(texts: Iterable[str]) -> bool:
-    return any(text.strip().lower().replace("\u2019", "'").startswith(_REFUSALS) for text in texts)
+    openings = [text.strip()[:_OPENING].lower().replace("\u2019", "'") for text in texts]
+    return any(sign in opening for opening in openings for sign in _REFUSALS)
 
 
 def _forbidden(said: Transcript, expected: Expected) -> Judged | None:

@@ -50,7 +50,7 @@ _FIXED = {
     # A refusal is respected: by itself the program would ask once more.
     "CLAUDE_CODE_DISABLE_REFUSAL_RETRY": "1",
     "CLAUDE_CODE_DISABLE_REFUSAL_FALLBACK": "1",
-    "MAX_STRUCTURED_OUTPUT_RETRIES": "2",
+    "MAX_STRUCTURED_OUTPUT_RETRIES": "4",
 }
 _LEAN = {"CLAUDE_CODE_SIMPLE": "1", "CLAUDE_CODE_ATTRIBUTION_HEADER": "0"}
 """Half of every request less, today's real date and the machine's description among it. Such a binary reads no subscription's login."""

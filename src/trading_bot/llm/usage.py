@@ -1,7 +1,8 @@
 """What a run reports that it used, in every token class, and what that costs.
 
 Promises the dearer of the reported cost and the list price of the reported tokens: a binary with an old price table must not make
-the ledger cheap. Refuses to count a run that broke off: nobody knows what was charged for it.
+the ledger cheap. Refuses to count a run that broke off, or that answered and reports nothing or less for it: nobody knows what was
+charged for that.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from trading_bot.llm.prices import Tokens, cost
 _MOST_TOKENS = 10**9
 _MOST_USD = Decimal(10_000)
 """No call has more: a report of more is none."""
+_COUNTS = ("usage", "modelUsage", "total_cost_usd")
 
 
 _NEVER_SENT = ("(ECONNREFUSED)", "(ENOTFOUND)", "(EAI_AGAIN)", "(EHOSTUNREACH)", "(ENETUNREACH)", "Please run /login")
@@ -37,10 +39,23 @@ def usage_of(result: Mapping[str, Any], model: str) -> Usage | None:
         by_model = {model: _flat(result.get("usage"))}
     total = Tokens.sum(by_model.values())
     reported = _money(result.get("total_cost_usd"))
-    if total.prompt + total.output > _MOST_TOKENS or reported > _MOST_USD:
+    is_absurd = total.prompt + total.output > _MOST_TOKENS or reported > _MOST_USD or _is_below_zero([result.get(k) for k in _COUNTS])
+    if is_absurd or (_was_served(result) and not (total.prompt and total.output)):
         return None
     listed = sum((cost(name, tokens) for name, tokens in by_model.items()), Decimal(0))
     return Usage(cost_usd=max(listed, reported), tokens=total, turns=_count(result.get("num_turns")))
+
+
+def _was_served(result: Mapping[str, Any]) -> bool:
+    """Whether the API answered a turn at least: an error of the API calls itself a success."""
+    return _count(result.get("num_turns")) > 0 and (not result.get("is_error") or result.get("subtype") != "success")
+
+
+def _is_below_zero(told: object) -> bool:
+    """Whether any number is, at whatever depth."""
+    if isinstance(told, dict | list):
+        return any(map(_is_below_zero, told.values() if isinstance(told, dict) else told))
+    return isinstance(told, int | float) and told < 0
 
 
 def _tokens(used: Mapping[str, Any]) -> Tokens:
