@@ -38,6 +38,7 @@ FAILED = called("get_quote", {"bid": 1}, failed=True)
         (SCAN, "score", "69.3", ""),
         (SCAN, "score", 69.4, ""),
         (SCAN, "candidates[0].score", 69.3, ""),
+        (SCAN, "Score", 69.3, ""),
         (SCAN, "score", 69.5, "that result says 69.3"),
         (SCAN, "score", 81.5, "that result says 69.3"),
         (SCAN, "price", 129.8, ""),

@@ -13,7 +13,7 @@ from trading_bot.llm.calls import Ending
 from trading_bot.llm.ending import Expected, bad_start, judge
 from trading_bot.llm.process import Cut, Exit
 from trading_bot.llm.stream import Transcript
-from trading_bot.llm.usage import broke_off
+from trading_bot.llm.usage import broke_off, usage_of
 
 QUOTE = "mcp__desk__get_quote"
 EXPECTED = Expected("screen", "desk", frozenset({QUOTE, "StructuredOutput"}), "n1")
@@ -167,3 +167,21 @@ def test_a_request_that_was_never_sent_costs_nothing_and_one_that_broke_off_may_
     lost = result(is_error=True, stop_reason="stop_sequence", result="API Error: Connection to the API was lost (ECONNRESET).")
     refused = {**lost, "result": "API Error: Connection refused (ECONNREFUSED)"}
     assert (broke_off(lost), broke_off(refused), broke_off(result())) == (True, False, False)
+
+
+@pytest.mark.parametrize(
+    "words", ["As an AI I'd rather not trade.", "I appreciate that, but I must respectfully decline.", "I am not comfortable here."]
+)
+def test_a_refusal_in_odd_words_is_one(words: str) -> None:
+    """It is not asked again, and does not count against the model's health."""
+    assert ending(init(), said(words), result(stop_reason="end_turn", structured_output=None)) is Ending.REFUSED
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [{"inputTokens": -5, "outputTokens": 7}, {"inputTokens": 500, "outputTokens": 0}, {"inputTokens": "500", "outputTokens": 7}, {}],
+)
+def test_a_turn_that_was_answered_for_nothing_or_less_is_no_bill(counts: Mapping[str, Any]) -> None:
+    """Such a call counts at its reservation; an error of the API before any turn costs what it says."""
+    assert usage_of(result(modelUsage={"claude-haiku-4-5": counts}), "claude-haiku-4-5") is None
+    assert usage_of(result(modelUsage={}, is_error=True, api_error_status=529), "claude-haiku-4-5") is not None
