@@ -185,3 +185,12 @@ def test_a_turn_that_was_answered_for_nothing_or_less_is_no_bill(counts: Mapping
     """Such a call counts at its reservation; an error of the API before any turn costs what it says."""
     assert usage_of(result(modelUsage={"claude-haiku-4-5": counts}), "claude-haiku-4-5") is None
     assert usage_of(result(modelUsage={}, is_error=True, api_error_status=529), "claude-haiku-4-5") is not None
+
+
+def test_a_call_that_another_model_answered_costs_what_that_one_costs() -> None:
+    """The program counts by the model that it asked for."""
+    bill = result(modelUsage={"claude-haiku-4-5": {"inputTokens": 100, "outputTokens": 10}})
+    one, other = (usage_of(bill, "claude-haiku-4-5", [model]) for model in ("claude-haiku-4-5-20251001", "claude-opus-4-1"))
+    assert one is not None
+    assert other is not None
+    assert other.cost_usd == 15 * one.cost_usd

@@ -7,6 +7,7 @@ reserved, that an answer comes with every proof or not at all, and that each que
 Refuses to argue: one retry where it can help, none after a refusal or a limit.
 """
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from trading_bot.config import ClaudeSettings
-from trading_bot.domain.errors import BudgetError
+from trading_bot.domain.errors import BudgetError, StoppedError
 from trading_bot.domain.tooling import ToolCall
 from trading_bot.domain.values import ZERO, amount_text, derive_digest
 from trading_bot.llm import call_log, invocation, process, prompts
@@ -65,6 +66,8 @@ class Surroundings:
     """Draws ids of calls and nonces."""
     load: Callable[[str], Prompt] = prompts.load
     """Gives the prompt of a workflow."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Ends a run at once when the desk is asked to stop."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,10 @@ class ClaudeCodeManager:
         self._describe = Describer(around.settings, host, around.load)
 
     def ask(self, question: Question) -> Reply:
-        """Return what came of it: at most two runs, one for a repair. StorageError if it cannot be recorded."""
+        """Return what came of it: at most two runs, one for a repair. StorageError if it cannot be recorded.
+
+        StoppedError if the desk was asked to stop: the run is over, counted as reserved, and the question is put again by the next start.
+        """
         request = self._describe(question)
         decision, number = question.grant.brief.decision_id, 2 if question.complaint else 1
         known = self._shelf.find(decision, number)
@@ -166,6 +172,8 @@ class ClaudeCodeManager:
             run = self._run(question, request)
             paid, told = self._settle(call, request.model, run), run.judged.note
         self._log(call, question, request, run, paid, told)
+        if run.judged.ending is Ending.STOPPED:
+            raise StoppedError
         attempt = Attempt(
             call_id=call,
             ending=run.judged.ending,
@@ -213,7 +221,15 @@ class ClaudeCodeManager:
             )
             environment = invocation.environment(self._settings, self._around.outer, self._around.workspace.own_home)
             try:
-                end = process.run(argv, environment, folder, self._deadlines(), _reader(said, expected), has_spoken=lambda: said.has_spoken)
+                end = process.run(
+                    argv,
+                    environment,
+                    folder,
+                    self._deadlines(),
+                    _reader(said, expected),
+                    has_spoken=lambda: said.has_spoken,
+                    stop=self._around.stop,
+                )
             except (OSError, ValueError) as error:  # ValueError: a character that no command line can hold
                 why = error.strerror if isinstance(error, OSError) else "its arguments cannot be passed on"
                 return _Run(Judged(Ending.NOT_STARTED, f"the claude binary cannot be started: {why}"))
@@ -231,7 +247,7 @@ class ClaudeCodeManager:
             self._budget.settle(call, Usage(), ending)
             return _Paid()
         result = run.said.result
-        usage = None if result is None or run.was_cut or broke_off(result) else usage_of(result, model)
+        usage = None if result is None or run.was_cut or broke_off(result) else usage_of(result, model, run.said.models())
         if usage is None:
             return _Paid(self._budget.forfeit(call, ending))
         self._budget.settle(call, usage, ending, resets_at=run.said.resets_at() if ending is Ending.USAGE_LIMIT else None)

@@ -63,6 +63,11 @@ class Transcript:
         """What the model said in words."""
         return [str(b.get("text")) for b in self._blocks("assistant") if b.get("type") == "text"]
 
+    def models(self) -> set[str]:
+        """Models that say that they answered."""
+        messages = (e.get("message") for e in self.events if e["type"] == "assistant")
+        return {str(m["model"]) for m in messages if isinstance(m, dict) and m.get("model") not in {None, _SYNTHETIC}}
+
     def resets_at(self) -> datetime | None:
         """When the vendor's usage limit ends, if it said that it was reached."""
         event = self._last("rate_limit_event")

@@ -5,7 +5,7 @@ the ledger cheap. Refuses to count a run that broke off, or that answered and re
 charged for that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -31,8 +31,11 @@ def broke_off(result: Mapping[str, Any]) -> bool:
     return failed and result.get("api_error_status") is None and result.get("stop_reason") != REFUSAL
 
 
-def usage_of(result: Mapping[str, Any], model: str) -> Usage | None:
-    """Return tokens and cost of a result event, None if they are absurd. `model`: stands for tokens that name none."""
+def usage_of(result: Mapping[str, Any], model: str, answered: Collection[str] = ()) -> Usage | None:
+    """Return tokens and cost of a result event, None if they are absurd.
+
+    `model`: stands for tokens that name none. `answered`: models that say that they answered; the program counts by the asked one.
+    """
     used = result.get("modelUsage")
     by_model = {str(m): _tokens(u) for m, u in used.items() if isinstance(u, dict)} if isinstance(used, dict) else {}
     if not by_model:
@@ -43,7 +46,8 @@ def usage_of(result: Mapping[str, Any], model: str) -> Usage | None:
     if is_absurd or (_was_served(result) and not (total.prompt and total.output)):
         return None
     listed = sum((cost(name, tokens) for name, tokens in by_model.items()), Decimal(0))
-    return Usage(cost_usd=max(listed, reported), tokens=total, turns=_count(result.get("num_turns")))
+    others = (cost(name, total) for name in answered)
+    return Usage(cost_usd=max(listed, reported, *others), tokens=total, turns=_count(result.get("num_turns")))
 
 
 def _was_served(result: Mapping[str, Any]) -> bool:
