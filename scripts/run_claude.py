@@ -23,6 +23,8 @@ def main(options: list[str]) -> int:
     if not BINARY.exists():
         print("the claude binary is not installed: make run-claude installs it")
         return 1
+    if HOME.exists():
+        print(f"the day before in {HOME.name} is removed: this one begins anew")
     shutil.rmtree(HOME, ignore_errors=True)
     with ClaudeApi() as api:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}

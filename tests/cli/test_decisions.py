@@ -1,8 +1,14 @@
 """What Claude decided can be listed, opened, replayed, scored, judged again, and asked for: with the real binary and the emulated API."""
 
 import json
+import os
 import shutil
-from collections.abc import Iterator
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +16,7 @@ import pytest
 from claude_kit import binary, copy_prompts
 from cli.command_line import Desk
 from trading_bot.sandbox.claude_api import ClaudeApi
+from trading_bot.sandbox.claude_faults import Rule
 
 
 @pytest.fixture(scope="module")
@@ -170,3 +177,36 @@ def test_a_desk_without_its_analyst_does_not_start(desk: Desk, monkeypatch: pyte
     assert outcome.code != 0
     assert "npm install" in outcome.err
     assert not (desk.home / "journal.db").exists()
+
+
+def test_a_home_with_a_relative_name_is_meant_from_here(after: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The binary runs in a folder of its own."""
+    monkeypatch.setenv("TRADING_BOT_HOME", after.home.name)
+    assert after.home.parent == Path.cwd()
+    assert json.loads(after.run("ask", "/screen 2", "--json").out)["ending"] == "answered"
+
+
+def test_a_stop_in_the_middle_of_a_call_ends_it_at_once_and_the_next_start_asks_again(
+    claude: Desk, api: ClaudeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The killed run counts at its reservation; nothing is journaled of a question without an answer."""
+    command = [sys.executable, "-m", "trading_bot", "orchestrator", "--fast", "--analyst", "claude"]
+    with ClaudeApi(faults=[Rule(fault="hang_first")]) as mute:
+        environment = {**os.environ, "ANTHROPIC_BASE_URL": mute.url}
+        desk = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own program
+        assert wait_until(lambda: bool(mute.requests), 60)
+        desk.send_signal(signal.SIGTERM)
+        assert desk.wait(timeout=15) == 0
+    assert "No decision yet" in claude.run("decisions").out
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", api.url)
+    assert claude.run("run", "pre-market", "--fast", "--analyst", "claude").code == 0
+    assert {d["outcome"] for d in json.loads(claude.run("decisions", "--json").out)} == {"answered"}
+
+
+def wait_until(holds: Callable[[], bool], seconds: float) -> bool:
+    """Wait until something in another process holds."""
+    pause = threading.Event()
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        pause.wait(0.05)
+    return holds()

@@ -22,6 +22,9 @@ from trading_bot.storage.home import Home
 from trading_bot.storage.spending import SpendingLedger
 from trading_bot.tools.host import HttpToolHost
 
+_ABOUT = {"analyze": "NVDA", "optimize": "NVDA", "approve": '{"symbol":"NVDA","side":"buy","entry":"130","stop":"125"}'}
+"""Workflows that need an argument, with an example."""
+
 
 def ask_once(home: Home, operator: Path, config: Config, command: str) -> tuple[Reply, Decimal, str]:
     """Return the reply to a slash command, its cost in USD, and how its last run ended in words. ConfigError for an unknown command."""
@@ -53,4 +56,6 @@ def parse(command: str) -> tuple[str, str]:
     if found is None:
         known = ", ".join(f"/{files.command}" for files in WORKFLOWS.values())
         raise ConfigError(f"there is no command /{name}; there are {known}")
+    if found in _ABOUT and not arguments.strip():
+        raise ConfigError(f"/{name} is about something: /{name} {_ABOUT[found]}")
     return found, arguments.strip()

@@ -4,6 +4,7 @@ Promises that `rules` opens neither a ledger nor a socket, and that `replay` can
 """
 
 import os
+import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,24 +55,27 @@ def build_manager(  # noqa: PLR0913, PLR0917 - what it works with
     shelf: Shelf,
     *,
     texts: Traversable = prompts.FOLDER,
+    stop: threading.Event | None = None,
 ) -> ClaudeCodeManager:
-    """Return the manager of this home. `texts`: the prompts, laid out like `.claude`."""
+    """Return the manager of this home. `texts`: the prompts, laid out like `.claude`. `stop`: ends a run at once."""
     workspace = Workspace(home.claude, prompts.files(texts))
-    around = Surroundings(config.claude, os.environ, workspace, home.llm_logs, new_id, partial(prompts.load, folder=texts))
+    around = Surroundings(
+        config.claude, os.environ, workspace, home.llm_logs, new_id, partial(prompts.load, folder=texts), stop or threading.Event()
+    )
     return ClaudeCodeManager(around, Budget(ledger, config.budget, wall), host, shelf, wall)
 
 
-def build_asker(config: Config, home: Home, host: ToolHost, wall: WallClock) -> Asker:
+def build_asker(config: Config, home: Home, host: ToolHost, wall: WallClock, stop: threading.Event) -> Asker:
     """Return who puts questions to the model: the manager, or the cassettes alone. ReplayMissError if there are none."""
     if config.analyst == "replay":
         shelf = shelf_of(config, home)
         recorded = shelf.all()
         if not recorded:
-            raise ReplayMissError(
-                f"{shelf.folder} holds no recorded call: record a day with `--analyst claude`, or name another --cassettes"
-            )
+            inside = shelf.folder / "cassettes"
+            other = f"name {inside}" if inside.is_dir() else "name another with --cassettes"
+            raise ReplayMissError(f"{shelf.folder} holds no recorded call: record a day with `--analyst claude`, or {other}")
         return Player(recorded, Describer(config.claude, host))
-    return build_manager(config, home, host, SpendingLedger.open(home.journal), wall, Shelf(home.cassettes))
+    return build_manager(config, home, host, SpendingLedger.open(home.journal), wall, Shelf(home.cassettes), stop=stop)
 
 
 def build_chair(config: Config, asker: Callable[[], Asker]) -> Chair:

@@ -88,7 +88,7 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
     session = Session(clock=clock, journal=journal, broker=broker, engine=engine, inbox=inbox, stop=stop)
     bench = Bench(journal, engine.ledger, calendars["XNYS"], authority, engine.judge)
     host = HttpToolHost(bench.scope)
-    chair = build_chair(config, partial(build_asker, config, setting.home, host, wall))
+    chair = build_chair(config, partial(build_asker, config, setting.home, host, wall, stop))
     desk = Desk(
         mode=setting.mode,
         journal=journal,

@@ -115,6 +115,8 @@ def _question(question: "Cassette") -> "Iterator[str]":
     yield f"asked       /{WORKFLOWS[asked.workflow].command} {asked.arguments}".rstrip() + (
         f" (repair: {asked.complaint})" if asked.complaint else ""
     )
+    yield f"  persona: {asked.persona}".replace("\n", "\n    ")
+    yield f"  command: {asked.command}".replace("\n", "\n    ")
     for call in question.calls:
         answer = call.result if len(call.result) <= _RESULT else f"{call.result[:_RESULT]}... ({len(call.result)} characters)"
         yield f"  {call.tool} {call.arguments} -> [{call.evidence}] {'FAILED: ' if call.failed else ''}{answer}"

@@ -95,7 +95,12 @@ def claude_budget(context: Context) -> Finding:
 
     limits = context.config().budget
     if not context.home.journal.exists():
-        return Finding("claude budget", limits.claude_usd_per_day > 0, f"{limits.claude_usd_per_day:f} USD a day, nothing spent", _MORE)
+        return Finding(
+            "claude budget",
+            limits.claude_usd_per_day > 0,
+            f"{limits.claude_usd_per_day:f} USD a day, nothing spent",
+            "" if limits.claude_usd_per_day else _MORE,
+        )
     with SpendingLedger.open(context.home.journal) as ledger:
         budget = Budget(ledger, limits, SystemWallClock())
         left, calls = budget.left(), budget.calls_left()

@@ -54,6 +54,10 @@ class DeskError(Exception):
     requires_human: ClassVar[bool] = True
 
 
+class StoppedError(Exception):
+    """The desk was asked to stop while something waited. No error of the desk: nothing failed, and the next start takes it up again."""
+
+
 class ConfigError(DeskError):
     """The configuration cannot be used; the message names key, file and line."""
 

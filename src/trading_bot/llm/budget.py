@@ -21,7 +21,7 @@ from trading_bot.llm.prices import Tokens
 from trading_bot.ports import WallClock
 from trading_bot.storage.spending import Settlement, Spending, SpendingLedger, SpendingPage
 
-HEALTHY = frozenset({Ending.ANSWERED, Ending.REFUSED, Ending.OVER_BUDGET, Ending.USAGE_LIMIT})
+HEALTHY = frozenset({Ending.ANSWERED, Ending.REFUSED, Ending.OVER_BUDGET, Ending.USAGE_LIMIT, Ending.STOPPED})
 """Endings that say nothing against the model's health; every other one counts for the breaker."""
 CLAUDE = "claude"
 _FINEST = Decimal("1e-10")

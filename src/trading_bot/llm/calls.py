@@ -41,6 +41,8 @@ class Ending(StrEnum):
     """It tried a tool that was not granted; what it said beside that is not believed."""
     TOO_LONG = "too_long"
     """More output than any honest call has."""
+    STOPPED = "stopped"
+    """The desk was asked to stop; its next start puts the question again."""
     NOT_STARTED = "not_started"
     """The binary is not there."""
     NO_LOGIN = "no_login"

@@ -51,6 +51,9 @@ _MOST_HEARD = 32_000_000
 MOST_CONTEXT_BYTES = 64_000
 """The tools' answers of one run together are shorter; with the prompt they bound what one turn can cost."""
 
+MOST_BYTES_A_TOKEN = 6
+"""A report of fewer tokens than the model's words need counts as none: the stream broke off before it told them."""
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -248,7 +251,7 @@ class ClaudeCodeManager:
             return _Paid()
         result = run.said.result
         usage = None if result is None or run.was_cut or broke_off(result) else usage_of(result, model, run.said.models())
-        if usage is None:
+        if usage is None or usage.tokens.output * MOST_BYTES_A_TOKEN < run.said.bytes_said():
             return _Paid(self._budget.forfeit(call, ending))
         self._budget.settle(call, usage, ending, resets_at=run.said.resets_at() if ending is Ending.USAGE_LIMIT else None)
         return _Paid(usage.cost_usd, usage)

@@ -18,7 +18,7 @@ REFUSAL = "refusal"
 _TOO_MANY_REQUESTS = 429
 MOST_BYTES = 4_000_000
 """No honest call says more."""
-_CUTS = {Cut.SILENT: Ending.SILENT, Cut.STALLED: Ending.STALLED, Cut.TOO_LONG: Ending.TOO_LONG}
+_CUTS = {Cut.SILENT: Ending.SILENT, Cut.STALLED: Ending.STALLED, Cut.TOO_LONG: Ending.TOO_LONG, Cut.STOPPED: Ending.STOPPED}
 _SUBTYPES = {
     "error_max_budget_usd": Ending.OVER_BUDGET,
     "error_max_turns": Ending.TURN_LIMIT,

@@ -10,6 +10,7 @@ import selectors
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -33,6 +34,7 @@ class Cut(StrEnum):
     STALLED = "stalled"
     TOO_LONG = "too_long"
     BY_READER = "by_reader"
+    STOPPED = "stopped"
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class _Talk:
 
     read: LineReader
     has_spoken: Callable[[], bool]
+    stop: threading.Event
     started: float
     last: float
     pending: bytearray = field(default_factory=bytearray)
@@ -89,6 +92,8 @@ class _Talk:
         now = time.monotonic()
         if self.reason:
             return Cut.BY_READER
+        if self.stop.is_set():
+            return Cut.STOPPED
         if self.size > deadlines.most_bytes:
             return Cut.TOO_LONG
         if not self.has_spoken() and now - self.started >= min(deadlines.first_word, deadlines.total):
@@ -111,14 +116,18 @@ def run(  # noqa: PLR0913 - what a program is run with
     read: LineReader,
     *,
     has_spoken: Callable[[], bool],
+    stop: threading.Event | None = None,
 ) -> Exit:
-    """Run `argv` to its end. `has_spoken`: whether anything that counts as the first word was read. OSError if it cannot be started."""
+    """Run `argv` to its end, or until `stop`. OSError if it cannot be started.
+
+    `has_spoken`: whether anything that counts as the first word was read.
+    """
     found = shutil.which(argv[0], path=environment.get("PATH"))
     if found is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0])
     program = str(Path(found).absolute())  # a relative name is meant from here, not from the folder that it runs in
     started = time.monotonic()
-    talk = _Talk(read, has_spoken, started, started)
+    talk = _Talk(read, has_spoken, stop or threading.Event(), started, started)
     process = subprocess.Popen(  # noqa: S603 - our own argv, no shell
         [*_dies_with_us(), program, *argv[1:]],
         env=dict(environment),

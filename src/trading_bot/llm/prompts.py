@@ -85,7 +85,8 @@ def _read(folder: Traversable, kind: str, name: str) -> tuple[Mapping[str, Any],
     try:
         text = (folder / kind / f"{name}.md").read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        msg = f"the prompt {where} cannot be read ({type(error).__name__}); install the package again"
+        fix = "install the package again" if folder is FOLDER else f"{folder} has to be laid out like .claude"
+        msg = f"the prompt {where} cannot be read ({type(error).__name__}); {fix}"
         raise ConfigError(msg) from error
     parts = _PARTS.fullmatch(text)
     head = yaml_text.read(parts[1], where)[0] if parts else None

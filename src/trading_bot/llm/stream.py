@@ -63,6 +63,12 @@ class Transcript:
         """What the model said in words."""
         return [str(b.get("text")) for b in self._blocks("assistant") if b.get("type") == "text"]
 
+    def bytes_said(self) -> int:
+        """Bytes of all that the model said: words, and arguments of tools."""
+        blocks = self._blocks("assistant")
+        arguments = [json_line(b["input"]) for b in blocks if isinstance(b.get("input"), dict)]
+        return sum(len(part.encode("utf-8", "replace")) for part in (*self.texts(), *arguments))
+
     def models(self) -> set[str]:
         """Models that say that they answered."""
         messages = (e.get("message") for e in self.events if e["type"] == "assistant")

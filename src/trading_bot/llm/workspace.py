@@ -30,22 +30,27 @@ class Workspace:
     """File name to text."""
 
     @property
+    def _root(self) -> Path:
+        """Absolute: the binary runs in another folder than we do."""
+        return self.root.absolute()
+
+    @property
     def own_home(self) -> Path:
         """What stands for the user's home folder where billing needs none of theirs."""
-        folder = self.root / "home"
+        folder = self._root / "home"
         folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
         return folder
 
     def folder(self) -> Path:
         """The working directory of every run, made once for these commands."""
-        self.root.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-        made = self.root / f"workspace-{derive_id(canonical_json(dict(self.commands)), length=8)}"
+        self._root.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        made = self._root / f"workspace-{derive_id(canonical_json(dict(self.commands)), length=8)}"
         if not made.exists():
             self._make(made)
         return made
 
     def _make(self, target: Path) -> None:
-        draft = Path(tempfile.mkdtemp(dir=self.root, prefix="draft-"))
+        draft = Path(tempfile.mkdtemp(dir=self._root, prefix="draft-"))
         for file, text in self.commands.items():
             _write_command(draft, file.removesuffix(".md"), text)
         for folder in (draft, *(path for path in draft.rglob("*") if path.is_dir())):
@@ -58,7 +63,7 @@ class Workspace:
     @contextmanager
     def server_file(self, url: str, token: str) -> Iterator[Path]:
         """A file that tells the binary where the tools are; gone at the end of the block."""
-        folder = self.root / "run"
+        folder = self._root / "run"
         folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
         _sweep(folder)
         server = {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {token}"}}

@@ -14,6 +14,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter
 
 from trading_bot.backtest.report import Header
+from trading_bot.domain.errors import StoppedError
 from trading_bot.domain.mandate import Limits, Mode
 from trading_bot.domain.proposals import Decision, Outcome, Shadow
 from trading_bot.domain.values import DecisionId, Symbol, canonical_json, derive_digest, derive_id
@@ -25,10 +26,6 @@ from trading_bot.ports import Analyst, Answer, Approver, Brief, Calendar, Clock,
 from trading_bot.risk.halt import DeskSwitch
 
 T = TypeVar("T")
-
-
-class StoppedError(Exception):
-    """The desk was asked to stop while a task waited. The task has not ended: the next start takes it up again."""
 
 
 @dataclass(frozen=True)

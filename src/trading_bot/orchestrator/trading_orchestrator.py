@@ -11,9 +11,9 @@ from datetime import datetime
 
 import structlog
 
-from trading_bot.domain.errors import ClockError, DeskError, NotApprovedError, StorageError
+from trading_bot.domain.errors import ClockError, DeskError, NotApprovedError, StoppedError, StorageError
 from trading_bot.domain.records import TaskStatus
-from trading_bot.orchestrator.desk import Desk, StoppedError
+from trading_bot.orchestrator.desk import Desk
 from trading_bot.orchestrator.scheduler import Scheduler, Slot
 from trading_bot.orchestrator.status import status
 from trading_bot.orchestrator.workflow import Event

@@ -48,7 +48,9 @@ def _unanswered(desk: Desk, slot: Slot) -> str:
     """Questions of this task that nobody answered, told where the task is: a desk without answers looks like a quiet market."""
     outcomes = Counter(d.outcome for d in desk.journal.all(Decision) if d.task_run == slot.id and d.outcome is not Outcome.ANSWERED)
     told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-    return f"; unanswered: {told} (see `decisions`)" if told else ""
+    instead = sum(1 for d in desk.journal.all(Decision) if d.task_run == slot.id and d.outcome is Outcome.ANSWERED and d.note)
+    said = [f"unanswered: {told}" if told else "", f"{instead} answered by the rules instead" if instead else ""]
+    return f"; {', '.join(filter(None, said))} (see `decisions`)" if any(said) else ""
 
 
 def _research(desk: Desk, slot: Slot, symbol: Symbol) -> Proposal | None:
