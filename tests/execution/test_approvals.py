@@ -10,7 +10,7 @@ import pytest
 from builders import AAPL, CASH, NOW, mandate, proposal
 from desks import Bar, SmallDesk, small_desk
 from execution.words import FLAT, WANTED, again, asked, asks, ends, post, say
-from trading_bot.domain.approvals import ApprovalRequest, InboxDone
+from trading_bot.domain.approvals import ApprovalEnded, ApprovalOutcome, ApprovalRequest, InboxDone
 from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.proposals import Verdict
 from trading_bot.domain.records import CLOSE, EquityPoint
@@ -55,6 +55,16 @@ def test_an_approved_proposal_is_sent_once_and_may_be_as_large_as_the_position_l
     assert waiting(desk.journal) == ()
     assert again(desk).engine.ledger.books.positions[AAPL].quantity == 149
     assert desk.journal.count(OrderIntent) == 2
+
+
+def test_the_engine_sends_an_approved_proposal_once_however_often_it_is_told() -> None:
+    """The first verdict after a person's yes stays, though there would be money and time for another."""
+    desk = asked()
+    granted = ApprovalEnded(at=NOW, proposal_id=WANTED.id, outcome=ApprovalOutcome.GRANTED, by="operator")
+    verdicts = [desk.engine.handle_approved(WANTED, granted) for _ in range(2)]
+    assert verdicts[0] == verdicts[1]
+    assert desk.journal.count(OrderIntent) == 2
+    assert desk.engine.ledger.books.positions[AAPL].quantity == 149
 
 
 def test_an_approved_proposal_is_judged_on_the_prices_of_that_moment() -> None:

@@ -50,6 +50,12 @@ ENDS: dict[str, tuple[str, Ending, int, object]] = {
     "numbers that are none": ("say(INIT, WORD, {**RESULT, 'total_cost_usd': float('nan')})", Ending.CRASHED, 2, RESERVED),
     "an absurd cost": ("say(INIT, WORD, {**RESULT, 'total_cost_usd': 1e300})", Ending.ANSWERED, 1, RESERVED),
     "absurd tokens": ("say(INIT, WORD, {**RESULT, 'modelUsage': {'x': {'inputTokens': 10**400}}})", Ending.ANSWERED, 1, RESERVED),
+    "a bill of ten tokens for a thousand words": (
+        "say(INIT, {**WORD, 'message': {'model': 'x', 'content': [{'type': 'text', 'text': 'word ' * 1000}]}}, RESULT)",
+        Ending.ANSWERED,
+        1,
+        RESERVED,
+    ),
     "an endless cost": ("say(INIT, WORD, {**RESULT, 'total_cost_usd': float('inf')})", Ending.CRASHED, 2, RESERVED),
     "an event of an odd form": ("say({'type': 'assistant', 'message': 7}, INIT, WORD, RESULT)", Ending.ANSWERED, 1, REPORTED),
     "a limit that ends in no year": (
