@@ -40,10 +40,10 @@ def _market(now: Callable[[], datetime]) -> "Scope":
 def _recorded() -> "tuple[MarketSource, tuple[Symbol, ...]]":
     import pandas as pd
 
-    from trading_bot.config import FileSettings
     from trading_bot.domain.instrument import Instrument
     from trading_bot.domain.values import Symbol
     from trading_bot.market.calendar import open_calendar
+    from trading_bot.settings import FileSettings
     from trading_bot.sources.files import FileSource
 
     folder = DATA / "us_daily_wide"
@@ -53,11 +53,11 @@ def _recorded() -> "tuple[MarketSource, tuple[Symbol, ...]]":
 
 
 def _invented() -> "tuple[MarketSource, tuple[Symbol, ...]]":
-    from trading_bot.config import SyntheticSettings
     from trading_bot.domain.instrument import Instrument
     from trading_bot.domain.market import Timeframe
     from trading_bot.domain.values import Symbol
     from trading_bot.market.calendar import open_calendar
+    from trading_bot.settings import SyntheticSettings
     from trading_bot.sources.synthetic import SyntheticSource
 
     settings = SyntheticSettings(start=date(2018, 1, 2), timeframe=Timeframe.DAY, annual_volatility=0.28)

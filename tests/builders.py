@@ -35,6 +35,7 @@ def mandate(**limits: Any) -> Mandate:  # noqa: ANN401 - values of limits
         "autonomy": settings.risk.autonomy,
         "limits": settings.risk.limits.model_validate({**settings.risk.limits.model_dump(), **bounds}),
         "discipline": settings.risk.discipline.model_validate({**settings.risk.discipline.model_dump(), **brakes}),
+        "guardian": settings.risk.guardian,
         "config_digest": settings.risk_digest(),
         "issued_at": NOW - timedelta(days=1),
         "expires_at": NOW + timedelta(days=29),

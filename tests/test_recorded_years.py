@@ -18,7 +18,6 @@ from trading_bot import config
 from trading_bot.bootstrap.sources import instrument_of
 from trading_bot.brokers.paper import PaperBroker
 from trading_bot.brokers.venue_store import MemoryVenueStore
-from trading_bot.config import FileSettings
 from trading_bot.domain.events import BookedEvent, CashReason, CashUpdate, OrderUpdate
 from trading_bot.domain.market import Timeframe
 from trading_bot.domain.orders import ApprovedOrder, Leg, OrderClass, OrderRole, OrderSpec, OrderType, Side, TimeInForce
@@ -28,6 +27,7 @@ from trading_bot.execution.clock import SimulatedClock
 from trading_bot.market.calendar import open_calendar
 from trading_bot.market.view import AsOfView
 from trading_bot.ports import BarSeries
+from trading_bot.settings import FileSettings
 from trading_bot.sources.files import FileSource
 
 CORE = ("AAPL", "SPY", "QQQ", "TSLA", "NVDA")

@@ -6,148 +6,34 @@ flag) that set it. Refuses unknown keys: a typo is an error, not a silent defaul
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 
 from trading_bot import yaml_text
 from trading_bot.domain.errors import ConfigError, HomeError
-from trading_bot.domain.instrument import AssetClass
-from trading_bot.domain.mandate import Autonomy, Discipline, Limits
-from trading_bot.domain.market import Feed, Timeframe
-from trading_bot.domain.values import Digest, Finite, Fraction, NonNegative, Positive, Record, Symbol, canonical_json, derive_digest
+from trading_bot.domain.values import Digest, Record, Symbol, canonical_json, derive_digest
+from trading_bot.settings import (
+    AlpacaSettings,
+    BrokerSettings,
+    BudgetSettings,
+    BybitSettings,
+    ClaudeSettings,
+    GuardianSettings,
+    NotifySettings,
+    RiskSettings,
+    SimulationSettings,
+    SourceSettings,
+    TaskSettings,
+    UniverseSettings,
+)
 
 ENV_PREFIX = "TRADING_BOT__"
+_NAMED = ("broker", "source")
+"""Sections of which a bare word is the name: `broker: alpaca`."""
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-
-
-class InstrumentSettings(Record):
-    """What a user says of an instrument; what is left out comes from the source or the default."""
-
-    asset_class: AssetClass | None = None
-    venue: str | None = None
-    currency: str | None = None
-    tick_size: Positive | None = None
-    lot_size: Positive | None = None
-    minimum_notional: NonNegative | None = None
-    sector: str | None = None
-    calendar: Literal["XNYS", "24/7"] | None = None
-    shortable: bool | None = None
-    leverage_cap: Positive | None = None
-
-
-class UniverseSettings(Record):
-    """What may be traded."""
-
-    symbols: tuple[Symbol, ...] = Field(min_length=1)
-    sectors: dict[str, tuple[Symbol, ...]]
-    instruments: dict[Symbol, InstrumentSettings]
-
-    @field_validator("symbols")
-    @classmethod
-    def _once_each(cls, symbols: tuple[Symbol, ...]) -> tuple[Symbol, ...]:
-        twice = next((s for s in symbols if symbols.count(s) > 1), None)
-        if twice is not None:
-            msg = f"must name each symbol once; {twice} is there twice"
-            raise ValueError(msg)
-        return symbols
-
-
-class FileSettings(Record):
-    """One file or folder of bars."""
-
-    path: Path
-    feed: Feed | None = None
-    """Default: daily bars are consolidated, intraday ones of one venue."""
-    prices: Literal["as_traded", "split_adjusted", "fully_adjusted"] | None = None
-    """Default: what the columns show (`docs/data.md`)."""
-
-
-class SyntheticSettings(Record):
-    """The invented market."""
-
-    start: date
-    timeframe: Timeframe
-    annual_volatility: Finite = Field(gt=0, le=5)
-
-
-class SourceSettings(Record):
-    """Where market data comes from."""
-
-    name: str
-    spread_bps: NonNegative
-    files: tuple[FileSettings, ...]
-    synthetic: SyntheticSettings
-
-
-class BrokerSettings(Record):
-    """The venue; costs and rules of the paper one."""
-
-    name: str
-    account: str = Field(min_length=1)
-    cash: Positive
-    slippage_bps: NonNegative
-    participation: Fraction
-    fees: Literal["us_equity", "none"]
-    borrow_bps_per_year: NonNegative
-
-
-class RiskSettings(Record):
-    """What a mandate is made from."""
-
-    autonomy: Autonomy
-    mandate_days: int = Field(ge=1, le=366)
-    limits: Limits
-    discipline: Discipline
-
-
-class TaskSettings(Record):
-    """One row of the schedule."""
-
-    enabled: bool
-    grace_minutes: int = Field(ge=0)
-
-
-class BudgetSettings(Record):
-    """What models may cost, by wall time in every mode."""
-
-    claude_usd_per_day: NonNegative
-    calls_per_hour: int = Field(ge=0)
-    breaker_failures: int = Field(ge=1)
-    """So many failed calls in a row, and no call is made for `breaker_minutes`."""
-    breaker_minutes: int = Field(ge=1)
-
-
-class ClaudeSettings(Record):
-    """How the claude binary is run."""
-
-    binary: str = Field(min_length=1)
-    """A name on the PATH, or a path."""
-    billing: Literal["subscription", "api", "bedrock", "vertex"]
-    """Who pays; decides which variables of the environment the process gets."""
-    model: str = Field(min_length=1)
-    models: dict[str, str]
-    """Another model for single workflows (screen, analyze, optimize, review, approve)."""
-    usd_per_call: Positive
-    max_turns: int = Field(ge=1, le=50)
-    max_output_tokens: int = Field(ge=256, le=64000)
-    thinking_tokens: int = Field(ge=0, le=63000)
-    first_byte_seconds: float = Field(gt=0)
-    """Without a word for so long after its start, a call is given up."""
-    idle_seconds: float = Field(gt=0)
-    """The same between two words."""
-    total_seconds: float = Field(gt=0)
-    approver: Literal["none", "claude"]
-    """`claude`: a second, separate call approves or vetoes each new position, within the mandate."""
-
-
-class SimulationSettings(Record):
-    """The simulated clock."""
-
-    first_session: date
 
 
 class Config(Record):
@@ -166,16 +52,20 @@ class Config(Record):
     universe: UniverseSettings
     source: SourceSettings
     broker: BrokerSettings
+    alpaca: AlpacaSettings
+    bybit: BybitSettings
     risk: RiskSettings
+    notify: NotifySettings
+    guardian: GuardianSettings
     schedule: dict[str, TaskSettings]
 
     def risk_digest(self) -> Digest:
-        """Digest of the sections that a mandate is bound to: risk, broker, universe."""
-        return RiskBound(risk=self.risk, broker=self.broker, universe=self.universe).fingerprint()
+        """Digest of the sections that a mandate is bound to: risk, universe, broker and the connections to brokers."""
+        return RiskBound.model_validate(self.model_dump(include=set(RiskBound.model_fields))).fingerprint()
 
     def trading_digest(self) -> Digest:
         """Digest of all that decides trades but the analyst: decisions say who answered, and a replay of one run is the same run."""
-        answering = {"analyst", "cassettes", "budget", "claude"}
+        answering = {"analyst", "cassettes", "budget", "claude", "notify", "guardian"}
         return derive_digest(canonical_json(self.model_dump(mode="json", exclude=answering)))
 
     def sector_of(self, symbol: Symbol) -> str:
@@ -188,6 +78,8 @@ class RiskBound(Record):
 
     risk: RiskSettings
     broker: BrokerSettings
+    alpaca: AlpacaSettings
+    bybit: BybitSettings
     universe: UniverseSettings
 
 
@@ -303,7 +195,9 @@ def _read(text: str, name: str, origins: _Origins) -> dict[str, Any]:
 
 def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
     for key, value in over.items():
-        if isinstance(value, dict) and isinstance(base.get(key), dict):
+        if key in _NAMED and isinstance(value, str):
+            base[key]["name"] = value
+        elif isinstance(value, dict) and isinstance(base.get(key), dict):
             _merge(base[key], value)
         else:
             base[key] = value

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 
 from trading_bot.backtest.benchmark import Benchmark, buy_and_hold
-from trading_bot.config import FileSettings
 from trading_bot.domain.errors import NoDataError
 from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.market import CorporateAction, Dividend, Feed, PriceBasis, Quote, Split, Timeframe
 from trading_bot.domain.values import Symbol
 from trading_bot.ports import BarSeries
+from trading_bot.settings import FileSettings
 from trading_bot.sources.files import FileSource
 
 A, B = Symbol("AAA"), Symbol("BBB")

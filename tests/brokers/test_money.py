@@ -11,7 +11,6 @@ from trading_bot.brokers.fees import Trade, fee
 from trading_bot.brokers.paper import PaperBroker
 from trading_bot.brokers.units import stamp
 from trading_bot.brokers.venue_store import MemoryVenueStore
-from trading_bot.config import FileSettings
 from trading_bot.domain.errors import OrderRejectedError
 from trading_bot.domain.events import CashUpdate, SplitUpdate
 from trading_bot.domain.instrument import AssetClass, Instrument
@@ -20,6 +19,7 @@ from trading_bot.domain.orders import Side
 from trading_bot.domain.values import Symbol
 from trading_bot.execution.clock import SimulatedClock
 from trading_bot.market.calendar import open_calendar
+from trading_bot.settings import FileSettings
 from trading_bot.sources.files import FileSource
 
 D = Decimal

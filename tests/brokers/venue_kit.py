@@ -9,7 +9,6 @@ import pandas as pd
 
 from trading_bot.brokers.paper import PaperBroker
 from trading_bot.brokers.venue_store import MemoryVenueStore, VenueStore
-from trading_bot.config import BrokerSettings
 from trading_bot.domain.errors import NoDataError
 from trading_bot.domain.events import OrderUpdate
 from trading_bot.domain.instrument import Instrument
@@ -18,6 +17,7 @@ from trading_bot.domain.orders import ApprovedOrder, Leg, Order, OrderClass, Ord
 from trading_bot.domain.values import ClientOrderId, DecisionId, ProposalId, Symbol, VerdictId
 from trading_bot.execution.clock import SimulatedClock
 from trading_bot.ports import BarSeries
+from trading_bot.settings import BrokerSettings
 
 DAY = date(2024, 3, 4)
 """A Monday; its session runs from 14:30 to 21:00 UTC."""

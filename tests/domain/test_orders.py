@@ -63,14 +63,23 @@ def test_nothing_leaves_an_end_and_every_other_state_can_reach_one() -> None:
 @pytest.mark.parametrize("kind", OrderType)
 @pytest.mark.parametrize("limit", [None, Decimal(100)])
 @pytest.mark.parametrize("stop", [None, Decimal(100)])
-def test_an_order_has_exactly_the_prices_of_its_type(kind: OrderType, limit: Decimal | None, stop: Decimal | None) -> None:
+@pytest.mark.parametrize("trail", [None, Decimal(2)])
+def test_an_order_has_exactly_the_prices_of_its_type(
+    kind: OrderType, limit: Decimal | None, stop: Decimal | None, trail: Decimal | None
+) -> None:
     """A limit without a price, or a market order with one, is no order."""
-    wanted = {OrderType.MARKET: (0, 0), OrderType.LIMIT: (1, 0), OrderType.STOP: (0, 1), OrderType.STOP_LIMIT: (1, 1)}[kind]
-    if (int(limit is not None), int(stop is not None)) == wanted:
-        assert spec(type=kind, limit_price=limit, stop_price=stop).type is kind
+    wanted = {
+        OrderType.MARKET: (0, 0, 0),
+        OrderType.LIMIT: (1, 0, 0),
+        OrderType.STOP: (0, 1, 0),
+        OrderType.STOP_LIMIT: (1, 1, 0),
+        OrderType.TRAILING_STOP: (0, 0, 1),
+    }[kind]
+    if (int(limit is not None), int(stop is not None), int(trail is not None)) == wanted:
+        assert spec(type=kind, limit_price=limit, stop_price=stop, trail=trail).type is kind
     else:
         with pytest.raises(ValidationError):
-            spec(type=kind, limit_price=limit, stop_price=stop)
+            spec(type=kind, limit_price=limit, stop_price=stop, trail=trail)
 
 
 @pytest.mark.parametrize(

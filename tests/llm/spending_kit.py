@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from trading_bot.config import BudgetSettings
 from trading_bot.llm.budget import Budget
+from trading_bot.settings import BudgetSettings
 from trading_bot.storage.spending import SpendingLedger
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -11,11 +11,11 @@ from pathlib import Path
 import exchange_calendars
 import pytest
 
-from trading_bot.config import FileSettings
 from trading_bot.domain.errors import NoDataError
 from trading_bot.domain.instrument import AssetClass, Instrument
 from trading_bot.domain.values import Symbol
 from trading_bot.ports import Calendar
+from trading_bot.settings import FileSettings
 from trading_bot.sources.files import FileSource
 
 _EARLY, _LATE = date(1998, 1, 1), date(2026, 12, 31)

@@ -7,11 +7,11 @@ import pytest
 
 from trading_bot import config
 from trading_bot.bootstrap.sources import instrument_of
-from trading_bot.config import FileSettings
 from trading_bot.domain.errors import NoDataError
 from trading_bot.domain.market import Timeframe
 from trading_bot.domain.values import Symbol
 from trading_bot.market.calendar import open_calendar
+from trading_bot.settings import FileSettings
 from trading_bot.sources.files import FileSource
 from trading_bot.sources.stored import StoredSource
 from trading_bot.storage.bars import BarStore

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trading_bot.config import SyntheticSettings
 from trading_bot.domain.errors import NoDataError
 from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.market import Dividend, Feed, PriceBasis, Split, Timeframe
 from trading_bot.domain.values import Symbol
 from trading_bot.ports import Calendar
+from trading_bot.settings import SyntheticSettings
 from trading_bot.sources.synthetic import SyntheticSource
 
 _START = date(2023, 1, 3)

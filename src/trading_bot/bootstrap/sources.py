@@ -5,12 +5,13 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
-from trading_bot.config import Config, InstrumentSettings
+from trading_bot.config import Config
 from trading_bot.domain.errors import ConfigError
 from trading_bot.domain.instrument import AssetClass, Instrument
 from trading_bot.domain.values import Symbol
 from trading_bot.plugins import SOURCES, third_party
 from trading_bot.ports import Calendar, MarketSource
+from trading_bot.settings import InstrumentSettings
 from trading_bot.sources.files import FileSource
 from trading_bot.sources.stored import StoredSource
 from trading_bot.sources.synthetic import SyntheticSource

@@ -14,7 +14,7 @@ from trading_bot.brokers.state import SIDES, SleepingLeg, State, VenueOrder
 from trading_bot.brokers.units import Units, cash
 from trading_bot.domain.errors import OrderRejectedError
 from trading_bot.domain.instrument import Instrument
-from trading_bot.domain.orders import Leg, OrderClass, OrderRole, OrderSpec, TimeInForce
+from trading_bot.domain.orders import Leg, OrderClass, OrderRole, OrderSpec, OrderType, TimeInForce
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,12 @@ def _off_grid(request: Request) -> str | None:
     return None
 
 
+def _not_here(request: Request) -> str | None:
+    if request.spec.type is OrderType.TRAILING_STOP or request.spec.extended_hours:
+        return "the paper venue knows neither trailing stops nor extended hours: use a stop, in the regular session"
+    return None
+
+
 def _id_taken(request: Request) -> str | None:
     ids = [request.spec.client_order_id, *(leg.client_order_id for leg in request.legs)]
     taken = next((i for n, i in enumerate(ids) if request.known(i) or i in ids[:n]), None)
@@ -145,6 +151,7 @@ def _beyond_buying_power(request: Request) -> str | None:
 
 
 _CHECKS: tuple[Callable[[Request], str | None], ...] = (
+    _not_here,
     _off_grid,
     _id_taken,
     _wrong_side,

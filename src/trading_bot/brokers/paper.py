@@ -5,10 +5,11 @@ desk lives or not; that an id known to the venue is never placed twice, and a re
 Refuses an account that is not the one it was made for.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 
 from trading_bot.brokers import intake
@@ -19,13 +20,14 @@ from trading_bot.brokers.timeline import Rules, Timeline
 from trading_bot.brokers.units import cash, moment, quanta, stamp
 from trading_bot.brokers.venue import Venue
 from trading_bot.brokers.venue_store import Changes, Ledger, VenueStore
-from trading_bot.config import BrokerSettings
 from trading_bot.domain.books import Account, Position
 from trading_bot.domain.errors import NoDataError, OrderNotFoundError, OrderRejectedError, StorageError
 from trading_bot.domain.events import BrokerEvent, CashReason
-from trading_bot.domain.orders import ApprovedOrder, Order, OrderClass, OrderRole, OrderSpec, OrderState
-from trading_bot.domain.values import ClientOrderId
+from trading_bot.domain.orders import ApprovedOrder, Order, OrderClass, OrderIntent, OrderRole, OrderSpec, OrderState
+from trading_bot.domain.traits import PAPER, VenueTraits
+from trading_bot.domain.values import ClientOrderId, Symbol
 from trading_bot.ports import Calendar, Clock, MarketSource
+from trading_bot.settings import BrokerSettings
 
 _CANCELED = "canceled on request"
 
@@ -35,6 +37,8 @@ class PaperBroker:
 
     name = "paper"
     settles_within = timedelta(0)
+    foresees = True
+    cash_tolerance = Decimal(0)
 
     def __init__(
         self, store: VenueStore, source: MarketSource, calendars: Callable[[str], Calendar], clock: Clock, settings: BrokerSettings
@@ -49,6 +53,16 @@ class PaperBroker:
         self._reached = (-1, 0)
         """Version of the state last seen, and how far it was found to have nothing to tell."""
         self._next: tuple[int, datetime, datetime | None] | None = None
+
+    def traits(self, symbol: Symbol) -> VenueTraits:  # noqa: ARG002 - the port's signature; all symbols alike
+        """Brackets whose legs wake with the first fill."""
+        return PAPER
+
+    def open(self, intents: Sequence[OrderIntent], booked: Sequence[BrokerEvent], ring: Callable[[], None]) -> None:
+        """Nothing: the venue remembers all by itself, and has no stream."""
+
+    def close(self) -> None:
+        """Nothing."""
 
     # -- questions ---------------------------------------------------------------------------------------------------
 

@@ -111,7 +111,7 @@ class Books(Record):
     def after_fill(self, fill: Fill) -> "Books":
         """Return the books after one execution."""
         signed = fill.quantity * fill.side.sign
-        position, realized = _trade(self.positions.get(fill.symbol), fill, signed)
+        position, realized = _trade(self.positions.get(fill.symbol), fill, signed - fill.fee_quantity)
         books = self._without(fill.symbol) if position is None else self
         positions = books.positions if position is None else {**self.positions, fill.symbol: position}
         sold = {fill.symbol} if position is not None and fill.role is OrderRole.TAKE_PROFIT else set()
@@ -121,7 +121,7 @@ class Books(Record):
                 "cash": self.cash - signed * fill.price - fill.fee,
                 "positions": positions,
                 "realized": self.realized + realized,
-                "fees": self.fees + fill.fee,
+                "fees": self.fees + fill.fee + fill.fee_quantity * fill.price,
             }
         )
 

@@ -25,7 +25,9 @@
     │   ├── OrderRejectedError    the venue said no; nothing was placed
     │   ├── OrderNotFoundError    the venue does not know the order
     │   ├── OutcomeUnknownError   the order MAY have been placed
+    │   ├── BrokerKeysError       keys are missing, wrong, or of another environment
     │   └── BrokerUnavailableError  nothing was sent
+    │       └── RateLimitedError  the venue, or our own share of its budget, asks to wait
     ├── IllegalTransitionError    a state machine was asked for a move not in its table
     ├── ModelError                a language model cannot be asked, or not be believed
     │   ├── BudgetError           asking would cost more than is allowed
@@ -216,6 +218,18 @@ class BrokerUnavailableError(BrokerError):
     code = "broker_unavailable"
     retryable = True
     requires_human = False
+
+
+class RateLimitedError(BrokerUnavailableError):
+    """Too many calls; nothing was sent. The message says how long to wait."""
+
+    code = "rate_limited"
+
+
+class BrokerKeysError(BrokerError):
+    """The venue's keys are missing, wrong, without permission, or belong to another account or environment than configured."""
+
+    code = "broker_keys"
 
 
 class IllegalTransitionError(DeskError):

@@ -1,6 +1,7 @@
 """What a venue tells: order updates with their fills, cash, splits. Books are made from these alone.
 
-`sequence` is the venue's own running number, from 1 without gaps; it makes reading resumable and booking idempotent.
+`sequence` runs from 1 without gaps and makes reading resumable: the venue's own number, or, where a venue numbers nothing, the one that
+its adapter gives to each thing once (`brokers/chronicle.py`).
 """
 
 from enum import StrEnum
@@ -20,6 +21,10 @@ class CashReason(StrEnum):
     BORROW = "borrow"
     FUNDING = "funding"
     CASH_IN_LIEU = "cash_in_lieu"
+    FEE = "fee"
+    """Charged apart from the fill that it belongs to."""
+    OTHER = "other"
+    """What the venue names in a way that this version does not know."""
 
 
 class OrderUpdate(Record):
@@ -41,6 +46,8 @@ class CashUpdate(Record):
     reason: CashReason
     amount: Amount
     symbol: Symbol | None = None
+    reference: str = ""
+    """The venue's own id of it; makes booking idempotent where the venue does not number its events."""
 
 
 class SplitUpdate(Record):
@@ -53,6 +60,8 @@ class SplitUpdate(Record):
     ratio: Positive
     quantity_after: Amount
     """Signed quantity held after the split, fractions already paid out in cash."""
+    reference: str = ""
+    """As for cash."""
 
 
 BrokerEvent = Annotated[OrderUpdate | CashUpdate | SplitUpdate, Field(discriminator="type")]

@@ -83,6 +83,24 @@ class Discipline(Record):
     """For so many days, or with `none` until a person resumes; its losses are counted anew afterwards."""
 
 
+class Cure(StrEnum):
+    """How far the guardian may go."""
+
+    CURE = "cure"
+    """Give naked positions a stop, or close what can have none."""
+    FLATTEN = "flatten"
+    """Cancel entries and close everything."""
+
+
+class GuardianOrders(Record):
+    """What the guardian may do without anybody."""
+
+    dead_desk: Cure
+    """When the desk is dead or hangs while something is held."""
+    daily_loss: Cure
+    """When the day's loss, as the venue tells it, passes `Limits.daily_loss`."""
+
+
 class Mandate(Record):
     """What the operator signed."""
 
@@ -93,6 +111,7 @@ class Mandate(Record):
     autonomy: Autonomy
     limits: Limits
     discipline: Discipline
+    guardian: GuardianOrders
     config_digest: Digest
     """Of the configuration's risk, broker and universe sections, secrets excluded."""
     issued_at: UtcTime

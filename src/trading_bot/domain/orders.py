@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from trading_bot.domain.errors import IllegalTransitionError
 from trading_bot.domain.values import (
+    ZERO,
     Amount,
     ClientOrderId,
     DecisionId,
@@ -53,6 +54,8 @@ class OrderType(StrEnum):
     LIMIT = "limit"
     STOP = "stop"
     STOP_LIMIT = "stop_limit"
+    TRAILING_STOP = "trailing_stop"
+    """A stop that follows the best price since it rests at the distance `trail`, and never goes back."""
 
 
 class OrderClass(StrEnum):
@@ -151,7 +154,10 @@ class OrderSpec(Record):
     quantity: Positive
     limit_price: Positive | None = None
     stop_price: Positive | None = None
+    trail: Positive | None = None
     time_in_force: TimeInForce = TimeInForce.DAY
+    extended_hours: bool = False
+    """Whether it may trade outside the regular session; for limit orders of equities."""
     role: OrderRole
     stop_loss: Leg | None = None
     take_profit: Leg | None = None
@@ -160,8 +166,10 @@ class OrderSpec(Record):
     def _prices_fit_type(self) -> Self:
         wants_limit = self.type in {OrderType.LIMIT, OrderType.STOP_LIMIT}
         wants_stop = self.type in {OrderType.STOP, OrderType.STOP_LIMIT}
-        if (self.limit_price is not None) != wants_limit or (self.stop_price is not None) != wants_stop:
-            msg = f"a {self.type} order has the wrong prices: limit {self.limit_price}, stop {self.stop_price}"
+        wants_trail = self.type is OrderType.TRAILING_STOP
+        told = (self.limit_price is not None, self.stop_price is not None, self.trail is not None)
+        if told != (wants_limit, wants_stop, wants_trail):
+            msg = f"a {self.type} order has the wrong prices: limit {self.limit_price}, stop {self.stop_price}, trail {self.trail}"
             raise ValueError(msg)
         return self
 
@@ -235,6 +243,7 @@ class Order(Record):
     quantity: Positive
     limit_price: Positive | None = None
     stop_price: Positive | None = None
+    """Of a trailing stop, where it stands now."""
     time_in_force: TimeInForce
     state: OrderState
     filled_quantity: NonNegative
@@ -263,4 +272,6 @@ class Fill(Record):
     price: Positive
     fee: Amount
     """In the instrument's currency; a rebate is negative."""
+    fee_quantity: NonNegative = ZERO
+    """Part of the bought quantity that the venue kept as its fee (coins are charged so); 0 where it charges money."""
     at: UtcTime

@@ -50,7 +50,7 @@ class _Open:
         self.fees += fill.fee
         value = fill.quantity * fill.price
         if fill.side is self.first.side:
-            self.entered += fill.quantity
+            self.entered += fill.quantity - fill.fee_quantity
             self.entry_value += value
         else:
             self.exited += fill.quantity

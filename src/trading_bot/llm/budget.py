@@ -13,12 +13,12 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from trading_bot.config import BudgetSettings
 from trading_bot.domain.errors import BreakerOpenError, BudgetSpentError, CallRateError, UsageLimitError
 from trading_bot.domain.values import ZERO, NonNegative, Record
 from trading_bot.llm.calls import Ending
 from trading_bot.llm.prices import Tokens
 from trading_bot.ports import WallClock
+from trading_bot.settings import BudgetSettings
 from trading_bot.storage.spending import Settlement, Spending, SpendingLedger, SpendingPage
 
 HEALTHY = frozenset({Ending.ANSWERED, Ending.REFUSED, Ending.OVER_BUDGET, Ending.USAGE_LIMIT, Ending.STOPPED})

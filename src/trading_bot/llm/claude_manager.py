@@ -15,7 +15,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from trading_bot.config import ClaudeSettings
 from trading_bot.domain.errors import BudgetError, StoppedError
 from trading_bot.domain.tooling import ToolCall
 from trading_bot.domain.values import ZERO, amount_text, derive_digest
@@ -30,6 +29,7 @@ from trading_bot.llm.stream import Transcript, json_line
 from trading_bot.llm.usage import broke_off, usage_of
 from trading_bot.llm.workspace import SERVER, Workspace
 from trading_bot.ports import ToolHost, WallClock
+from trading_bot.settings import ClaudeSettings
 
 RETRIED = frozenset(
     {

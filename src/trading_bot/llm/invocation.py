@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from trading_bot.config import ClaudeSettings
+from trading_bot.settings import ClaudeSettings
 
 _ALWAYS = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HTTP_PROXY", "HTTPS_PROXY", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _USERS_HOME = ("HOME", "CLAUDE_CONFIG_DIR", "XDG_CONFIG_HOME")

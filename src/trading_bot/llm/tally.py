@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 
-from trading_bot.config import BudgetSettings
 from trading_bot.domain.values import ZERO, NonNegative, Record, divided
 from trading_bot.llm.budget import HEALTHY
 from trading_bot.llm.prices import Tokens
+from trading_bot.settings import BudgetSettings
 from trading_bot.storage.spending import Spending
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from trading_bot.config import TaskSettings
 from trading_bot.domain.errors import ConfigError
 from trading_bot.domain.records import TaskRun, TaskStatus
 from trading_bot.domain.values import TaskRunId
 from trading_bot.ports import Calendar, Journal
+from trading_bot.settings import TaskSettings
 
 NEW_YORK = ZoneInfo("America/New_York")
 _LOOK_BACK = timedelta(days=6)

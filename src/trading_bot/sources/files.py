@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from trading_bot.config import FileSettings
 from trading_bot.domain.errors import BadBarsError, DataError, NoDataError
 from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.market import CorporateAction, Quote, Timeframe
 from trading_bot.domain.values import Symbol
 from trading_bot.ports import BarSeries, Calendar
+from trading_bot.settings import FileSettings
 from trading_bot.sources.bar_quotes import BarQuotes
 from trading_bot.sources.files_actions import Events
 from trading_bot.sources.files_clean import Note

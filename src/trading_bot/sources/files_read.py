@@ -15,10 +15,10 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from trading_bot.config import FileSettings
 from trading_bot.domain.errors import BadBarsError, NoDataError
 from trading_bot.domain.market import Timeframe
 from trading_bot.domain.values import Symbol
+from trading_bot.settings import FileSettings
 
 PRICES = ("open", "high", "low", "close")
 VALUES = (*PRICES, "volume")

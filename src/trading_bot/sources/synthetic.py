@@ -13,12 +13,12 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
-from trading_bot.config import SyntheticSettings
 from trading_bot.domain.errors import NoDataError
 from trading_bot.domain.instrument import SESSIONS_PER_YEAR, Instrument
 from trading_bot.domain.market import CorporateAction, Feed, PriceBasis, Quote, Timeframe
 from trading_bot.domain.values import Symbol
 from trading_bot.ports import BarSeries, Calendar
+from trading_bot.settings import SyntheticSettings
 from trading_bot.sources.bar_quotes import BarQuotes
 from trading_bot.sources.files_actions import Events
 from trading_bot.sources.sessions import MINUTE, Sessions, SessionTable, nanoseconds
