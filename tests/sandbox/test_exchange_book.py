@@ -13,10 +13,11 @@ from trading_bot.domain.market import Timeframe
 from trading_bot.domain.orders import OrderType
 from trading_bot.domain.values import Symbol
 from trading_bot.market.calendar import open_calendar
-from trading_bot.sandbox.exchange.book import Exchange, Executed, Happening, Lapsed, Moved, Ticket, Triggered
+from trading_bot.sandbox.exchange.book import Exchange
 from trading_bot.sandbox.exchange.clock import EmulatedClock
 from trading_bot.sandbox.exchange.market import EmulatedMarket, Phase
 from trading_bot.sandbox.exchange.path import RandomWalk
+from trading_bot.sandbox.exchange.tickets import Executed, Happening, Lapsed, Moved, Ticket, Triggered
 
 COIN, SHARE = Symbol("BTC/USD"), Symbol("AAPL")
 START = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
