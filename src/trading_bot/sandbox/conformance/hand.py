@@ -99,8 +99,8 @@ class Hand:
         return frozenset([*(s.client_order_id for s in specs), *legs])
 
     def working(self) -> tuple[Order, ...]:
-        """Our working orders, as the venue says."""
-        return tuple(o for o in self.broker.open_orders() if o.client_order_id in self.ids)
+        """Working orders in the instrument, as the venue says: nobody else has any in it."""
+        return tuple(o for o in self.broker.open_orders() if o.symbol == self.bench.instrument.symbol)
 
     def held(self) -> Position | None:
         """What is held of the instrument, as the venue says."""
@@ -119,7 +119,7 @@ class Hand:
         return ZERO if held is None else held.quantity
 
     def stops(self) -> tuple[Order, ...]:
-        """Our working stops."""
+        """Working stops."""
         return tuple(o for o in self.working() if o.role is OrderRole.STOP_LOSS)
 
     def state(self, order: ApprovedOrder) -> OrderState | None:
@@ -132,7 +132,7 @@ class Hand:
         books, account = self.read(), self.broker.account()
         symbol = self.bench.instrument.symbol
         booked = books.positions[symbol].quantity if symbol in books.positions else ZERO
-        ours = {o.client_order_id: _essence(o) for o in books.working_orders() if o.client_order_id in self.ids}
+        ours = {o.client_order_id: _essence(o) for o in books.working_orders(symbol)}
         theirs = {o.client_order_id: _essence(o) for o in self.working()}
         found = []
         if abs(books.cash - account.cash) > self.broker.cash_tolerance:
