@@ -1,0 +1,1 @@
+"""Alpaca behind the broker port: equities and crypto, through its own SDK."""

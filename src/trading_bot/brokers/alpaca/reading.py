@@ -1,0 +1,187 @@
+"""Reading Alpaca's account over REST: orders, executions and payments, into the same story that the stream tells.
+
+Promises that what the stream did not say is found by the next read: orders that left the listing are asked for one by one, executions and
+payments are read on from the newest seen, with an overlap. Refuses to book payments from before the desk's books began.
+"""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from trading_bot.brokers.alpaca import activities, wire
+from trading_bot.brokers.alpaca.connection import Connection, rows
+from trading_bot.brokers.alpaca.story import Story, is_coin_purchase
+from trading_bot.brokers.alpaca.wire import Raw
+from trading_bot.domain.errors import OrderNotFoundError
+from trading_bot.domain.events import CashReason
+from trading_bot.domain.orders import Fill
+from trading_bot.domain.values import ZERO, ClientOrderId, Symbol, divided
+
+ORDERS_PAGE = 500
+ACTIVITIES_PAGE = 100
+OVERLAP = timedelta(minutes=10)
+"""Activities are read again so far back: some appear late, and out of order."""
+START_OVERLAP = timedelta(hours=1)
+"""The same for orders, after a start or a lost connection."""
+OPENING = "opening-balance"
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class Reading:
+    """Reads one account into its story. `began`: since when payments count; `newest`: what was booked up to then."""
+
+    def __init__(self, connection: Connection, story: Story, began: datetime, newest: datetime) -> None:
+        self._connection = connection
+        self._story = story
+        self._began = began
+        self._newest = newest
+        self._strangers: set[str] = set()
+
+    # -- orders ------------------------------------------------------------------------------------------------------
+
+    def open_listing(self) -> tuple[dict[str, Any], ...]:
+        """All open orders, flat, each taken in; what works for all we know and is not among them is asked for."""
+        found = self._listing("reading open orders", {"status": "open"}, None)
+        for raw in found:
+            self._story.see(raw)
+        for venue_id in self._story.missing_from([raw["id"] for raw in found]):
+            self.ask(venue_id)
+        self.follow_up()
+        return found
+
+    def recent(self) -> None:
+        """Orders since shortly before the newest thing known, whatever became of them: some may never have been answered."""
+        for raw in self._listing("reading orders", {"status": "all", "nested": "true"}, self._newest - START_OVERLAP):
+            self._story.see(raw)
+
+    def ask(self, venue_id: str) -> dict[str, Any] | None:
+        """One order with its legs, by Alpaca's id, taken in; None if there is none."""
+        try:
+            raw: dict[str, Any] = self._connection.get(f"/orders/{venue_id}", f"reading order {venue_id}", nested="true")
+        except OrderNotFoundError:
+            return None
+        self._story.to_ask.pop(venue_id, None)
+        self._story.see(raw)
+        return raw
+
+    def ask_for(self, identity: ClientOrderId) -> dict[str, Any] | None:
+        """One order with its legs, by the id that its sender gave it, taken in; None if there is none."""
+        what = f"asking for {identity}"
+        try:
+            raw: dict[str, Any] = self._connection.get("/orders:by_client_order_id", what, client_order_id=identity)
+        except OrderNotFoundError:
+            return None
+        if raw.get("order_class") in {None, "", "simple"}:
+            self._story.see(raw)
+            return raw
+        return self.ask(raw["id"])
+
+    def follow_up(self) -> None:
+        """Ask for what the story wants to know more about, until it wants nothing new."""
+        asked: set[str] = set()
+        while more := [venue_id for venue_id in self._story.to_ask if venue_id not in asked]:
+            for venue_id in more:
+                asked.add(venue_id)
+                self.ask(venue_id)
+
+    def _listing(self, what: str, wanted: dict[str, str], since: datetime | None) -> tuple[dict[str, Any], ...]:
+        """All pages by time of submission. Pages overlap by a moment, since orders may share one."""
+        found: dict[str, dict[str, Any]] = {}
+        while True:
+            page = {**wanted, "limit": str(ORDERS_PAGE), "direction": "asc"}
+            if since is not None:
+                page["after"] = since.isoformat().replace("+00:00", "Z")
+            got = rows(self._connection.get("/orders", what, **page), what)
+            new = {raw["id"]: raw for raw in got if raw["id"] not in found}
+            found |= new
+            if len(got) < ORDERS_PAGE or not new:
+                return tuple(raw for raw in found.values() if raw.get("symbol") and raw.get("side"))
+            since = wire.moment(got[-1]["submitted_at"]) - _MILLISECOND
+
+    # -- executions and payments ---------------------------------------------------------------------------------------
+
+    def read(self) -> int:
+        """Everything that may have happened; the number of executions that nobody had told before."""
+        self.open_listing()
+        found = self._activities()
+        fills = [fill for raw in found if raw["activity_type"] == activities.FILL and (fill := self._fill(raw)) is not None]
+        new = [fill for fill in fills if not self._story.chronicle.knows(fill.execution_id)]
+        for fill in self._less_fees(new):
+            self._story.chronicle.see_fill(fill)
+        for raw in found:
+            if raw["activity_type"] != activities.FILL and activities.counts(raw, self._began):
+                self._pay(raw)
+        self._newest = activities.newest(found, self._newest)
+        return len(new)
+
+    def _activities(self) -> list[dict[str, Any]]:
+        what = "reading account activities"
+        since = (self._newest - OVERLAP).isoformat().replace("+00:00", "Z")
+        found: list[dict[str, Any]] = []
+        more: dict[str, str] = {}
+        while True:
+            asked = {"after": since, "direction": "asc", "page_size": str(ACTIVITIES_PAGE), **more}
+            page = rows(self._connection.get("/account/activities", what, **asked), what)
+            found += page
+            if len(page) < ACTIVITIES_PAGE:
+                return found
+            more = {"page_token": page[-1]["id"]}
+
+    def _fill(self, raw: Raw) -> Fill | None:
+        """The execution, if it is of an order of ours; an order never heard of is asked for once."""
+        venue_id = raw["order_id"]
+        if self._story.named(venue_id) is None and venue_id not in self._strangers:
+            self.ask(venue_id)
+            if self._story.named(venue_id) is None:
+                self._strangers.add(venue_id)
+        return self._story.fill_of(raw)
+
+    def _less_fees(self, fills: list[Fill]) -> list[Fill]:
+        """The same executions; coins that Alpaca kept of what was bought are read off the positions, since no execution tells them."""
+        coins = {fill.symbol for fill in fills if is_coin_purchase(fill)}
+        if not coins:
+            return fills
+        positions = self.positions()
+        return [fill for symbol in sorted(coins) for fill in self._shared(symbol, fills, positions)] + [
+            fill for fill in fills if fill.symbol not in coins
+        ]
+
+    def _shared(self, symbol: Symbol, fills: list[Fill], positions: dict[Symbol, Raw]) -> list[Fill]:
+        """Fills of one coin, the fee shared among the purchases by their quantity."""
+        of = [fill for fill in fills if fill.symbol == symbol]
+        bought = sum((f.quantity for f in of if is_coin_purchase(f)), ZERO)
+        before = self._story.held(symbol) + sum((f.quantity * f.side.sign for f in of), ZERO) - bought
+        after = wire.quantity_of(positions[symbol]) if symbol in positions else ZERO
+        fee = left = wire.coin_fee(before, bought, after)
+        shared = []
+        for fill in of:
+            if is_coin_purchase(fill):
+                part = min(left, divided(fee * fill.quantity, bought))
+                part = left if fill is [f for f in of if is_coin_purchase(f)][-1] else part
+                left -= part
+                shared.append(fill.model_copy(update={"fee_quantity": part}))
+            else:
+                shared.append(fill)
+        return shared
+
+    def _pay(self, raw: Raw) -> None:
+        kind, at = raw["activity_type"], activities.happened_at(raw)
+        symbol = wire.symbol_of(raw) if raw.get("symbol") else None
+        if kind in activities.SPLITS and symbol is not None and not self._story.chronicle.knows(raw["id"]):
+            self._split(raw["id"], symbol, at)
+        reason = activities.CASH.get(kind, CashReason.OTHER)
+        reference = f"{raw['id']}/cash" if kind in activities.SPLITS else raw["id"]
+        self._story.chronicle.see_cash(reference, reason, wire.amount(raw, "net_amount"), at, symbol)
+
+    def _split(self, reference: str, symbol: Symbol, at: datetime) -> None:
+        """A position has another quantity since: what the venue says it is now."""
+        position = self.positions().get(symbol)
+        held, after = self._story.held(symbol), ZERO if position is None else wire.quantity_of(position)
+        if held and after != held:
+            ratio = divided(after, held) if after else Decimal(1)
+            self._story.chronicle.see_split(reference, symbol, ratio, after, at)
+
+    def positions(self) -> dict[Symbol, Raw]:
+        """Open positions by our symbol."""
+        what = "reading positions"
+        return {wire.symbol_of(raw): raw for raw in rows(self._connection.get("/positions", what), what)}
