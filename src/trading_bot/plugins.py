@@ -22,7 +22,7 @@ class Kind:
 
 SOURCES = Kind("source.name", "trading_bot.sources", ("files", "store", "synthetic"))
 """Factories `(SourceSettings, instruments, calendars) -> MarketSource`."""
-BROKERS = Kind("broker.name", "trading_bot.brokers", ("paper",))
+BROKERS = Kind("broker.name", "trading_bot.brokers", ("alpaca", "bybit", "paper"))
 """Factories `(BrokerSettings, MarketSource, calendars, Clock) -> Broker`."""
 
 

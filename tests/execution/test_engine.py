@@ -242,7 +242,7 @@ def test_drift_makes_the_desk_reduce_only_and_nothing_is_traded_to_mend_it() -> 
     positions = desk.broker.positions()
     desk.broker.positions = lambda: (positions[0].model_copy(update={"quantity": Decimal(60)}),)
     before = desk.journal.count(OrderIntent)
-    assert desk.engine.reconcile() == ("position AAPL: books 49, broker 60",)
+    assert [str(d) for d in desk.engine.reconcile()] == ["position AAPL: books 49, broker 60"]
     assert desk.switch.state() is DeskState.REDUCE_ONLY
     assert len(desk.journal.all(Drift)) == 1
     assert desk.journal.count(OrderIntent) == before

@@ -86,15 +86,17 @@ def test_a_stop_that_the_venue_refuses_is_followed_by_a_market_exit() -> None:
     assert desk.engine.ledger.books.positions == {}
 
 
-def test_a_venue_that_refuses_every_exit_makes_the_desk_reduce_only_and_is_not_asked_for_ever() -> None:
-    """Two attempts, then a person has to look; a restart at a later time does not fail on them."""
+def test_a_venue_that_refuses_every_exit_makes_the_desk_reduce_only_and_is_asked_ever_more_slowly() -> None:
+    """Each time for a stop and for an exit, under new ids; a restart at a later time does not fail on them."""
     desk = holding()
     desk.broker.submit = _raising(OrderRejectedError("no exits today"))
     lose_stops(desk)
-    for minute in range(1, 6):
+    for minute in range(1, 61):
         desk.go_to(NOW + timedelta(minutes=minute))
     refused = [s for s in desk.journal.all(Send) if s.outcome is SendOutcome.REJECTED]
-    assert len(refused) == 2
+    minutes = [(s.at - NOW) // timedelta(minutes=1) for s in refused[::2]]
+    assert minutes == [1, 2, 3, 4, 5, 6, 7, 9, 12, 17, 22, 27, 32, 37, 42, 47, 52, 57]
+    assert len({s.client_order_id for s in refused}) == len(refused)
     assert desk.switch.state() is DeskState.REDUCE_ONLY
     assert again(desk).engine.ledger.books.positions[AAPL].quantity == 49
 

@@ -36,6 +36,7 @@ FILED = {
     "style": "now",
     "entry": "136.5",
     "stop_loss": "133",
+    "trail": None,
     "noise": "1.31",
     "targets": [{"price": "140", "fraction": "0.33"}, {"price": "141", "fraction": "0.33"}, {"price": "142", "fraction": "0.34"}],
     "fraction": None,

@@ -5,7 +5,7 @@ Refuses combinations that could mix up whose money it is: a simulated home is ne
 """
 
 import threading
-from collections.abc import Mapping
+import time as time_module
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
@@ -13,11 +13,10 @@ from pathlib import Path
 
 from trading_bot.backtest.report import Header
 from trading_bot.bootstrap.bench import Bench
+from trading_bot.bootstrap.brokers import build_broker
 from trading_bot.bootstrap.claude import build_asker, build_chair
 from trading_bot.bootstrap.setting import Setting, authority_of
 from trading_bot.bootstrap.sources import CALENDARS, build_source
-from trading_bot.brokers.paper import PaperBroker
-from trading_bot.brokers.venue_store import MemoryVenueStore, SqliteVenueStore
 from trading_bot.config import Config, recall
 from trading_bot.domain.approvals import Approval
 from trading_bot.domain.errors import ClockError, ConfigError
@@ -26,8 +25,9 @@ from trading_bot.domain.proposals import Proposal
 from trading_bot.domain.records import DeskStart, MandateInForce
 from trading_bot.domain.values import derive_id
 from trading_bot.execution.approvals import APPROVE, Approvals, approval_fields
-from trading_bot.execution.clock import RealClock, SimulatedClock, SystemWallClock
+from trading_bot.execution.clock import Bell, RealClock, SimulatedClock, SystemWallClock
 from trading_bot.execution.engine import Engine
+from trading_bot.execution.heartbeat import Heartbeat
 from trading_bot.execution.inbox import Inbox
 from trading_bot.execution.parts import Authority, Parts
 from trading_bot.execution.session import Session
@@ -37,7 +37,6 @@ from trading_bot.market.view import AsOfView
 from trading_bot.orchestrator.desk import Desk
 from trading_bot.orchestrator.scheduler import NEW_YORK, Scheduler
 from trading_bot.orchestrator.workflow import Workflow
-from trading_bot.plugins import BROKERS, third_party
 from trading_bot.ports import Broker, Calendar, Clock, Journal, MarketSource, WallClock
 from trading_bot.risk.halt import DeskSwitch
 from trading_bot.risk.operator import pinned_key, verify_statement
@@ -49,6 +48,8 @@ from trading_bot.tools.host import HttpToolHost
 _EASTERN_MORNING = timedelta(hours=4)
 """Before the opening, when a simulated desk gets up: earlier than its first task."""
 RESUME = "resume"
+_BREATH_S = 0.05
+"""Between two looks at whether a venue has carried out a cancel."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +78,29 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
     journal = _journal(config, setting, wall)
     clock = _clock(config, setting, journal, calendars["XNYS"], stop)
     source = build_source(config, calendars, clock.now, setting.home, setting.last)
-    broker = _broker(config, setting, source, calendars, clock)
+    broker = build_broker(config, setting, source, calendars, clock)
     authority = authority_of(config, setting, wall)
     switch = DeskSwitch(None if setting.mode is Mode.BACKTEST else setting.home.halt_file, journal)
     view = AsOfView(source, clock.now)
     sectors = {s: source.instrument(s).sector for s in config.universe.symbols}
-    engine = Engine(Parts(journal, broker, view, clock, switch, authority, calendars, sectors, timedelta(minutes=config.approval_minutes)))
+    engine = Engine(
+        Parts(
+            journal=journal,
+            broker=broker,
+            view=view,
+            clock=clock,
+            switch=switch,
+            authority=authority,
+            calendars=calendars,
+            sectors=sectors,
+            breathe=_still if clock.simulated else partial(time_module.sleep, _BREATH_S),
+            approval_time=timedelta(minutes=config.approval_minutes),
+        )
+    )
     approvals = Approvals(journal, engine, clock, partial(_authenticate_approval, setting, journal, wall))
     inbox = Inbox(journal, engine, switch, clock, partial(_authenticate, setting, journal, wall), approvals)
-    session = Session(clock=clock, journal=journal, broker=broker, engine=engine, inbox=inbox, stop=stop)
+    bell, beat = (clock.bell, partial(_beat, setting.home, wall)) if isinstance(clock, RealClock) else (Bell(), _still)
+    session = Session(clock=clock, journal=journal, broker=broker, engine=engine, inbox=inbox, stop=stop, bell=bell, beat=beat)
     bench = Bench(journal, engine.ledger, calendars["XNYS"], authority, engine.judge)
     host = HttpToolHost(bench.scope)
     chair = build_chair(config, partial(build_asker, config, setting.home, host, wall, stop))
@@ -198,12 +213,13 @@ def _first_morning(config: Config, setting: Setting, calendar: Calendar) -> date
     return calendar.hours(session)[0] - _EASTERN_MORNING
 
 
-def _broker(config: Config, setting: Setting, source: MarketSource, calendars: Mapping[str, Calendar], clock: Clock) -> Broker:
-    if config.broker.name != "paper":
-        brought: Broker = third_party(BROKERS, config.broker.name)(config.broker, source, calendars.__getitem__, clock)
-        return brought
-    store = MemoryVenueStore() if setting.mode is Mode.BACKTEST else SqliteVenueStore(setting.home.paper)
-    return PaperBroker(store, source, calendars.__getitem__, clock, config.broker)
+def _beat(home: Home, wall: WallClock) -> None:
+    """Show the guardian that the loop turns."""
+    Heartbeat(home.heartbeat).beat(wall.now())
+
+
+def _still() -> None:
+    """Nothing."""
 
 
 def _authenticate(setting: Setting, journal: Journal, wall: WallClock, proof: str, number: int) -> None:

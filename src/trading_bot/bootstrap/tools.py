@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from trading_bot.bootstrap.bench import Bench, Standing
+from trading_bot.bootstrap.brokers import traits_of
 from trading_bot.bootstrap.setting import Setting, authority_of
 from trading_bot.bootstrap.sources import CALENDARS, build_source
 from trading_bot.config import Config, load, recall
@@ -100,6 +101,7 @@ def _idle(journal: SqlJournal | MemoryJournal, home: Home, operator: Path) -> Id
         calendars=calendars,
         sectors={s: config.sector_of(s) for s in config.universe.symbols},
         account=partial(_account, ledger, view, config),
+        traits=traits_of(config),
         desk=journal.desk,
     )
     return IdleDesk(Bench(journal, ledger, calendars["XNYS"], authority, judge), view, config.universe.symbols, home, simulated)

@@ -1,8 +1,8 @@
 """What a venue told, each thing once and numbered: streams and periodic reads pour into it, the desk's books come out.
 
 Promises that an execution, a payment or a split counts once by the venue's own id, however often and in whatever order it is told; that
-an order never goes back; and that an order and its fills agree at every event: an order which says more filled than its executions add
-up to waits for the rest, and is named by `incomplete`. Refuses nothing and asks nobody: it has no I/O and no clock.
+neither an order nor the events' times go back; and that an order and its fills agree at every event: an order which says more filled
+than its executions add up to waits for the rest, and is named by `incomplete`. Refuses nothing and asks nobody: it has no I/O and no clock.
 """
 
 from collections.abc import Iterable
@@ -20,6 +20,7 @@ class Chronicle:
     def __init__(self, booked: Iterable[BrokerEvent] = ()) -> None:
         self._events: list[BrokerEvent] = []
         self._sequence = 0
+        self._newest: datetime | None = None
         self._told: dict[ClientOrderId, Order] = {}
         """Each order as the last event about it says."""
         self._said: dict[ClientOrderId, Order] = {}
@@ -130,11 +131,15 @@ class Chronicle:
         self._tell(OrderUpdate(sequence=self._sequence + 1, at=at, order=order, fill=fill))
 
     def _tell(self, event: BrokerEvent) -> None:
+        if self._newest is not None and event.at < self._newest:
+            # What is told late stands where it was told; the fill itself keeps its own time.
+            event = event.model_copy(update={"at": self._newest})
         self._events.append(event)
         self._remember(event)
 
     def _remember(self, event: BrokerEvent) -> None:
         self._sequence = event.sequence
+        self._newest = event.at
         if isinstance(event, OrderUpdate):
             self._told[event.order.client_order_id] = event.order
             if event.fill is not None:

@@ -128,6 +128,8 @@ class Proposal(Journaled):
     style: EntryStyle = EntryStyle.NOW
     entry: Positive | None = None
     stop_loss: Positive | None = None
+    trail: Positive | None = None
+    """For `move_stop`: let the stop follow the price at this distance from now on; `stop_loss` says where it stands at first."""
     noise: NonNegative = ZERO
     """Distance from the entry within which a stop says nothing; the gate holds the price of the moment to it."""
     targets: tuple[Target, ...] = Field(default=(), max_length=4)

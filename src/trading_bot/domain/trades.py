@@ -94,6 +94,11 @@ class TradeLedger:
         if isinstance(event, OrderUpdate) and event.fill is not None:
             self._book(event.fill)
 
+    def progress(self, symbol: Symbol) -> tuple[Decimal, Decimal]:
+        """Quantity entered and quantity exited of the trade that runs in `symbol`; 0 and 0 if none does."""
+        running = self._running.get(symbol)
+        return (ZERO, ZERO) if running is None else (running.entered, running.exited)
+
     def _split(self, event: SplitUpdate) -> None:
         if event.quantity_after == 0:
             del self._running[event.symbol]

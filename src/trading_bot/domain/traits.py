@@ -29,6 +29,8 @@ class VenueTraits(Record):
     """Legs wake only when their entry is completely filled: a partial fill is naked until then."""
     one_leg_pair: bool = False
     """An entry has one pair of legs, and no second entry may work beside them: several targets need pairs of their own afterwards."""
+    legs_share_life: bool = False
+    """The legs of an entry end when its own time in force ends."""
     stop_beside_entry: bool = True
     """A stop may rest while an entry of the same symbol works."""
     pairs: bool = True
@@ -43,6 +45,8 @@ class VenueTraits(Record):
     """Only whole units rest good-till-canceled; a fraction is guarded day by day."""
     stop_lifetime: timedelta | None = None
     """After so long the venue itself ends a resting order."""
+    exits_told_within: timedelta = timedelta(0)
+    """An exit that the venue makes by itself may be told so long after the fill that woke it."""
     exits_follow_splits: bool = True
     """The venue adjusts resting exits at a split; else they are placed anew."""
 

@@ -16,6 +16,23 @@ _SLICE = 0.25
 _TOLERANCE = timedelta(seconds=30)
 
 
+class Bell:
+    """Wakes who waits, from any thread: a venue has something to tell."""
+
+    def __init__(self) -> None:
+        self._rung = threading.Event()
+
+    def ring(self) -> None:
+        """Wake who waits, or who waits next."""
+        self._rung.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait, at most so long; whether it rang."""
+        rang = self._rung.wait(seconds)
+        self._rung.clear()
+        return rang
+
+
 class SystemWallClock:
     """Real time as the machine tells it."""
 
@@ -44,8 +61,8 @@ class SimulatedClock:
 class RealClock:
     """Trading time that is the machine's, checked against its steady counter.
 
-    `stop`: an event that ends a sleep early. `wall` and `steady`: the machine's clock and its counter of seconds, which never
-    jumps. ClockError if the clock ran away from the counter by more than 30 s between two calls (a suspended laptop, a hand on the
+    `stop`: an event that ends a sleep early, as its `bell` does. `wall` and `steady`: the machine's clock, and a counter of seconds that
+    never jumps. ClockError if the clock ran away from the counter by more than 30 s between two calls (a suspended laptop, a hand on the
     clock): who runs the desk has to look before it trades on.
     """
 
@@ -53,6 +70,7 @@ class RealClock:
 
     def __init__(self, stop: threading.Event, wall: WallClock | None = None, steady: Callable[[], float] = time.monotonic) -> None:
         self._stop = stop
+        self.bell = Bell()
         self._wall = wall or SystemWallClock()
         self._count = steady
         self._last = self._wall.now()
@@ -70,9 +88,10 @@ class RealClock:
         return self._last
 
     def sleep_until(self, moment: datetime) -> None:
-        """Wait for `moment`, or for the stop event."""
+        """Wait for `moment`, for the stop event or for the bell."""
         while not self._stop.is_set():
             left = (moment - self.now()).total_seconds()
             if left <= 0:
                 return
-            self._stop.wait(min(left, _SLICE))
+            if self.bell.wait(min(left, _SLICE)):
+                return

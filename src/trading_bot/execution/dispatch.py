@@ -1,32 +1,48 @@
 """The way of an order out of the desk: durable, compared with its verdict, sent, and asked for until its end is known.
 
 Promises that verdict and intents are durable in one write before anything is sent; that before every send, after a recovery too, the
-order is compared with its verdict and the desk's state is read afresh; and that a send without an answer stays pending and is resolved
-by asking for its id. Refuses to send late what needs a fresh price and an open session, and to send anything under another id.
+order is compared with its verdict and the desk's state is read afresh; that a send without an answer stays pending and is resolved by
+asking for its id; and that where resting exits hold back what an order would close, they are taken away first and what is left is looked
+at again. Refuses to send late what needs a fresh price and an open session, and to send anything under another id.
 """
 
+from collections import Counter
 from datetime import timedelta
 
-from trading_bot.domain.errors import BrokerUnavailableError, NotApprovedError, OrderNotFoundError, OrderRejectedError, OutcomeUnknownError
+from trading_bot.domain.errors import (
+    BrokerKeysError,
+    BrokerUnavailableError,
+    NotApprovedError,
+    OrderNotFoundError,
+    OrderRejectedError,
+    OutcomeUnknownError,
+)
 from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent
 from trading_bot.domain.proposals import Proposal, Verdict
 from trading_bot.domain.records import DeskState, Doubt, Send, SendOutcome
-from trading_bot.domain.values import ClientOrderId, Journaled
+from trading_bot.domain.values import ClientOrderId, Journaled, Symbol
 from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.parts import Parts
 from trading_bot.risk.gate import Ruling
 
 _TOO_LATE = "too late when the venue could be asked: expired, no fresh price, no open session, or nothing left to close"
+_MOVED = "what it would close was sold or canceled meanwhile"
+_SOON = timedelta(milliseconds=300)
+"""A closing order that the venue does not know is sent again so soon, under its own id: the venue takes an id once."""
+_LOOKS = 40
+"""How often the venue is asked whether an exit is off."""
+_ABSENT_TWICE = 2
 
 
 class Dispatch:
-    """Sends what the gate approved, and nothing else."""
+    """Sends what the gate approved and cancels what the engine asks for, and nothing else."""
 
     def __init__(self, parts: Parts, ledger: Ledger) -> None:
         self._parts = parts
         self._journal = parts.journal
         self._broker = parts.broker
         self._ledger = ledger
+        self._absent: Counter[ClientOrderId] = Counter()
 
     def carry_out(self, ruling: Ruling, *cause: Journaled) -> None:
         """Make a ruling durable, together with what it is about, and send its orders."""
@@ -34,14 +50,29 @@ class Dispatch:
         intents = tuple(OrderIntent(at=now, order=order) for order in ruling.orders)
         self._journal.append(*cause, ruling.verdict, *intents)
         self._ledger.note_intents(intents)
+        way = all(self._make_way(intent) for intent in intents[:1])
         for intent in intents:
-            self._send(intent)
+            self._send(intent, way=way)
 
-    def _send(self, intent: OrderIntent) -> None:
+    def cancel(self, client_order_id: ClientOrderId) -> bool:
+        """Ask the venue to cancel; False if that may not have reached it, and has to be asked again."""
+        try:
+            self._broker.cancel(client_order_id)
+        except OrderNotFoundError:
+            # One that is gone from the venue cannot fill, and must not hold up what comes after it; the comparison tells of it.
+            return True
+        except (OutcomeUnknownError, BrokerUnavailableError):
+            return False
+        return True
+
+    def _send(self, intent: OrderIntent, *, way: bool = True) -> None:
         order = intent.order
         self._verify(order)
         if order.spec.role.adds_risk and self._parts.switch.state() is not DeskState.RUNNING:
             self._end(intent, SendOutcome.ABANDONED, f"the desk is {self._parts.switch.state()}")
+            return
+        if not way:
+            self._end(intent, SendOutcome.ABANDONED, _MOVED)
             return
         try:
             if order.replaces is None:
@@ -50,10 +81,37 @@ class Dispatch:
                 self._broker.replace(order)
         except (OrderRejectedError, OrderNotFoundError) as error:
             self._end(intent, SendOutcome.REJECTED, str(error))
-        except (OutcomeUnknownError, BrokerUnavailableError):
+        except (OutcomeUnknownError, BrokerUnavailableError, BrokerKeysError):
             return
         else:
             self._end(intent, SendOutcome.ACKNOWLEDGED)
+
+    def _make_way(self, intent: OrderIntent) -> bool:
+        """Take resting exits off that hold back what an exit would sell; whether as much is held as its ruling said."""
+        spec = intent.order.spec
+        if spec.role.adds_risk or intent.order.replaces is not None or not self._broker.traits(spec.symbol).exits_reserve:
+            return True
+        try:
+            return self._clear(spec.symbol) and self._still_held(intent)
+        except (OutcomeUnknownError, BrokerUnavailableError, BrokerKeysError):
+            return False
+
+    def _clear(self, symbol: Symbol) -> bool:
+        for _ in range(_LOOKS):
+            resting = [o for o in self._broker.open_orders() if o.symbol == symbol and not o.role.adds_risk]
+            if not resting:
+                return True
+            for order in resting:
+                self.cancel(order.client_order_id)
+            self._parts.breathe()
+        return False
+
+    def _still_held(self, intent: OrderIntent) -> bool:
+        """Whether the venue holds as much as all orders of the intent's verdict would close."""
+        spec = intent.order.spec
+        held = next((p for p in self._broker.positions() if p.symbol == spec.symbol), None)
+        mine = [i.order.spec for i in self._ledger.pending.values() if i.order.verdict_id == intent.order.verdict_id]
+        return held is not None and held.side is spec.side.opposite and abs(held.quantity) >= sum(s.quantity for s in mine)
 
     def _verify(self, order: ApprovedOrder) -> None:
         verdict = self._journal.get(Verdict, order.verdict_id)
@@ -65,21 +123,32 @@ class Dispatch:
         send = Send(at=self._parts.clock.now(), client_order_id=intent.order.spec.client_order_id, outcome=outcome, reason=reason)
         self._journal.append(send)
         self._ledger.note_send(send)
+        self._absent.pop(send.client_order_id, None)
 
     def resolve(self) -> None:
         """Ask the venue about every intent without an end. Found: acknowledged. Absent for good: sent under its own id, or abandoned."""
         for identity, intent in tuple(self._ledger.pending.items()):
             found = self._broker.find(identity)
-            now = self._parts.clock.now()
-            if found is None and now - intent.at < self._broker.settles_within:
+            if found is None and not self._is_absent(intent):
                 continue
             self._note_doubt(identity, found)
             if found is not None:
                 self._end(intent, SendOutcome.ACKNOWLEDGED)
             elif self._may_still_send(intent):
-                self._send(intent)
+                self._send(intent, way=self._make_way(intent))
             else:
                 self._end(intent, SendOutcome.ABANDONED, _TOO_LATE)
+
+    def _is_absent(self, intent: OrderIntent) -> bool:
+        """Whether the venue's not knowing an order means that it was never placed; new risk waits until nothing can be on the way."""
+        spec, settles = intent.order.spec, self._broker.settles_within
+        if not settles:
+            return True
+        self._absent[spec.client_order_id] += 1
+        patience = settles if spec.role.adds_risk else min(_SOON, settles)
+        return self._parts.clock.now() - intent.at >= patience and (
+            not spec.role.adds_risk or self._absent[spec.client_order_id] >= _ABSENT_TWICE
+        )
 
     def _note_doubt(self, identity: ClientOrderId, found: Order | None) -> None:
         number = 1

@@ -5,32 +5,30 @@ the desk was started in between; and that a desk which may take no new risk leav
 Refuses to trade its books right: a drift makes the desk reduce-only and is told.
 """
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from decimal import Decimal
 
 from trading_bot.domain.approvals import ApprovalEnded, ApprovalRequest
-from trading_bot.domain.errors import OrderNotFoundError
 from trading_bot.domain.events import BookedEvent
-from trading_bot.domain.orders import OrderRole
+from trading_bot.domain.orders import Order, OrderRole, TimeInForce
 from trading_bot.domain.proposals import Proposal, ProposalKind, Verdict, VerdictOutcome
+from trading_bot.domain.reconciliation import Difference, Reaction
 from trading_bot.domain.records import DeskState, Drift, StrategySuspension
 from trading_bot.domain.research import Opinion
 from trading_bot.domain.values import ClientOrderId, DecisionId, Journaled, Symbol, derive_id
 from trading_bot.execution.dispatch import Dispatch
+from trading_bot.execution.guard import Guard
 from trading_bot.execution.judge import Judge
 from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.parts import Parts
-from trading_bot.execution.protection import naked
-from trading_bot.execution.reconcile import differences
+from trading_bot.execution.reconcile import BrokerSide, Ours, differences
 from trading_bot.risk.case import Consent
 from trading_bot.risk.discipline import losing_strategies
 from trading_bot.risk.gate import (
     Ruling,
     approved_verdict_id,
     rule_on_flatten,
-    rule_on_protection,
     verdict_id,
 )
 
@@ -56,19 +54,35 @@ class Engine:
             calendars=parts.calendars,
             sectors=parts.sectors,
             account=parts.broker.account,
+            traits=parts.broker.traits,
         )
+        self._guard = Guard(parts, self.ledger, self._dispatch, self.judge)
+        self._open = False
+        self._told: tuple[Difference, ...] = ()
+        """Differences that were journaled last."""
 
     # -- the broker's side ---------------------------------------------------------------------------------------
 
-    def start(self) -> tuple[str, ...]:
-        """Catch up with the venue after a start; return the differences that remain, having gone reduce-only for them."""
+    def start(self, ring: Callable[[], None] = lambda: None) -> tuple[Difference, ...]:
+        """Catch up with the venue after a start; return the differences that remain, having gone reduce-only for them.
+
+        `ring` is called from any thread when the venue has something to tell. BrokerUnavailableError if it cannot be reached: try again.
+        """
+        if not self._open:
+            self._broker.open(self.ledger.intents, self.ledger.events, ring)
+            self._open = True
         self.pump()
         self.resolve()
         self.pump()
         return self.reconcile()
 
+    @property
+    def restless(self) -> bool:
+        """Whether something is under way that should be looked at again soon."""
+        return bool(self.ledger.pending) or self._guard.restless
+
     def pump(self) -> int:
-        """Book what the venue told since the last time; cure naked positions; return the number of events."""
+        """Book what the venue told since the last time; guard what is held; return the number of events."""
         events = self._broker.events(self.ledger.books.sequence)
         if events:
             self._journal.append(*(BookedEvent(at=e.at, event=e) for e in events))
@@ -80,46 +94,40 @@ class Engine:
         """Ask the venue about every intent without an end, and send what never arrived and still may be sent."""
         self._dispatch.resolve()
 
-    def reconcile(self) -> tuple[str, ...]:
-        """Compare books and broker; two reads that agree on a difference make the desk reduce-only."""
-        first = self._compare()
+    def reconcile(self) -> tuple[Difference, ...]:
+        """Compare books and broker; what two reads agree on is told and, where its kind asks for it, makes the desk reduce-only."""
+        first = self.compare()
         if not first or self.ledger.pending:
+            self._told = self._told if first else ()
             return ()
         self.pump()
-        second = self._compare()
+        second = self.compare()
         if first != second:
             return ()
-        now = self._parts.clock.now()
-        self._journal.append(Drift(at=now, differences=second))
-        if self._parts.switch.state() is DeskState.RUNNING:
-            self._parts.switch.reduce_only("engine", f"books and broker differ: {'; '.join(second)}", now)
+        self._drifted(second)
         return second
 
-    def _compare(self) -> tuple[str, ...]:
+    def compare(self) -> tuple[Difference, ...]:
+        """Books beside broker, read once."""
         broker = self._broker
-        return differences(self.ledger.books, broker.account(), broker.positions(), broker.open_orders())
+        side = BrokerSide(broker.account(), broker.positions(), broker.open_orders())
+        ours = Ours(self._journal.desk, self.ledger.ids, self.ledger.traded, broker.cash_tolerance)
+        return differences(self.ledger.books, side, ours)
+
+    def _drifted(self, found: tuple[Difference, ...]) -> None:
+        now, news = self._parts.clock.now(), found != self._told
+        words = tuple(str(difference) for difference in found)
+        if news:
+            self._told = found
+            self._journal.append(Drift(at=now, differences=words))
+            self._parts.notifier.tell("Books and broker differ", "\n".join(f"{d} ({d.why}); reaction: {d.reaction}" for d in found))
+        serious = [str(d) for d in found if d.reaction is not Reaction.TELL]
+        if serious and self._parts.switch.state() is DeskState.RUNNING:
+            self._parts.switch.reduce_only("engine", f"books and broker differ: {'; '.join(serious)}", now)
 
     def protect(self) -> None:
         """Give every naked quantity a stop, or close it where no stop can be."""
-        in_flight = {i.order.spec.symbol for i in self.ledger.pending.values()}
-        for symbol, quantity in naked(self.ledger.books).items():
-            if symbol in in_flight:
-                continue
-            self._protect(symbol, quantity)
-
-    def _protect(self, symbol: Symbol, quantity: Decimal) -> None:
-        """Ask for a stop; if the venue refused that, for a market exit; if that too, leave it to a person. Each once for the same books."""
-        books = self.ledger.books
-        for attempt, stop in (("stop", books.stops.get(symbol)), ("exit", None)):
-            cause = DecisionId(derive_id("protect", attempt, symbol, str(books.sequence)))
-            ruling = rule_on_protection(self.judge.exit(symbol), cause, quantity, stop)
-            if self._journal.get(Verdict, ruling.verdict.id) is None:
-                self._dispatch.carry_out(ruling)
-            if not all(self._dispatch.failed(order) for order in ruling.orders):
-                return
-        if self._parts.switch.state() is DeskState.RUNNING:
-            reason = f"the venue refuses every exit for {quantity} of {symbol}: look at the position there"
-            self._parts.switch.reduce_only("engine", reason, self._parts.clock.now())
+        self._guard.watch()
 
     # -- the analyst's side --------------------------------------------------------------------------------------
 
@@ -174,32 +182,43 @@ class Engine:
 
     def cancel(self, client_order_id: ClientOrderId) -> None:
         """Cancel a working order and book what comes of it."""
-        self._broker.cancel(client_order_id)
+        self._dispatch.cancel(client_order_id)
         self.pump()
 
     def withdraw(self) -> None:
-        """Take resting entries from the venue while the desk may take no new risk: a fill after a halt would be some."""
-        if self._entries() and self._parts.switch.state() is not DeskState.RUNNING:
-            self._cancel_entries()
+        """Take resting entries from the venue that may not fill any more.
+
+        While the desk may take no new risk, a fill would be some; and an entry that lives on for its legs' sake ends with its session.
+        """
+        entries = self._entries()
+        if not entries:
+            return
+        stopped = self._parts.switch.state() is not DeskState.RUNNING
+        self._cancel([o.client_order_id for o in entries if stopped or self._outlived(o)])
+
+    def _outlived(self, entry: Order) -> bool:
+        calendar = self._parts.calendars[self._parts.view.instrument(entry.symbol).calendar]
+        return entry.time_in_force is TimeInForce.GTC and calendar.session_at(self._parts.clock.now()) is None
 
     def flatten(self, command: str) -> None:
-        """Cancel working entries and close every position. `command` names who asked, once: the same again does nothing."""
-        self._cancel_entries()
-        for symbol in sorted(self.ledger.books.positions):
-            ruling = rule_on_flatten(self.judge.exit(symbol), DecisionId(derive_id("flatten", command)))
-            if self._journal.get(Verdict, ruling.verdict.id) is None:
+        """Cancel working entries and close every position. `command` names who asked; for the same books the same again does nothing."""
+        self._cancel([o.client_order_id for o in self._entries()])
+        books = self.ledger.books
+        for symbol in sorted(books.positions):
+            case = self.judge.exit(symbol)
+            ruling = rule_on_flatten(case, DecisionId(derive_id("flatten", command, str(books.sequence))))
+            if ruling.orders and self._journal.get(Verdict, ruling.verdict.id) is None:
                 self._dispatch.carry_out(ruling)
         self.pump()
 
-    def _entries(self) -> list[ClientOrderId]:
-        return [o.client_order_id for o in self.ledger.books.working_orders() if o.role is OrderRole.ENTRY]
+    def _entries(self) -> list[Order]:
+        return [o for o in self.ledger.books.working_orders() if o.role is OrderRole.ENTRY]
 
-    def _cancel_entries(self) -> None:
-        for identity in self._entries():
-            # One that is gone from the venue cannot fill, and must not hold up what comes after it; the comparison tells of it.
-            with suppress(OrderNotFoundError):
-                self.cancel(identity)
-        self.pump()
+    def _cancel(self, orders: list[ClientOrderId]) -> None:
+        if orders:
+            for identity in orders:
+                self._dispatch.cancel(identity)
+            self.pump()
 
     def brake(self) -> None:
         """Act on what the session's close shows: suspend strategies that keep losing, stop new risk at the greatest drawdown."""

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from trading_bot.domain.approvals import Approval, InboxDone
 from trading_bot.domain.errors import DataError, DeskError, MandateError
 from trading_bot.domain.proposals import Decision, Outcome, Proposal, ProposalKind
-from trading_bot.domain.records import Command, CommandAction, CommandDone
+from trading_bot.domain.records import Command, CommandAction, CommandDone, DeskState, DeskStateChange
 from trading_bot.domain.values import TaskRunId, derive_digest, derive_id
 from trading_bot.execution.approvals import Approvals
 from trading_bot.execution.engine import Engine
@@ -55,6 +55,20 @@ class Inbox:
         for item in items:
             self._serve(item)
         return len(items)
+
+    def press_on(self) -> None:
+        """Go on with a flatten until the desk is flat or resumed: closing orders may be refused, or end unfilled with their session."""
+        if self._engine.ledger.books.positions and self._switch.state() is DeskState.HALTED:
+            flatten = self._newest_flatten()
+            if flatten is not None:
+                self._engine.flatten(flatten)
+
+    def _newest_flatten(self) -> str | None:
+        """The item that asked to flatten, if nobody has resumed since."""
+        resumed = [c.at for c in self._journal.all(DeskStateChange) if c.state is DeskState.RUNNING]
+        asked = [c for c in self._journal.all(CommandDone) if c.action is CommandAction.FLATTEN and not c.refused]
+        fresh = [c.item for c in asked if not resumed or c.at >= resumed[-1]]
+        return fresh[-1] if fresh else None
 
     def _serve(self, item: InboxItem) -> None:
         if item.kind == "command":

@@ -13,6 +13,7 @@ from trading_bot.domain.books import Account
 from trading_bot.domain.mandate import Mandate
 from trading_bot.domain.market import Timeframe
 from trading_bot.domain.proposals import Proposal, ProposalKind, Verdict
+from trading_bot.domain.traits import VenueTraits
 from trading_bot.domain.values import ZERO, Symbol
 from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.parts import Authority
@@ -40,6 +41,7 @@ class Judge:
     calendars: Mapping[str, Calendar]
     sectors: Mapping[Symbol, str]
     account: Callable[[], Account]
+    traits: Callable[[Symbol], VenueTraits]
 
     def preview(self, proposal: Proposal) -> Verdict:
         """What the gate would say now."""
@@ -58,7 +60,8 @@ class Judge:
             return rule_unseen(proposal, self.clock.now(), reject("universe", "symbols of the mandate", proposal.symbol), consent)
         instrument = self.view.instrument(proposal.symbol)
         situation = self._situation(mandate, instrument.calendar, proposal.symbol)
-        return rule_on_entry(Case(proposal, situation, instrument, self.view.quote(proposal.symbol), consent), self.desk)
+        quote, traits = self.view.quote(proposal.symbol), self.traits(proposal.symbol)
+        return rule_on_entry(Case(proposal, situation, instrument, quote, consent, traits), self.desk)
 
     def exit(self, symbol: Symbol) -> Exit:
         """What a ruling on an exit looks at."""
@@ -69,6 +72,7 @@ class Judge:
             position=self.ledger.books.positions.get(symbol),
             working=self.ledger.books.working_orders(symbol),
             price=newest_price(self.view, symbol),
+            traits=self.traits(symbol),
         )
 
     def marks(self) -> dict[Symbol, Decimal]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from trading_bot.domain.books import Books
-from trading_bot.domain.events import BookedEvent, BrokerEvent
+from trading_bot.domain.events import BookedEvent, BrokerEvent, SplitUpdate
 from trading_bot.domain.orders import OrderIntent, OrderRole
 from trading_bot.domain.proposals import Proposal
 from trading_bot.domain.records import CLOSE, DeskState, DeskStateChange, EquityPoint, Send, StrategySuspension
@@ -39,6 +39,10 @@ class Ledger:
         self._resumed_at: datetime | None = None
         self._strategies: dict[ProposalId, str] = {}
         self._intent_of: dict[ClientOrderId, OrderIntent] = {}
+        self._entry_of: dict[Symbol, OrderIntent] = {}
+        self._split_at: dict[Symbol, datetime] = {}
+        self.ids: set[ClientOrderId] = set()
+        """Ids of all orders and legs that the desk ever meant to send."""
         self._load(journal)
 
     def _load(self, journal: Journal) -> None:
@@ -69,6 +73,26 @@ class Ledger:
             if identity not in self._intent_of:
                 self._intent_of[identity] = self.pending[identity] = intent
                 self.intents.append(intent)
+                self._note_spec(intent)
+
+    def _note_spec(self, intent: OrderIntent) -> None:
+        spec = intent.order.spec
+        self.ids.update({spec.client_order_id, *(leg.client_order_id for leg in (spec.stop_loss, spec.take_profit) if leg is not None)})
+        if spec.role is OrderRole.ENTRY:
+            self._entry_of[spec.symbol] = intent
+
+    def newest_entry(self, symbol: Symbol) -> OrderIntent | None:
+        """The newest order that was meant to open a position in `symbol`."""
+        return self._entry_of.get(symbol)
+
+    def split_since(self, symbol: Symbol, moment: datetime) -> bool:
+        """Whether `symbol` was split after `moment` while it was held."""
+        return symbol in self._split_at and self._split_at[symbol] > moment
+
+    @property
+    def traded(self) -> frozenset[Symbol]:
+        """Symbols that the desk ever meant to open."""
+        return frozenset(self._entry_of)
 
     def note_send(self, send: Send) -> None:
         """Take in the end of a sending."""
@@ -81,6 +105,8 @@ class Ledger:
             self.books = self.books.apply(event)
             self.trades.add(event)
             self.events.append(event)
+            if isinstance(event, SplitUpdate):
+                self._split_at[event.symbol] = event.at
             if first:
                 self.deposit = self.equity_high = self.equity_last_close = self.equity_newest = self.books.cash
 

@@ -1,12 +1,12 @@
 """What an engine is made of: the parts that `bootstrap` chose, and the authority that the desk works under."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from trading_bot.domain.mandate import Mandate
 from trading_bot.domain.values import Symbol
-from trading_bot.ports import Broker, Calendar, Clock, Journal, View, WallClock
+from trading_bot.ports import Broker, Calendar, Clock, Journal, Notifier, View, WallClock
 from trading_bot.risk.halt import DeskSwitch
 
 
@@ -24,6 +24,16 @@ class Authority:
         return self.mandate is not None and self.wall.now() >= self.mandate.expires_at
 
 
+class Silent:
+    """Tells nobody: for desks on simulated clocks."""
+
+    def tell(self, title: str, body: str) -> None:
+        """Nothing."""
+
+
+SILENT = Silent()
+
+
 @dataclass(frozen=True)
 class Parts:
     """What an engine is made of."""
@@ -36,5 +46,8 @@ class Parts:
     authority: Authority
     calendars: Mapping[str, Calendar]
     sectors: Mapping[Symbol, str]
+    breathe: Callable[[], None] = lambda: None
+    """Waits a moment while the venue works; nothing on a simulated clock."""
+    notifier: Notifier = SILENT
     approval_time: timedelta = timedelta(minutes=15)
     """A proposal that waits for a person is denied after so long (trading time)."""

@@ -1,19 +1,24 @@
 """Which part of a position has no live stop. Pure; the engine acts on it through the gate."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
-from trading_bot.domain.books import Books
-from trading_bot.domain.orders import OrderRole
+from trading_bot.domain.books import Books, Position
+from trading_bot.domain.orders import Order, OrderRole
 from trading_bot.domain.values import ZERO, Symbol
 
 _GUARDS = frozenset({OrderRole.STOP_LOSS, OrderRole.CLOSE})
 
 
-def guarded(books: Books, symbol: Symbol) -> Decimal:
-    """Return the quantity of `symbol` that working stops and closing orders would take off, at most what is held."""
-    position = books.positions[symbol]
-    orders = (o for o in books.working_orders(symbol) if o.role in _GUARDS and o.side is position.side.opposite)
+def guarding(position: Position, working: Iterable[Order]) -> Decimal:
+    """Return the quantity that stops and closing orders among `working` would take off, at most what is held."""
+    orders = (o for o in working if o.role in _GUARDS and o.side is position.side.opposite)
     return min(sum((o.remaining for o in orders), ZERO), abs(position.quantity))
+
+
+def guarded(books: Books, symbol: Symbol) -> Decimal:
+    """Return the guarded quantity of a held symbol."""
+    return guarding(books.positions[symbol], books.working_orders(symbol))
 
 
 def naked(books: Books) -> dict[Symbol, Decimal]:

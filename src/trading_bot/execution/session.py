@@ -2,22 +2,36 @@
 
     wait until something is due -> book what the venue told on the way -> serve the inbox -> run what is due
 
-Promises that reached trading time is durable before anything is done at it, so that a desk which was killed goes on at the
-moment where it died and repeats nothing.
+Promises that reached trading time is durable before anything is done at it, so that a desk which was killed goes on at the moment where
+it died and repeats nothing; that a venue which cannot be reached is asked again and stops nothing else; and that on a real clock books,
+stops and inbox are looked after while an analyst thinks.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+import structlog
+
+from trading_bot.domain.errors import BrokerKeysError, BrokerUnavailableError, OutcomeUnknownError
+from trading_bot.execution.clock import Bell
 from trading_bot.execution.engine import Engine
 from trading_bot.execution.inbox import Inbox
 from trading_bot.ports import Broker, Clock, Journal
 
 _TICK = timedelta(seconds=5)
 """How often a desk on a real clock looks at venue and inbox."""
+_SOON = timedelta(seconds=0.5)
+"""The same, while something is under way."""
+_SIMULATED_TICK = timedelta(minutes=1)
+"""How often a simulated desk looks at a venue that cannot say when something will happen."""
+_COMPARED_EVERY = timedelta(minutes=5)
+_AWAY = (BrokerUnavailableError, BrokerKeysError, OutcomeUnknownError)
+T = TypeVar("T")
+_log = structlog.get_logger()
 
 
 class Agenda(Protocol):
@@ -31,10 +45,19 @@ class Agenda(Protocol):
 
 
 class Session:
-    """Runs an agenda against clock, venue and inbox."""
+    """Runs an agenda against clock, venue and inbox. `beat` is called on every turn, for who watches whether the desk lives."""
 
     def __init__(  # noqa: PLR0913 - the loop is where they meet
-        self, *, clock: Clock, journal: Journal, broker: Broker, engine: Engine, inbox: Inbox, stop: threading.Event
+        self,
+        *,
+        clock: Clock,
+        journal: Journal,
+        broker: Broker,
+        engine: Engine,
+        inbox: Inbox,
+        stop: threading.Event,
+        bell: Bell | None = None,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock = clock
         self._journal = journal
@@ -42,16 +65,19 @@ class Session:
         self._engine = engine
         self._inbox = inbox
         self._stop = stop
+        self._bell = bell or Bell()
+        self._beat = beat
         self._running = False
+        self._started = False
+        self._away_since: datetime | None = None
+        self._compared = clock.now()
         self.turn = threading.Lock()
         """Held while the loop works, and free while it waits: who has it may look at the desk from another thread."""
 
     def begin(self) -> None:
         """Catch up after a start: with the venue, with doubtful orders, with the inbox."""
         self._journal.mark_clock(self._clock.now())
-        self._engine.start()
-        self._inbox.serve()
-        self._engine.withdraw()
+        self._tend()
 
     def run(self, agenda: Agenda) -> None:
         """Run until the agenda is empty or the desk is asked to stop."""
@@ -61,6 +87,7 @@ class Session:
                 self._run(agenda)
             finally:
                 self._running = False
+                self._broker.close()
 
     def _run(self, agenda: Agenda) -> None:
         self.begin()
@@ -75,16 +102,70 @@ class Session:
     def wait(self, moment: datetime) -> None:
         """Go to `moment`, booking on the way what the venue tells when it tells it, and serving the inbox."""
         while not self._stop.is_set() and self._clock.now() < moment:
-            wake = self._broker.next_event_time(moment) or moment
-            if not self._clock.simulated:
-                wake = min(wake, self._clock.now() + _TICK)
             with self._standing_aside():
-                self._clock.sleep_until(wake)
+                self._clock.sleep_until(self._next_look(moment))
             self._journal.mark_clock(self._clock.now())
-            self._engine.resolve()
-            self._engine.pump()
+            self._tend()
+
+    def attend(self, work: Callable[[], T]) -> T:
+        """Return what `work` returns; on a real clock books and stops are looked after until it does."""
+        if self._clock.simulated or not self._running:
+            return work()
+        with ThreadPoolExecutor(1, "analyst") as pool:
+            future = pool.submit(work)
+            future.add_done_callback(lambda _: self._bell.ring())
+            while not future.done():
+                with self._standing_aside():
+                    self._bell.wait((_SOON if self._engine.restless else _TICK).total_seconds())
+                self._tend()
+            return future.result()
+
+    def _next_look(self, moment: datetime) -> datetime:
+        """When to look at the venue next, at `moment` at the latest."""
+        now = self._clock.now()
+        if not self._clock.simulated:
+            return min(moment, now + (_SOON if self._engine.restless else _TICK))
+        if self._broker.foresees:
+            return self._broker.next_event_time(moment) or moment
+        return min(moment, now + (_SOON if self._engine.restless else _SIMULATED_TICK))
+
+    def _tend(self) -> None:
+        """One look at venue and inbox. A venue that is away is noted, and everything else goes on."""
+        self._beat()
+        try:
+            self._see_venue()
+        except _AWAY as error:
+            self._note_away(error)
+        else:
+            self._note_back()
+        try:
             self._inbox.serve()
             self._engine.withdraw()
+            self._inbox.press_on()
+        except _AWAY as error:
+            self._note_away(error)
+
+    def _see_venue(self) -> None:
+        if not self._started:
+            self._engine.start(self._bell.ring)
+            self._started = True
+            return
+        self._engine.resolve()
+        self._engine.pump()
+        if not self._clock.simulated and self._clock.now() - self._compared >= _COMPARED_EVERY:
+            self._compared = self._clock.now()
+            self._engine.reconcile()
+
+    def _note_away(self, error: Exception) -> None:
+        if self._away_since is None:
+            self._away_since = self._clock.now()
+            _log.warning("the venue cannot be reached; no new risk is taken meanwhile", error=str(error))
+
+    def _note_back(self) -> None:
+        if self._away_since is not None:
+            _log.info("the venue answers again", away_since=self._away_since.isoformat())
+            self._away_since = None
+            self._engine.reconcile()
 
     @contextmanager
     def _standing_aside(self) -> Iterator[None]:

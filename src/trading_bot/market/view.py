@@ -5,6 +5,7 @@ and by no other, and that whatever a source adds or changes later alters no earl
 per series and cut, since every column depends on earlier rows alone. Refuses to adjust prices that are not as traded.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,13 +51,15 @@ class AsOfView:
         self._source = source
         self._now = now
         self._known: dict[tuple[Symbol, Timeframe], _Known] = {}
+        self._lock = threading.RLock()
+        """An analyst may look from a thread of its own while the desk goes on."""
 
     def now(self) -> datetime:
         """Time at which it looks, UTC."""
         return self._now().astimezone(UTC)
 
     def frozen(self, moment: datetime) -> "AsOfView":
-        """The same market, standing still at `moment` whatever the clock does; what was computed is shared, so one thread at a time.
+        """The same market, standing still at `moment` whatever the clock does; what was computed is shared.
 
         ClockError for a moment that has not come.
         """
@@ -64,7 +67,7 @@ class AsOfView:
             msg = f"a view cannot stand at {moment.isoformat()}, which has not come; it is {self.now().isoformat()}"
             raise ClockError(msg)
         still = AsOfView(self._source, lambda: moment)
-        still._known = self._known
+        still._known, still._lock = self._known, self._lock
         return still
 
     def instrument(self, symbol: Symbol) -> Instrument:
@@ -86,20 +89,23 @@ class AsOfView:
         if count < 0:
             msg = f"count is {count}; ask for 0 bars or more"
             raise ValueError(msg)
-        bars, closed = self._look(symbol, timeframe).at(self._moment())
+        with self._lock:
+            bars, closed = self._look(symbol, timeframe).at(self._moment())
         return bars.iloc[max(0, closed - count) : closed]
 
     def indicators(self, symbol: Symbol, timeframe: Timeframe) -> pd.DataFrame:
         """`indicators.COLUMNS` up to the last closed bar, on the same prices as `bars`; NaN where it cannot be known."""
-        known = self._look(symbol, timeframe)
-        bars, closed = known.at(self._moment())
-        if known.indicators is None:
-            known.indicators = compute(bars)
-        return known.indicators.iloc[:closed]
+        with self._lock:
+            known = self._look(symbol, timeframe)
+            bars, closed = known.at(self._moment())
+            if known.indicators is None:
+                known.indicators = compute(bars)
+            return known.indicators.iloc[:closed]
 
     def feed(self, symbol: Symbol, timeframe: Timeframe) -> Feed:
         """Whose trades the bars hold."""
-        return self._look(symbol, timeframe).series.feed
+        with self._lock:
+            return self._look(symbol, timeframe).series.feed
 
     def _moment(self) -> np.datetime64:
         return np.datetime64(self.now().replace(tzinfo=None), "ns")

@@ -97,7 +97,7 @@ class Desk:
         known = self.journal.get(Decision, identity)
         if known is not None:
             return known, adapter.validate_json(known.output) if known.outcome is Outcome.ANSWERED else None
-        answer = ask(identity)
+        answer = self.session.attend(lambda: ask(identity))
         decision = Decision(
             id=identity,
             at=self.clock.now(),

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
+from trading_bot.domain.errors import BrokerUnavailableError
 from trading_bot.domain.proposals import Decision, Outcome, Proposal, ProposalKind, Verdict, VerdictOutcome
 from trading_bot.domain.records import CLOSE, EquityPoint, TaskStatus
 from trading_bot.domain.research import Analysis, EntryPlan, Opinion, Recommendation, Screening
@@ -122,10 +123,23 @@ def _execute(desk: Desk, slot: Slot, filed: Sequence[Proposal]) -> None:
         late = desk.clock.now() >= deadline
         ready = [p for p in waiting if late or desk.tradable(p.symbol)]
         for proposal in ready:
-            desk.engine.handle(proposal, _second_opinion(desk, slot, proposal))
+            if not _handle(desk, slot, proposal, late=late):
+                ready = ready[: ready.index(proposal)]
+                break
         waiting = [p for p in waiting if p not in ready]
         if waiting:
             desk.wait(min(desk.clock.now() + _SPREAD_PAUSE, deadline))
+
+
+def _handle(desk: Desk, slot: Slot, proposal: Proposal, *, late: bool) -> bool:
+    """Have one proposal judged and carried out; False if the venue is away and there is time to try again."""
+    try:
+        desk.engine.handle(proposal, _second_opinion(desk, slot, proposal))
+    except BrokerUnavailableError:
+        if late:
+            raise
+        return False
+    return True
 
 
 def _second_opinion(desk: Desk, slot: Slot, proposal: Proposal) -> Opinion | None:

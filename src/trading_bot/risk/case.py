@@ -17,6 +17,7 @@ from trading_bot.domain.proposals import EntryStyle, Proposal
 from trading_bot.domain.records import DeskState
 from trading_bot.domain.research import Judgement, Opinion
 from trading_bot.domain.trades import RoundTrip
+from trading_bot.domain.traits import PAPER, VenueTraits
 from trading_bot.domain.values import ZERO, Symbol
 
 
@@ -95,6 +96,7 @@ class Case:
     instrument: Instrument
     quote: Quote | None
     consent: Consent = ALONE
+    traits: VenueTraits = PAPER
 
     @property
     def limits(self) -> Limits:

@@ -12,12 +12,16 @@ from decimal import Decimal
 
 from trading_bot.domain.books import Position
 from trading_bot.domain.instrument import Instrument
-from trading_bot.domain.orders import ApprovedOrder, Leg, Order, OrderClass, OrderRole, OrderSpec, OrderType, Side, TimeInForce
-from trading_bot.domain.proposals import Effect, EntryStyle, Finding, Proposal, ProposalKind, Target, Verdict, VerdictOutcome
-from trading_bot.domain.values import ZERO, ClientOrderId, DecisionId, ProposalId, VerdictId, client_order_id, derive_id
+from trading_bot.domain.orders import ApprovedOrder, Order, OrderRole, OrderSpec, Side
+from trading_bot.domain.proposals import Effect, Finding, Proposal, ProposalKind, Target, Verdict, VerdictOutcome
+from trading_bot.domain.traits import PAPER, VenueTraits
+from trading_bot.domain.values import ZERO, ClientOrderId, DecisionId, ProposalId, VerdictId, derive_id
 from trading_bot.risk.case import Case, Consent
 from trading_bot.risk.rules import RULES, reject
+from trading_bot.risk.shapes import Namer, entries, market_exit, pairs, resting_stops, resting_targets, trailing_stop
 from trading_bot.risk.sizing import Sizing, size
+
+_DONE = {"protect": "protected", "flatten": "flattened", "pairs": "paired", "targets": "given targets", "target": "sold at its target"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Exit:
     """Working orders of the symbol."""
     price: Decimal | None
     """Newest price, however old; None if there is none."""
+    traits: VenueTraits = PAPER
 
     @property
     def closable(self) -> Decimal:
@@ -71,7 +76,8 @@ def rule_on_entry(case: Case, desk: str) -> Ruling:
         small = reject("minimum_size", f"{case.instrument.minimum_notional} {case.instrument.currency}", f"{sizing.quantity} units")
         return Ruling(_entry_verdict(case, VerdictOutcome.REJECTED, (*sizing.findings, small)))
     outcome = VerdictOutcome.REDUCED if sizing.findings else VerdictOutcome.APPROVED
-    return _approve(_entry_verdict(case, outcome, sizing.findings, sizing), _brackets(case, sizing.quantity, desk))
+    specs = entries(case.proposal, sizing.quantity, case.instrument, case.traits, Namer(desk, case.proposal.decision_id))
+    return _approve(_entry_verdict(case, outcome, sizing.findings, sizing), _unreplaced(specs))
 
 
 def rule_on_exit(proposal: Proposal, case: Exit) -> Ruling:
@@ -84,7 +90,7 @@ def rule_on_exit(proposal: Proposal, case: Exit) -> Ruling:
     quantity = min(case.instrument.round_quantity(abs(case.position.quantity) * fraction), case.closable)
     if quantity <= 0:
         return Ruling(_exit_verdict(proposal, case, (reject("closable", "some quantity not closing already", 0),), ZERO))
-    spec = _exit_spec(case, proposal.decision_id, f"{proposal.action}-{case.position.symbol}", quantity, None)
+    spec = market_exit(case.position, quantity, Namer(case.desk, proposal.decision_id), f"{proposal.action}-{case.position.symbol}")
     return _approve(_exit_verdict(proposal, case, (), quantity), [(spec, None)])
 
 
@@ -98,12 +104,53 @@ def rule_on_protection(case: Exit, decision: DecisionId, quantity: Decimal, stop
     return _protective(case, decision, "protect", min(quantity, case.closable), stop)
 
 
+def rule_on_pairs(case: Exit, decision: DecisionId, quantity: Decimal, stop: Decimal, targets: Sequence[Target]) -> Ruling:
+    """Allow for each target a limit and a stop that cancel each other; a market exit if the price has passed the stop."""
+    if case.position is None or _has_passed(case, stop):
+        return _protective(case, decision, "pairs", min(quantity, case.closable), None)
+    quantity, name = min(quantity, case.closable), Namer(case.desk, decision)
+    specs = pairs(case.position, quantity, stop, targets, case.instrument, name) if quantity > 0 else []
+    return _approve(_guard_verdict(case, decision, "pairs", quantity), _unreplaced(specs))
+
+
+def rule_on_targets(case: Exit, decision: DecisionId, quantity: Decimal, targets: Sequence[Target]) -> Ruling:
+    """Allow limits at the targets, beside a stop that the venue keeps for the position."""
+    quantity, name = min(quantity, case.closable), Namer(case.desk, decision)
+    position = case.position
+    specs = resting_targets(position, quantity, targets, case.instrument, name) if position is not None and quantity > 0 else []
+    return _approve(_guard_verdict(case, decision, "targets", quantity), _unreplaced(specs))
+
+
+def rule_on_reached_target(case: Exit, decision: DecisionId, quantity: Decimal) -> Ruling:
+    """Allow a market exit at a target that could not rest at the venue, and was reached."""
+    quantity, position = min(quantity, case.closable), case.position
+    verdict = _guard_verdict(case, decision, "target", quantity)
+    if position is None or quantity <= 0:
+        return Ruling(verdict)
+    leg = f"target-{case.instrument.symbol}"
+    return _approve(verdict, [(market_exit(position, quantity, Namer(case.desk, decision), leg, OrderRole.TAKE_PROFIT), None)])
+
+
 def _protective(case: Exit, decision: DecisionId, name: str, quantity: Decimal, stop: Decimal | None) -> Ruling:
+    verdict, position = _guard_verdict(case, decision, name, quantity), case.position
+    if position is None or quantity <= 0:
+        return Ruling(verdict)
+    namer, leg = Namer(case.desk, decision), f"{name}-{case.instrument.symbol}"
+    if stop is None or _has_passed(case, stop):
+        return _approve(verdict, [(market_exit(position, quantity, namer, leg), None)])
+    return _approve(verdict, _unreplaced(resting_stops(position, quantity, stop, case.instrument, case.traits, namer, leg)))
+
+
+def _has_passed(case: Exit, stop: Decimal) -> bool:
+    """Whether the newest price lies at `stop` or on the losing side of it."""
+    return case.position is not None and case.price is not None and _is_beyond(case.position.side, case.price, stop)
+
+
+def _guard_verdict(case: Exit, decision: DecisionId, name: str, quantity: Decimal) -> Verdict:
     symbol = case.instrument.symbol
     proposal_id = ProposalId(derive_id(name, decision, symbol))
-    passed = stop is None or (case.position is not None and case.price is not None and _is_beyond(case.position.side, case.price, stop))
-    note = Finding(rule=name, effect=Effect.NOTE, limit="every position has a stop", actual=f"{quantity} of {symbol} {name}ed")
-    verdict = Verdict(
+    note = Finding(rule=name, effect=Effect.NOTE, limit="every position has a stop", actual=f"{quantity} of {symbol} {_DONE[name]}")
+    return Verdict(
         id=verdict_id(proposal_id),
         at=case.now,
         proposal_id=proposal_id,
@@ -114,10 +161,6 @@ def _protective(case: Exit, decision: DecisionId, name: str, quantity: Decimal, 
         quantity=quantity,
         price=case.price or ZERO,
     )
-    if quantity <= 0:
-        return Ruling(verdict)
-    spec = _exit_spec(case, decision, f"{name}-{symbol}", quantity, None if passed else stop)
-    return _approve(verdict, [(spec, None)])
 
 
 def _move_stops(proposal: Proposal, case: Exit) -> Ruling:
@@ -129,11 +172,24 @@ def _move_stops(proposal: Proposal, case: Exit) -> Ruling:
     if looser:
         worst = reject("less_risk_only", f"beyond {looser[0].stop_price}", stop)
         return Ruling(_exit_verdict(proposal, case, (worst,), ZERO))
-    if case.price is not None and _is_beyond(position.side, case.price, stop):
-        spec = _exit_spec(case, proposal.decision_id, f"passed-{position.symbol}", case.closable, None)
+    name = Namer(case.desk, proposal.decision_id)
+    if _has_passed(case, stop):
+        spec = market_exit(position, case.closable, name, f"passed-{position.symbol}")
         return _approve(_exit_verdict(proposal, case, (), case.closable), [(spec, None)])
-    specs = [(_exit_spec(case, proposal.decision_id, f"move-{o.client_order_id}", o.remaining, stop), o.client_order_id) for o in stops]
-    return _approve(_exit_verdict(proposal, case, (), sum((o.remaining for o in stops), ZERO)), specs)
+    if proposal.trail is not None and case.traits.exits_reserve:
+        # Nothing can rest beside what is to be replaced, and no stop becomes a trailing one in its place.
+        spec = trailing_stop(position, case.closable, proposal.trail, name, f"trail-{position.symbol}")
+        return _approve(_exit_verdict(proposal, case, (), case.closable), [(spec, None)])
+    moved = [(spec, old.client_order_id) for old in stops for spec in _in_place_of(old, position, proposal, stop, case, name)]
+    return _approve(_exit_verdict(proposal, case, (), sum((o.remaining for o in stops), ZERO)), moved)
+
+
+def _in_place_of(old: Order, position: Position, proposal: Proposal, stop: Decimal, case: Exit, name: Namer) -> list[OrderSpec]:  # noqa: PLR0913, PLR0917 - what is moved, and where to
+    leg = f"move-{old.client_order_id}"
+    if proposal.trail is not None:
+        return [trailing_stop(position, old.remaining, proposal.trail, name, leg)]
+    made = resting_stops(position, old.remaining, stop, case.instrument, case.traits, name, leg)
+    return made[:1]
 
 
 def _is_beyond(side: Side, price: Decimal, level: Decimal) -> bool:
@@ -141,59 +197,8 @@ def _is_beyond(side: Side, price: Decimal, level: Decimal) -> bool:
     return (price - level) * side.sign <= 0
 
 
-def _brackets(case: Case, quantity: Decimal, desk: str) -> list[tuple[OrderSpec, ClientOrderId | None]]:
-    """One bracket for each target, so that every filled share has its stop and its target at the venue at once."""
-    targets: tuple[Target | None, ...] = case.proposal.targets or (None,)
-    shares = _split(quantity, targets, case.instrument)
-    return [(_bracket(case, desk, n, part, target), None) for n, (part, target) in enumerate(shares, start=1)]
-
-
-def _split(quantity: Decimal, targets: Sequence[Target | None], instrument: Instrument) -> list[tuple[Decimal, Target | None]]:
-    """Whole lots for each target; the last takes the rest, and a target without a lot falls away."""
-    parts = [instrument.round_quantity(quantity * (t.fraction if t is not None else 1)) for t in targets[:-1]]
-    parts.append(quantity - sum(parts, ZERO))
-    return [(part, target) for part, target in zip(parts, targets, strict=True) if part > 0]
-
-
-def _bracket(case: Case, desk: str, number: int, quantity: Decimal, target: Target | None) -> OrderSpec:
-    proposal = case.proposal
-
-    def name(leg: str) -> ClientOrderId:
-        return client_order_id(desk, proposal.decision_id, f"{leg}-{number}", 1)
-
-    resting = proposal.style is EntryStyle.PULLBACK
-    if proposal.stop_loss is None:
-        msg = "an entry without a stop cannot be approved"
-        raise ValueError(msg)
-    return OrderSpec(
-        client_order_id=name("entry"),
-        symbol=proposal.symbol,
-        side=proposal.side,
-        type=OrderType.LIMIT if resting else OrderType.MARKET,
-        order_class=OrderClass.BRACKET,
-        quantity=quantity,
-        limit_price=proposal.entry if resting else None,
-        role=OrderRole.ENTRY,
-        stop_loss=Leg(client_order_id=name("stop"), price=proposal.stop_loss),
-        take_profit=None if target is None else Leg(client_order_id=name("target"), price=target.price),
-    )
-
-
-def _exit_spec(case: Exit, decision: DecisionId, leg: str, quantity: Decimal, stop: Decimal | None) -> OrderSpec:
-    """A resting stop, or without a stop price an exit at the market."""
-    if case.position is None:
-        msg = "nothing is held, so nothing can be closed"
-        raise ValueError(msg)
-    return OrderSpec(
-        client_order_id=client_order_id(case.desk, decision, leg, 1),
-        symbol=case.position.symbol,
-        side=case.position.side.opposite,
-        type=OrderType.MARKET if stop is None else OrderType.STOP,
-        quantity=quantity,
-        stop_price=stop,
-        time_in_force=TimeInForce.DAY if stop is None else TimeInForce.GTC,
-        role=OrderRole.CLOSE if stop is None else OrderRole.STOP_LOSS,
-    )
+def _unreplaced(specs: Sequence[OrderSpec]) -> list[tuple[OrderSpec, ClientOrderId | None]]:
+    return [(spec, None) for spec in specs]
 
 
 def _approve(verdict: Verdict, specs: Sequence[tuple[OrderSpec, ClientOrderId | None]]) -> Ruling:
