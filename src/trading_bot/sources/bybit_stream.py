@@ -1,0 +1,145 @@
+"""Bybit's public stream of best bid and ask (`orderbook.1`), kept alive by a thread of our own.
+
+Promises that it connects anew with jittered patience (the library would try without pause), subscribes again, and ends within
+seconds of `close`; that a connection which is open but mute is given up after a minute; and that a message which cannot be read is
+counted and skipped. Refuses the library's own book: it copies every message, and one level needs no book.
+"""
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import websocket
+from pybit.unified_trading import WebSocket
+
+from trading_bot.network.backoff import Backoff
+from trading_bot.network.watch import Watch
+from trading_bot.settings import BybitEnvironment, BybitSettings
+from trading_bot.sources import bybit_wire
+from trading_bot.sources.bybit_wire import Top
+from trading_bot.sources.live.pulse import Pulse
+from trading_bot.sources.live.quote_tape import RawQuote
+
+_LOG = logging.getLogger(__name__)
+_TOPIC = "orderbook.1."
+_AT_ONCE = 10
+"""Topics in one request to subscribe, as Bybit's spot stream wants."""
+_LOOK = 1.0
+"""Seconds between two looks at a connection that seems well."""
+_MUTE = 60.0
+_SOCKET = 10.0
+"""Seconds for a handshake, or for the rest of a frame that has begun; the library beneath would wait for ever."""
+
+Hear = Callable[[str, RawQuote], None]
+Listen = Callable[[dict[str, Any]], None]
+
+
+class _Public(WebSocket):  # type: ignore[misc]  # the library ships no types
+    """pybit's stream, pointed at `address` if there is one, which ends at an error instead of connecting anew at once."""
+
+    def __init__(self, settings: BybitSettings, address: str | None, listen: Listen, ended: threading.Event) -> None:
+        self._address = address
+        self._ended = ended
+        super().__init__(
+            settings.category,
+            testnet=settings.environment is BybitEnvironment.TESTNET,
+            callback_function=listen,
+            restart_on_error=False,
+            retries=2,  # the library counts an attempt that succeeded as used up
+        )
+
+    def _connect(self, url: str) -> None:
+        super()._connect(self._address or url)
+
+    def _on_error(self, error: object) -> None:
+        _LOG.info("Bybit's stream: %s", type(error).__name__)
+        self._ended.set()
+
+    def _on_close(self) -> None:
+        self._ended.set()
+
+
+class BybitStream:
+    """The stream's thread; `hear` is called from the library's thread with every quote, `complain` with what Bybit objects to."""
+
+    def __init__(self, settings: BybitSettings, watch: Watch, pulse: Pulse, hear: Hear, complain: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._watch = watch
+        self._pulse = pulse
+        self._hear = hear
+        self._complain = complain
+        self._tops: dict[str, Top] = {}
+        self._wake = threading.Event()
+        self._open: _Public | None = None
+        self._symbols: tuple[str, ...] = ()
+        self._thread = threading.Thread(target=self._run, name="bybit-quotes", daemon=True)
+        self.unreadable = 0
+
+    def start(self, symbols: Sequence[str]) -> None:
+        """Connect and subscribe; returns at once."""
+        websocket.setdefaulttimeout(_SOCKET)
+        self._symbols = tuple(symbols)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the stream and its threads; `pulse.closing` has to be set."""
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=2 * _SOCKET)
+
+    def _run(self) -> None:
+        backoff = Backoff(self._pulse.draw)
+        while not self._pulse.closing.is_set():
+            opened = self._watch.connections
+            try:
+                self._once()
+            except Exception as error:  # noqa: BLE001  # edge: the library raises what it likes; polling goes on meanwhile
+                _LOG.info("Bybit's stream: %s", type(error).__name__)
+            finally:
+                self._watch.lost()
+            if self._watch.connections > opened:
+                backoff.succeeded()
+            self._pulse.pause(backoff.wait())
+
+    def _once(self) -> None:
+        """One connection, from its beginning to its end."""
+        ended = threading.Event()
+        self._wake = ended
+        self._tops.clear()
+        stream = _Public(self._settings, _address(self._settings), self._listen, ended)
+        try:
+            for first in range(0, len(self._symbols), _AT_ONCE):
+                topics = [_TOPIC + symbol for symbol in self._symbols[first : first + _AT_ONCE]]
+                stream.ws.send(json.dumps({"op": "subscribe", "req_id": str(first), "args": topics}))
+            self._watch.opened()
+            while not (ended.wait(_LOOK) or self._pulse.closing.is_set() or self._mute()):
+                pass
+        finally:
+            stream.exit()
+            stream.wst.join(timeout=_SOCKET)
+
+    def _mute(self) -> bool:
+        age = self._watch.age
+        return self._watch.silent and (age is None or age > _MUTE)
+
+    def _listen(self, message: dict[str, Any]) -> None:
+        """Take a message; called from the library's thread."""
+        try:
+            if message.get("topic", "").startswith(_TOPIC):
+                symbol = message["data"]["s"]
+                now = self._tops[symbol] = bybit_wire.top(self._tops.get(symbol, (None, None)), message)
+                quote = bybit_wire.streamed(now, message)
+                if quote is not None:
+                    self._hear(symbol, quote)
+            elif message.get("success") is False:
+                self._complain(str(message.get("ret_msg")))
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+            self.unreadable += 1
+
+
+def _address(settings: BybitSettings) -> str | None:
+    """Where an emulator's stream answers, None for Bybit's own."""
+    return None if settings.url is None else f"ws://{urlsplit(settings.url).netloc}/v5/public/{settings.category}"
