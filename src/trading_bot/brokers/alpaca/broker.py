@@ -18,6 +18,7 @@ from trading_bot.brokers.alpaca.reading import OPENING, Reading
 from trading_bot.brokers.alpaca.story import Story
 from trading_bot.brokers.alpaca.stream import Updates
 from trading_bot.brokers.roster import Roster
+from trading_bot.brokers.traits import alpaca_traits
 from trading_bot.domain.books import Account, Position
 from trading_bot.domain.errors import (
     BrokerError,
@@ -28,9 +29,8 @@ from trading_bot.domain.errors import (
     OutcomeUnknownError,
 )
 from trading_bot.domain.events import BrokerEvent, CashReason, CashUpdate
-from trading_bot.domain.instrument import AssetClass, Instrument
-from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent, OrderSpec, OrderType
-from trading_bot.domain.traits import Attachment, VenueTraits
+from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent, OrderSpec
+from trading_bot.domain.traits import VenueTraits
 from trading_bot.domain.values import ClientOrderId, Symbol
 from trading_bot.network.backoff import Backoff
 from trading_bot.network.budget import Purpose
@@ -48,31 +48,11 @@ _LOG = logging.getLogger(__name__)
 _PAPER_NUMBER = "PA"
 """How numbers of paper accounts begin."""
 
-EQUITY = VenueTraits(
-    attachment=Attachment.LEGS,
-    legs_wake_late=True,
-    one_leg_pair=True,
-    stop_beside_entry=False,
-    exits_reserve=True,
-    whole_lots_rest=True,
-    stop_lifetime=timedelta(days=90),
-    exits_follow_splits=False,
-)
-CRYPTO = VenueTraits(
-    attachment=Attachment.NONE,
-    stop_beside_entry=False,
-    pairs=False,
-    stop_type=OrderType.STOP_LIMIT,
-    targets_rest=False,
-    exits_reserve=True,
-)
-
 
 @dataclass(frozen=True)
 class Surroundings:
     """What the adapter is given of the world. `draw`: numbers from 0 to 1; `steady`: seconds that never go back."""
 
-    instruments: Callable[[Symbol], Instrument]
     clock: Clock
     steady: Callable[[], float]
     draw: Callable[[], float]
@@ -105,7 +85,7 @@ class AlpacaBroker:
 
     def traits(self, symbol: Symbol) -> VenueTraits:
         """Pairs of legs for stocks; coins have neither pairs nor plain stops."""
-        return EQUITY if self._is_equity(symbol) else CRYPTO
+        return alpaca_traits(symbol)
 
     def open(self, intents: Sequence[OrderIntent], booked: Sequence[BrokerEvent], ring: Callable[[], None]) -> None:
         """Check the account, take up where the books stopped, and listen. May be called again if it failed."""
@@ -208,7 +188,7 @@ class AlpacaBroker:
         """Send once. A refusal is believed when Alpaca does not have the order: a second order under one id is refused too."""
         spec = order.spec
         self._roster.add(order)
-        body = wire.order_body(spec, equity=self._is_equity(spec.symbol))
+        body = wire.order_body(spec)
         return self._act(spec, lambda purpose: self._connection.post("/orders", body, f"order {spec.client_order_id}", purpose))
 
     def replace(self, order: ApprovedOrder) -> Order:
@@ -295,9 +275,6 @@ class AlpacaBroker:
         if self._account and self._account not in {raw["account_number"], raw.get("id")}:
             raise BrokerKeysError(f"these keys open account {raw['account_number']}, and broker.account is {self._account}")
         return raw
-
-    def _is_equity(self, symbol: Symbol) -> bool:
-        return self._around.instruments(symbol).asset_class is AssetClass.EQUITY
 
     def _reader(self) -> Reading:
         if self._reading is None:

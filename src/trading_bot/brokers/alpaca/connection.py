@@ -102,9 +102,8 @@ class Connection:
         if not headers.get("X-RateLimit-Reset", "").isdigit():
             return _BLIND_WAIT
         reset = datetime.fromtimestamp(int(headers["X-RateLimit-Reset"]), UTC)
-        # By the vendor's own clock where it tells it: ours may be wrong.
-        now = parsedate_to_datetime(headers["Date"]) if "Date" in headers else self._now()
-        return min(max((reset - now).total_seconds(), 1.0), _LONGEST_WAIT)
+        wait = (reset - (_dated(headers.get("Date", "")) or self._now())).total_seconds()
+        return min(max(wait, 1.0), _LONGEST_WAIT)
 
 
 class _Patient(HTTPAdapter):
@@ -117,6 +116,15 @@ class _Patient(HTTPAdapter):
     def send(self, *args: Any, **options: Any) -> requests.Response:  # noqa: ANN401 - the signature of requests
         """Send with the time-out that the SDK does not set."""
         return super().send(*args, **{**options, "timeout": self._timeout})
+
+
+def _dated(text: str) -> datetime | None:
+    """The vendor's own clock, where it tells it: ours may be wrong."""
+    try:
+        found = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    return found if found.tzinfo is not None else None
 
 
 def _object(answer: object, what: str) -> dict[str, Any]:

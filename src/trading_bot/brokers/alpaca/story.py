@@ -202,4 +202,4 @@ class Story:
 
 def is_coin_purchase(order: Order | Fill) -> bool:
     """Whether Alpaca keeps its fee out of what was bought."""
-    return "/" in order.symbol and order.side is Side.BUY
+    return wire.is_coin(order.symbol) and order.side is Side.BUY

@@ -92,7 +92,12 @@ def symbol_of(raw: Raw) -> Symbol:
     return Symbol(f"{text.removesuffix(quoted)}/{quoted}" if quoted else text)
 
 
-def order_body(spec: OrderSpec, *, equity: bool) -> dict[str, object]:
+def is_coin(symbol: str) -> bool:
+    """Whether a symbol of ours is a pair of coins."""
+    return "/" in symbol
+
+
+def order_body(spec: OrderSpec) -> dict[str, object]:
     """What is posted for `spec`."""
     body: dict[str, object] = {
         "symbol": spec.symbol,
@@ -113,7 +118,7 @@ def order_body(spec: OrderSpec, *, equity: bool) -> dict[str, object]:
         body["stop_loss"] = {"stop_price": amount_text(spec.stop_loss.price)}
     if spec.take_profit is not None:
         body["take_profit"] = {"limit_price": amount_text(spec.take_profit.price)}
-    if equity and spec.reduce_only and spec.order_class is OrderClass.SIMPLE:
+    if not is_coin(spec.symbol) and spec.reduce_only and spec.order_class is OrderClass.SIMPLE:
         # Alpaca has no reduce-only; but it refuses an order whose intent is not what it would do.
         body["position_intent"] = f"{spec.side.value}_to_close"
     return body
