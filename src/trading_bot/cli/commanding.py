@@ -37,7 +37,7 @@ def halt(context: Context, *, flatten: bool, reason: str) -> None:
     if not (flatten or context.home.journal.exists()):
         click.echo("No desk has run in this home yet; the first one starts halted.")
         return
-    _tell(context, CommandAction.FLATTEN if flatten else CommandAction.HALT, reason)
+    tell(context, CommandAction.FLATTEN if flatten else CommandAction.HALT, reason)
 
 
 @click.command(name="reduce-only")
@@ -47,7 +47,7 @@ def reduce_only(context: Context, *, reason: str) -> None:
     """Let only closing and protective orders pass."""
     from trading_bot.domain.records import CommandAction
 
-    _tell(context, CommandAction.REDUCE_ONLY, reason)
+    tell(context, CommandAction.REDUCE_ONLY, reason)
 
 
 @click.command()
@@ -57,10 +57,11 @@ def resume(context: Context, *, reason: str) -> None:
     """Let a halted or reduce-only desk go on. Asks for the operator's passphrase, except on a simulated desk."""
     from trading_bot.domain.records import CommandAction
 
-    _tell(context, CommandAction.RESUME, reason)
+    tell(context, CommandAction.RESUME, reason)
 
 
-def _tell(context: Context, action: str, reason: str) -> None:
+def tell(context: Context, action: str, reason: str) -> None:
+    """Have a command carried out and say what came of it. ClickException if it was refused, or nobody did it in time."""
     from trading_bot.domain.records import Command, CommandAction, CommandDone
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.ports import InboxItem

@@ -144,6 +144,21 @@ class Home:
         """Locked by the owner; tells who that is."""
         return self.path / "desk.lock"
 
+    @property
+    def heartbeat(self) -> Path:
+        """When the desk's loop last went round."""
+        return self.path / "heartbeat.json"
+
+    @property
+    def guardian_log(self) -> Path:
+        """What the guardian meant to do, and did."""
+        return self.path / "guardian.jsonl"
+
+    @property
+    def guardian_memory(self) -> Path:
+        """The guardian's own copy of what it has to know."""
+        return self.path / "guardian.json"
+
     def prepare(self) -> None:
         """Make the folders, readable by this user alone. HomeError with a fix if that or writing is impossible."""
         try:

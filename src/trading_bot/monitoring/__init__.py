@@ -1,0 +1,1 @@
+"""Watching the desk from outside and telling people."""
