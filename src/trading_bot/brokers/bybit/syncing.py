@@ -1,0 +1,114 @@
+"""When and how Bybit is asked for what the stream may have missed.
+
+Promises that what the venue did since the last event becomes known whatever the stream does: a read finds it, soon if something is
+open to doubt (no stream, a mute one, an order without its executions, an acknowledgement without an acceptance), else on a slow period.
+"""
+
+from collections.abc import Callable
+
+from trading_bot.brokers.bybit.bookkeeping import Bookkeeper
+from trading_bot.brokers.bybit.reading import Reader
+from trading_bot.brokers.bybit.stream import PrivateStream
+from trading_bot.brokers.bybit.wire import identity_of, moment
+from trading_bot.domain.values import ClientOrderId
+
+DOUBT_SECONDS, MUTE_SECONDS, CALM_SECONDS, CASH_SECONDS = 1.0, 2.0, 15.0, 60.0
+"""Between reads: while something is open to doubt, without a stream that speaks, and else; the log of cash."""
+_OVERLAP = 60_000
+"""Milliseconds before the last read that are read again: lists may lag."""
+_PATIENCE = 30.0
+"""Seconds for which an acknowledged order may stay untold before it is no longer asked for with every read."""
+
+
+class Syncing:
+    """`since`: from when on to read, in Bybit's milliseconds."""
+
+    def __init__(self, reader: Reader, books: Bookkeeper, stream: PrivateStream, steady: Callable[[], float], since: int) -> None:
+        self._reader = reader
+        self._books = books
+        self._stream = stream
+        self._steady = steady
+        self._since = self._cash_since = since
+        self._read_at = self._cash_at = float("-inf")
+        self._seen_connections = 0
+        self._mute = self._unfinished = False
+        self._acknowledged: dict[ClientOrderId, float] = {}
+
+    def expect(self, identity: ClientOrderId) -> None:
+        """An order was acknowledged, and is not told yet."""
+        self._acknowledged[identity] = self._steady()
+
+    def drain(self) -> None:
+        """Take in what the stream brought."""
+        for message in self._stream.take():
+            self._mute = False
+            self._books.message(message)
+
+    def due(self) -> bool:
+        """Whether it is time to read."""
+        if self._stream.connections != self._seen_connections:
+            return True
+        self._forget_told()
+        doubt = self._unfinished or bool(self._acknowledged) or self._books.unsettled() or self._books.funding_seen
+        pause = DOUBT_SECONDS if doubt else CALM_SECONDS if self._stream.live and not self._mute else MUTE_SECONDS
+        return self._steady() - self._read_at >= pause
+
+    def read(self) -> None:
+        """Ask for everything that may be new."""
+        connections = self._stream.connections
+        before = len(self._books.chronicle.after(0))
+        self._read_at, self._unfinished = self._steady(), True
+        self._read_executions()
+        self._read_orders()
+        self._read_positions()
+        if self._books.funding_seen or self._steady() - self._cash_at >= CASH_SECONDS:
+            self._read_cash()
+        # What a read finds and a connected stream has not told makes the stream suspect, until it speaks again.
+        told = len(self._books.chronicle.after(0)) > before
+        self._mute = self._stream.live and self._seen_connections == connections and (self._mute or told)
+        self._seen_connections, self._unfinished = connections, False
+
+    def _read_executions(self) -> None:
+        for rows, end in self._reader.executions(self._since - _OVERLAP):
+            for row in rows:
+                self._books.execution(row)
+            self._since = max(self._since, end)
+
+    def _read_orders(self) -> None:
+        listed = set()
+        for row in self._reader.open_orders():
+            listed.add(identity_of(row))
+            self._books.order(row)
+        self._forget_told()
+        for identity in {*self._books.absent_from(listed), *self._acknowledged}:
+            found = self._reader.order(identity)
+            if found is not None:
+                self._books.order(found)
+        for identity in self._books.chronicle.incomplete():
+            described = self._reader.order(identity)
+            if described is not None:
+                self._books.order(described)
+            for execution in self._reader.executions_of(identity):
+                self._books.execution(execution)
+
+    def _read_positions(self) -> None:
+        if not self._books.guards:
+            return
+        rows = self._reader.positions()
+        for row in rows:
+            self._books.position(row)
+        for symbol in self._books.stops.guarded() - {row["symbol"] for row in rows}:
+            self._books.stops.flat(symbol, moment(self._reader.milliseconds))
+
+    def _read_cash(self) -> None:
+        for rows, end in self._reader.cash_log(self._cash_since - _OVERLAP):
+            for row in rows:
+                self._books.cash(row)
+            self._cash_since = max(self._cash_since, end)
+        self._cash_at = self._steady()
+        self._books.funding_seen = False
+
+    def _forget_told(self) -> None:
+        now = self._steady()
+        told = self._books.chronicle.order
+        self._acknowledged = {i: at for i, at in self._acknowledged.items() if told(i) is None and now - at < _PATIENCE}
