@@ -73,9 +73,7 @@ def build_broker(  # noqa: PLR0913 - what a venue is made from
             from trading_bot.brokers.alpaca.broker import AlpacaBroker  # noqa: PLC0415 - half a second of imports
 
             demand_mode(config, setting.mode)
-            return AlpacaBroker(
-                config.alpaca, alpaca_keys(), _account(config), source.instrument, clock, time.monotonic, _draw(config), guardian=guardian
-            )
+            return AlpacaBroker(config.alpaca, alpaca_keys(), _account(config), clock, time.monotonic, _draw(config), guardian=guardian)
         case "bybit":
             from trading_bot.brokers.bybit.broker import BybitBroker  # noqa: PLC0415 - the same
 

@@ -66,6 +66,10 @@ class Story:
         position = self.books().positions.get(symbol)
         return ZERO if position is None else position.quantity
 
+    def working(self) -> tuple[Order, ...]:
+        """Our orders that rest, as the venue last said."""
+        return tuple(o for o in self._orders.values() if o.state.is_working)
+
     def missing_from(self, listed: Iterable[str]) -> tuple[str, ...]:
         """Venue ids of orders that work for all we know, and that a listing of open orders does not have.
 
@@ -73,7 +77,7 @@ class Story:
         """
         seen = set(listed)
         beside = {self._head(card) for venue_id in seen if (card := self._card(self._names.get(venue_id))) is not None}
-        working = {o.client_order_id: o for o in (*self.chronicle.working(), *self._untold())}
+        working = {o.client_order_id: o for o in (*self.chronicle.working(), *self.working())}
         waiting = {i for i, o in working.items() if self._statuses.get(i) == wire.ASLEEP and (o.parent_id or i) in beside}
         return tuple(self._venue_ids[i] for i in working if i not in waiting and self._venue_ids[i] not in seen)
 
@@ -188,10 +192,6 @@ class Story:
             legs = (self.roster.leg(order.client_order_id, role) for role in (OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT))
             if any(leg is not None and leg not in self._orders for leg in legs):
                 self._ask_family(order)
-
-    def _untold(self) -> tuple[Order, ...]:
-        """Orders that work as the venue last said, and that wait for an execution before they can be told."""
-        return tuple(o for o in self._orders.values() if not o.state.is_final and self.chronicle.order(o.client_order_id) is None)
 
     def _is_next(self, order: Order, message: Raw) -> bool:
         """Whether nothing is missing before this execution, so that the position before it is known."""

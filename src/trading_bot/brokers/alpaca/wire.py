@@ -104,7 +104,7 @@ def order_body(spec: OrderSpec) -> dict[str, object]:
         "qty": amount_text(spec.quantity),
         "side": spec.side.value,
         "type": spec.type.value,
-        "time_in_force": spec.time_in_force.value,
+        "time_in_force": _lasting(spec),
         "client_order_id": spec.client_order_id,
     }
     prices = {"limit_price": spec.limit_price, "stop_price": spec.stop_price, "trail_price": spec.trail}
@@ -133,7 +133,7 @@ def replace_body(spec: OrderSpec, old_quantity: Decimal) -> dict[str, object]:
         "trail": spec.trail,
     }
     body: dict[str, object] = {name: amount_text(value) for name, value in changed.items() if value is not None}
-    return body | {"time_in_force": spec.time_in_force.value, "client_order_id": spec.client_order_id}
+    return body | {"time_in_force": _lasting(spec), "client_order_id": spec.client_order_id}
 
 
 def order_of(raw: Raw, identity: ClientOrderId, card: Card | None) -> Order:
@@ -207,6 +207,11 @@ def quantity_of(raw: Raw) -> Decimal:
 def price_of(raw: Raw) -> Decimal:
     """Average entry price of a position."""
     return divided(amount(raw, "avg_entry_price"), Decimal(1))
+
+
+def _lasting(spec: OrderSpec) -> str:
+    """Coins have no day that could end."""
+    return TimeInForce.GTC.value if is_coin(spec.symbol) else spec.time_in_force.value
 
 
 def _class_of(spec: OrderSpec) -> str:

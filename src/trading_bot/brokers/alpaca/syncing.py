@@ -1,0 +1,77 @@
+"""When to listen and when to read: the stream is quick, the reads are sure.
+
+Promises a read every 15 s, and every 2 s while the stream is down or mute, after it came back, after a failure, and for as long as an
+execution is missing. A stream that keeps silent about an execution which a read finds counts as mute until it speaks again, and is
+connected anew.
+"""
+
+import logging
+from collections.abc import Callable
+
+from trading_bot.brokers.alpaca.reading import Reading
+from trading_bot.brokers.alpaca.story import Story
+from trading_bot.brokers.alpaca.stream import Updates
+
+READ_EVERY = 15.0
+"""Seconds between two reads while the stream speaks and nothing is missing."""
+READ_SOON = 2.0
+"""The same otherwise."""
+RENEW_AFTER = 20.0
+"""A stream that is mute for so long is connected anew."""
+_LOG = logging.getLogger(__name__)
+
+
+class Syncing:
+    """Brings the story up to date. `always`: read at each call, for a clock that stands still meanwhile."""
+
+    def __init__(self, reading: Reading, story: Story, stream: Updates, steady: Callable[[], float], *, always: bool) -> None:
+        self._reading = reading
+        self._story = story
+        self._stream = stream
+        self._steady = steady
+        self._always = always
+        self._read_at = steady()
+        self._connections = 0
+        self._mute_since: float | None = None
+        self._behind = False
+        """Whether the last read failed, or a message was not understood."""
+
+    def sync(self) -> None:
+        """Take in what the stream said; read if it is time. BrokerUnavailableError if that fails."""
+        for message in self._stream.drain():
+            try:
+                self._story.hear(message)
+            except (KeyError, ValueError, TypeError, ArithmeticError) as error:
+                # Not believed, and no reason to stop: the next read says what is true.
+                _LOG.warning("alpaca trade updates: a message that makes no sense (%s) is not booked", type(error).__name__)
+                self._behind = True
+        self._reading.follow_up()
+        if self._is_due():
+            self._read()
+
+    def _is_due(self) -> bool:
+        gap = self._stream.mute or self._stream.connections != self._connections
+        soon = gap or self._behind or bool(self._story.chronicle.incomplete())
+        return self._always or self._steady() - self._read_at >= (READ_SOON if soon else READ_EVERY)
+
+    def _read(self) -> None:
+        connections = self._stream.connections
+        self._read_at, self._behind = self._steady(), True
+        if connections != self._connections:
+            self._reading.recent()
+        unheard = self._reading.read()
+        self._behind = False
+        if connections == self._connections and unheard:
+            self._stream.doubt()
+        self._connections = connections
+        self._renew()
+
+    def _renew(self) -> None:
+        now = self._steady()
+        if not self._stream.mute:
+            self._mute_since = None
+        elif self._mute_since is None:
+            self._mute_since = now
+        elif now - self._mute_since >= RENEW_AFTER:
+            self._mute_since = now
+            self._stream.renew()
