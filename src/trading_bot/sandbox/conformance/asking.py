@@ -13,6 +13,7 @@ from trading_bot.domain.mandate import Autonomy, Cure, Discipline, GuardianOrder
 from trading_bot.domain.orders import ApprovedOrder, Order, Side
 from trading_bot.domain.proposals import EntryStyle, Proposal, ProposalKind, Target
 from trading_bot.domain.records import DeskState
+from trading_bot.domain.traits import VenueTraits
 from trading_bot.domain.values import DecisionId, Digest, ProposalId, Symbol
 from trading_bot.risk.case import Case, Situation
 from trading_bot.risk.gate import Exit, Ruling, rule_on_entry, rule_on_exit, rule_on_protection
@@ -44,10 +45,11 @@ class Wish:
 
 @dataclass
 class Asker:
-    """Asks the gate. `desk`: the desk part of the ids, another one for each promise."""
+    """Asks the gate. `desk`: the desk part of the ids, another one for each promise. `traits`: what the adapter says of the venue."""
 
     bench: Bench
     desk: str
+    traits: VenueTraits
     _count: int = field(default=0)
 
     def entry(self, wish: Wish) -> ApprovedOrder:
@@ -68,7 +70,7 @@ class Asker:
         )
         price = level if wish.limit is not None else quote.ask if wish.side is Side.BUY else quote.bid
         situation = self._situation(instrument, _power(wish, price, instrument))
-        return _only(rule_on_entry(Case(proposal, situation, instrument, quote), self.desk))
+        return _only(rule_on_entry(Case(proposal, situation, instrument, quote, traits=self.traits), self.desk))
 
     def guard(self, held: Position | None, working: tuple[Order, ...], stop: Decimal, quantity: Decimal | None = None) -> ApprovedOrder:
         """A stop for what is held."""
@@ -92,7 +94,7 @@ class Asker:
 
     def _exit(self, held: Position | None, working: tuple[Order, ...]) -> Exit:
         bench = self.bench
-        return Exit(self.desk, bench.now(), bench.instrument, held, working, bench.quote().mid)
+        return Exit(self.desk, bench.now(), bench.instrument, held, working, bench.quote().mid, self.traits)
 
     def _decision(self) -> DecisionId:
         self._count += 1

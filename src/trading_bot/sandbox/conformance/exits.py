@@ -84,7 +84,6 @@ def exit_never_turns_round(hand: Hand) -> None:
         hand.send(order)
     except OrderRejectedError as error:
         hand.heard.append(str(error))
-        hand.settle()
         hold(hand.size() == hand.bench.quantity, f"refused, and {hand.size()} is held")
     else:
         hand.until(lambda: _ended(hand, order.spec.client_order_id), "it has no end")
@@ -101,7 +100,6 @@ def exit_of_nothing(hand: Hand) -> None:
         hand.send(order)
     except OrderRejectedError as error:
         hand.heard.append(str(error))
-    hand.settle()
     hand.until(lambda: not hand.working(), "it rests")
     hold(hand.size() == 0, f"{hand.size()} is held")
     hand.agree()

@@ -25,13 +25,13 @@ class Hand:
 
     def __init__(self, bench: Bench, desk: str) -> None:
         self.bench = bench
-        self.ask = Asker(bench, desk)
         self.intents: list[OrderIntent] = []
         self.booked: list[BrokerEvent] = []
         self.books = Books()
         self.heard: list[str] = []
         """Messages of all errors."""
         self.broker = bench.make()
+        self.ask = Asker(bench, desk, self.broker.traits(bench.instrument.symbol))
         self.broker.open((), (), _ring)
 
     # -- acting ------------------------------------------------------------------------------------------------------

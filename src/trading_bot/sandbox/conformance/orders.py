@@ -123,7 +123,6 @@ def replace_nothing(hand: Hand) -> None:
     new = hand.ask.moved(hand.holding(), old, _nearer(hand))
     hand.cancel_all()
     hand.fails(lambda: hand.send(new), OrderNotFoundError)
-    hand.settle()
     hold(not hand.stops(), "the replacement rests")
 
 
