@@ -27,17 +27,19 @@ from trading_bot.domain.values import derive_id
 from trading_bot.execution.approvals import APPROVE, Approvals, approval_fields
 from trading_bot.execution.clock import Bell, RealClock, SimulatedClock, SystemWallClock
 from trading_bot.execution.engine import Engine
+from trading_bot.execution.guardian_intents import import_intents
 from trading_bot.execution.heartbeat import Heartbeat
 from trading_bot.execution.inbox import Inbox
-from trading_bot.execution.parts import Authority, Parts
+from trading_bot.execution.parts import SILENT, Authority, Parts
 from trading_bot.execution.session import Session
 from trading_bot.llm.budget import spent_today
 from trading_bot.market.calendar import open_calendar
 from trading_bot.market.view import AsOfView
+from trading_bot.monitoring.notify import AppriseNotifier
 from trading_bot.orchestrator.desk import Desk
 from trading_bot.orchestrator.scheduler import NEW_YORK, Scheduler
 from trading_bot.orchestrator.workflow import Workflow
-from trading_bot.ports import Broker, Calendar, Clock, Journal, MarketSource, WallClock
+from trading_bot.ports import Broker, Calendar, Clock, Journal, MarketSource, Notifier, WallClock
 from trading_bot.risk.halt import DeskSwitch
 from trading_bot.risk.operator import pinned_key, verify_statement
 from trading_bot.storage.home import Home
@@ -68,6 +70,12 @@ class Assembly:
     stop: threading.Event
     bench: Bench
     """What its tools look at."""
+    notifier: Notifier
+
+    def close(self) -> None:
+        """End streams and connections; orders stay as they are."""
+        for part in (self.broker, self.source, self.notifier):
+            getattr(part, "close", _still)()
 
 
 def build(config: Config, setting: Setting, stop: threading.Event | None = None) -> Assembly:
@@ -83,6 +91,7 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
     switch = DeskSwitch(None if setting.mode is Mode.BACKTEST else setting.home.halt_file, journal)
     view = AsOfView(source, clock.now)
     sectors = {s: source.instrument(s).sector for s in config.universe.symbols}
+    notifier = SILENT if setting.simulated or not config.notify.urls else AppriseNotifier(config.notify.urls)
     engine = Engine(
         Parts(
             journal=journal,
@@ -93,6 +102,7 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
             authority=authority,
             calendars=calendars,
             sectors=sectors,
+            notifier=notifier,
             breathe=_still if clock.simulated else partial(time_module.sleep, _BREATH_S),
             approval_time=timedelta(minutes=config.approval_minutes),
         )
@@ -124,7 +134,7 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
         spent_today=partial(spent_today, setting.home.journal, wall),
     )
     scheduler = Scheduler(calendars["XNYS"], config.schedule, journal, _since(journal, clock))
-    return Assembly(config, setting.home, desk, scheduler, source, broker, journal, authority, inbox, stop, bench)
+    return Assembly(config, setting.home, desk, scheduler, source, broker, journal, authority, inbox, stop, bench, notifier)
 
 
 def reopen(home: Home, operator: Path) -> Assembly:
@@ -191,6 +201,7 @@ def _journal(config: Config, setting: Setting, wall: WallClock) -> Journal:
     if setting.simulated:
         journal.bind({"seed": str(config.seed)})
     journal.remember("config", config.canonical())
+    import_intents(setting.home.guardian_log, journal)
     return journal
 
 

@@ -120,7 +120,11 @@ def _see_it_done(context: Context) -> None:
 
     try:
         with context.home.lock("command", SystemWallClock().now()):
-            reopen(context.home, context.operator).desk.session.begin()
+            assembly = reopen(context.home, context.operator)
+            try:
+                assembly.desk.session.begin()
+            finally:
+                assembly.close()
     except HomeLockedError:
         return
 

@@ -23,6 +23,7 @@ _PAUSE_S = 0.2
 
 def demand_all(config: "Config", setting: "Setting") -> None:
     """Raise the DeskError of the first thing that does not hold for this desk."""
+    from trading_bot.bootstrap.brokers import demand_mode
     from trading_bot.bootstrap.setting import load_mandate
     from trading_bot.cli.terminal import ask_words
     from trading_bot.domain.errors import ConfigError
@@ -34,6 +35,7 @@ def demand_all(config: "Config", setting: "Setting") -> None:
         demand_claude(config)
     if setting.simulated:
         return
+    demand_mode(config, setting.mode)
     load_mandate(config, setting, SystemWallClock())
     if setting.mode is not Mode.LIVE:
         return

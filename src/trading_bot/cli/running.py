@@ -102,7 +102,10 @@ def run(context: Context, /, workflow: str, *, fast: bool, **flags: Any) -> None
     with owned_for(setting, f"run {workflow}", _PATIENCE_S), stoppable() as stop:
         assembly = build(config, setting, stop)
         announce(assembly, _version())
-        click.echo(_run_once(assembly, workflow))
+        try:
+            click.echo(_run_once(assembly, workflow))
+        finally:
+            assembly.close()
 
 
 def _run_once(assembly: "Assembly", workflow: str) -> str:
@@ -145,6 +148,7 @@ def _trade(config: "Config", setting: "Setting", sessions: int) -> None:
         with desk_socket(assembly), Progress(len(left)) as progress:
             until = slots[-1].due if slots else None
             TradingOrchestrator(assembly.desk, assembly.scheduler, stop, until=until, tell=progress.tell).run()
+        assembly.close()
         closing_table(assembly, slots[-1].session if slots else None)
         if stop.is_set():
             click.echo("Stopped. Start again to go on where it stopped; positions keep their stops at the broker.")

@@ -145,9 +145,16 @@ class Engine:
             return known
         ruling = self._rule(proposal, Consent(opinion=opinion))
         self.ledger.note_proposal(proposal)
-        self._dispatch.carry_out(ruling, *cause, proposal, *self._requests(proposal, ruling.verdict))
+        requests = self._requests(proposal, ruling.verdict)
+        self._dispatch.carry_out(ruling, *cause, proposal, *requests)
+        for request in requests:
+            self._ask_person(request, proposal)
         self.pump()
         return ruling.verdict
+
+    def _ask_person(self, request: ApprovalRequest, proposal: Proposal) -> None:
+        what = f"{proposal.side} {request.quantity} {request.symbol}, {request.risk} at risk, until {request.expires_at:%H:%M} UTC"
+        self._parts.notifier.tell("A proposal waits for you", f"{what}: `approve {proposal.id}` or `deny {proposal.id}`")
 
     def handle_approved(self, proposal: Proposal, granted: ApprovalEnded) -> Verdict:
         """Judge a proposal that a person approved again, by fresh prices and every rule, and send what is allowed; once.

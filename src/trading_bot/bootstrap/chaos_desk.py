@@ -1,0 +1,263 @@
+"""One life of a desk in a run of chaos: real journal, gate, engine, session and adapter, with a trader that does something all the time.
+
+Promises that what it does is a function of seed and life, as far as the venue's answers are; that it dies at the write point it is told
+to; and that it ends by itself only when it is at rest: nothing doubtful, nothing naked, books and broker alike. Trades an emulator alone.
+"""
+
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import structlog
+
+from trading_bot.bootstrap.brokers import build_broker
+from trading_bot.bootstrap.setting import Setting
+from trading_bot.bootstrap.sources import build_source
+from trading_bot.config import Config
+from trading_bot.domain.errors import BrokerError, ClockError, DataError, StorageError
+from trading_bot.domain.instrument import Rounding
+from trading_bot.domain.mandate import Mandate, Mode
+from trading_bot.domain.orders import Side
+from trading_bot.domain.proposals import EntryStyle, Proposal, ProposalKind, Target
+from trading_bot.domain.values import DecisionId, ProposalId, Symbol, derive_id
+from trading_bot.execution.approvals import Approvals
+from trading_bot.execution.clock import RealClock, SystemWallClock
+from trading_bot.execution.engine import Engine
+from trading_bot.execution.inbox import Inbox
+from trading_bot.execution.parts import Authority, Parts
+from trading_bot.execution.session import Session
+from trading_bot.market.calendar import open_calendar
+from trading_bot.market.view import AsOfView
+from trading_bot.ports import Journal, MarketSource, WallClock
+from trading_bot.risk.halt import DeskSwitch
+from trading_bot.storage.home import Home
+from trading_bot.storage.journal import SqlJournal
+
+AT_REST, STORAGE_FAILED, CLOCK_FAILED, RESTLESS, BROKEN = 0, 11, 12, 13, 14
+"""Exit codes of a life."""
+_SETTLE = timedelta(seconds=40)
+_HOME_LEFT = 64 * 1024
+"""Bytes that a full disk lets every file of the desk have."""
+
+
+@dataclass(frozen=True)
+class Life:
+    """What a life is made of. `until`: wall time at which it stops opening trades; `die_at`: write point of its journal, 0 for none."""
+
+    home: Path
+    config: Config
+    mandate: Mandate
+    seed: int
+    number: int
+    until: datetime
+    die_at: int = 0
+
+
+class _Skewed:
+    """A wall clock that somebody else sets wrong."""
+
+    def __init__(self, offset: "Synchronized[float]") -> None:
+        self._offset = offset
+        self._true = SystemWallClock()
+
+    def now(self) -> datetime:
+        """The machine's time and the offset."""
+        return self._true.now() + timedelta(seconds=self._offset.value)
+
+
+class _Doomed:
+    """A journal whose process dies before or after one of its writes."""
+
+    def __init__(self, journal: SqlJournal, die_at: int) -> None:
+        self._journal = journal
+        self._die_at = die_at
+        self._passed = 0
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a journal has
+        found = getattr(self._journal, name)
+        return self._around(found) if name in {"append", "consume", "mark_clock"} else found
+
+    def _around(self, write: Callable[..., None]) -> Callable[..., None]:
+        def counted(*parts: Any) -> None:  # noqa: ANN401 - what the write takes
+            self._point()
+            write(*parts)
+            self._point()
+
+        return counted
+
+    def _point(self) -> None:
+        self._passed += 1
+        if self._passed == self._die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def live(life: Life, offset: "Synchronized[float]") -> None:
+    """Run one life in this process and end it with an exit code."""
+    code = BROKEN
+    with (life.home / f"life-{life.number:03d}.log").open("w", encoding="utf-8") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(log))
+        signal.signal(signal.SIGUSR1, _fill_disk)
+        try:
+            code = _trade(life, _Skewed(offset))
+        except StorageError:
+            code = STORAGE_FAILED
+            traceback.print_exc()
+        except ClockError:
+            code = CLOCK_FAILED
+            traceback.print_exc()
+        except BaseException:  # noqa: BLE001  # edge: whatever happens in the child must become its exit status
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+
+
+def _fill_disk(*_: object) -> None:
+    """From now on no file of this process can grow."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_HOME_LEFT, resource.RLIM_INFINITY))
+
+
+def _trade(life: Life, wall: WallClock) -> int:
+    stop = threading.Event()
+    clock = RealClock(stop, wall)
+    home = Home(life.home)
+    home.prepare()
+    with home.lock("chaos", wall.now()):
+        journal = SqlJournal.open(home.journal, wall)
+        reached = journal.clock()
+        if reached is not None and clock.now() < reached:
+            raise ClockError(f"the clock says {clock.now()}, this desk has seen {reached}")
+        doomed: Journal = _Doomed(journal, life.die_at)
+        desk = _Desk(life, doomed, clock, home, stop)
+        desk.session.run(desk)
+        return AT_REST if desk.is_at_rest() else RESTLESS
+
+
+class _Desk:
+    """The parts of a desk, and the agenda of somebody who trades all the time."""
+
+    def __init__(self, life: Life, journal: Journal, clock: RealClock, home: Home, stop: threading.Event) -> None:
+        setting = Setting(Mode.PAPER, simulated=False, home=home, operator=home.path)
+        always = open_calendar("24/7")
+        calendars = {"XNYS": always, "24/7": always}
+        self.source: MarketSource = build_source(life.config, calendars, clock.now, home)
+        self.view = AsOfView(self.source, clock.now)
+        broker = build_broker(life.config, setting, self.source, calendars, clock)
+        switch = DeskSwitch(home.halt_file, journal)
+        authority = Authority(life.mandate, SystemWallClock())
+        sectors = dict.fromkeys(life.config.universe.symbols, "all")
+        breathe = lambda: time.sleep(0.02)  # noqa: E731 - one line
+        self.engine = Engine(Parts(journal, broker, self.view, clock, switch, authority, calendars, sectors, breathe))
+        approvals = Approvals(journal, self.engine, clock, lambda _word, _proposal: None)
+        inbox = Inbox(journal, self.engine, switch, clock, lambda _proof, _number: None, approvals)
+        self.session = Session(clock=clock, journal=journal, broker=broker, engine=self.engine, inbox=inbox, stop=stop, bell=clock.bell)
+        self.broker, self.clock, self._life = broker, clock, life
+        self._draw = Random(f"{life.seed}:{life.number}")  # noqa: S311 - chaos has to be the same again
+        self._steps = 0
+        self._due = clock.now()
+
+    # -- agenda ------------------------------------------------------------------------------------------------------
+
+    def next_due(self) -> datetime | None:
+        """Soon, until the time is over and the desk is at rest, or never will be."""
+        now = self.clock.now()
+        if now > self._life.until and (now > self._life.until + _SETTLE or self.is_at_rest()):
+            return None
+        self._due = now + timedelta(seconds=self._draw.uniform(0.02, 0.2))
+        return self._due
+
+    def run_due(self) -> None:
+        """One step, as the seed has it."""
+        if self.clock.now() > self._life.until:
+            return
+        self._steps += 1
+        step = self._draw.choices((self._open, self._close, self._reduce, self._move), (6, 1, 1, 2))[0]
+        try:
+            step(self._draw.choice(self._life.config.universe.symbols))
+        except (BrokerError, DataError) as error:
+            structlog.get_logger().info("a step failed", step=step.__name__, error=str(error))
+
+    def is_at_rest(self) -> bool:
+        """Whether nothing is doubtful or naked, and books and broker agree."""
+        try:
+            self.engine.resolve()
+            self.engine.pump()
+            return not self.engine.restless and not self.engine.compare()
+        except (BrokerError, DataError):
+            return False
+
+    # -- steps -------------------------------------------------------------------------------------------------------
+
+    def _open(self, symbol: Symbol) -> None:
+        quote = self.view.quote(symbol)
+        if quote is None:
+            return
+        instrument, draw = self.view.instrument(symbol), self._draw
+        side = draw.choice((Side.BUY, Side.SELL)) if instrument.shortable else Side.BUY
+        style = EntryStyle.PULLBACK if draw.random() < 0.3 else EntryStyle.NOW  # noqa: PLR2004 - a share
+        price = quote.mid * (1 - Decimal("0.001") * side.sign) if style is EntryStyle.PULLBACK else quote.mid
+        entry = instrument.round_price(price)
+
+        def away(sign: int) -> Decimal:
+            share = Decimal(str(round(draw.uniform(0.004, 0.02), 4)))
+            return instrument.round_price(entry * (1 + share * sign * side.sign), Rounding.NEAREST)
+
+        targets = [Target(price=away(+1), fraction=Decimal(1))] if draw.random() < 0.5 else self._two(away)  # noqa: PLR2004 - a coin
+        stop = away(-1)
+        self._propose(symbol, ProposalKind.OPEN, side, style=style, entry=entry, stop_loss=stop, targets=targets)
+
+    @staticmethod
+    def _two(away: Callable[[int], Decimal]) -> list[Target]:
+        return [Target(price=price, fraction=Decimal("0.5")) for price in (away(+1), away(+1))]
+
+    def _close(self, symbol: Symbol) -> None:
+        self._on_held(symbol, ProposalKind.CLOSE)
+
+    def _reduce(self, symbol: Symbol) -> None:
+        self._on_held(symbol, ProposalKind.REDUCE, fraction=Decimal("0.5"))
+
+    def _move(self, symbol: Symbol) -> None:
+        quote, held = self.view.quote(symbol), self.engine.ledger.books.positions.get(symbol)
+        if quote is not None and held is not None:
+            stop = self.view.instrument(symbol).round_price(quote.mid * (1 - Decimal("0.005") * held.side.sign))
+            self._on_held(symbol, ProposalKind.MOVE_STOP, stop_loss=stop)
+
+    def _on_held(self, symbol: Symbol, action: ProposalKind, **fields: Any) -> None:  # noqa: ANN401 - fields of a proposal
+        held = self.engine.ledger.books.positions.get(symbol)
+        if held is not None:
+            self._propose(symbol, action, held.side, **fields)
+
+    def _propose(self, symbol: Symbol, action: ProposalKind, side: Side, **fields: Any) -> None:  # noqa: ANN401 - fields of a proposal
+        decision = DecisionId(derive_id("chaos", str(self._life.seed), str(self._life.number), str(self._steps)))
+        now = self.clock.now()
+        proposal = Proposal(
+            at=now,
+            id=ProposalId(derive_id("proposal", decision)),
+            decision_id=decision,
+            action=action,
+            symbol=symbol,
+            side=side,
+            strategy="chaos",
+            exposure=Decimal(1),
+            confidence=0.5,
+            horizon_days=1,
+            thesis="chaos",
+            analyst="chaos",
+            expires_at=now + timedelta(seconds=20),
+            **{**fields, "targets": tuple(fields.get("targets", ()))},
+        )
+        self.engine.handle(proposal)
