@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 from alpaca.trading import enums
 
+from brokers.alpaca_words import raw
 from trading_bot.brokers.alpaca import activities, wire
 from trading_bot.brokers.roster import Card
 from trading_bot.domain.orders import Leg, Order, OrderClass, OrderRole, OrderSpec, OrderState, OrderType, Side, TimeInForce
@@ -125,11 +126,17 @@ def test_a_coin_s_order_says_nothing_of_its_intent() -> None:
 
 
 def test_a_replacement_names_its_quantity_only_if_that_changes() -> None:
-    """That of a fractional order may not be named."""
+    """That of a fractional order may not be named; what is filled already counts."""
     moved = spec(type=OrderType.STOP, stop_price="9.5", role=OrderRole.STOP_LOSS, side=Side.SELL)
     plain = {"stop_price": "9.5", "time_in_force": "day", "client_order_id": "desk01-a"}
-    assert wire.replace_body(moved, Decimal("1.5")) == plain
-    assert wire.replace_body(moved, Decimal(2)) == {**plain, "qty": "1.5"}
+
+    def resting(quantity: str, filled: str) -> Order:
+        told = raw("v-1", "desk01-0", "new", qty=quantity, filled_qty=filled, filled_avg_price="9")
+        return wire.order_of(told, ClientOrderId("desk01-0"), None)
+
+    assert wire.replace_body(moved, resting("1.5", "0")) == plain
+    assert wire.replace_body(moved, resting("2.5", "1")) == plain
+    assert wire.replace_body(moved, resting("4", "1")) == {**plain, "qty": "2.5"}
 
 
 def test_coins_have_one_name() -> None:
@@ -167,13 +174,6 @@ def test_an_account_without_the_fields_of_the_day_trading_rule_is_read(shared: P
     account = wire.account_of({key: value for key, value in raw.items() if key not in dropped})
     assert account.account_id == raw["account_number"]
     assert account.equity == Decimal(raw["equity"])
-
-
-def test_a_fee_in_coins_is_what_is_missing_and_never_more_than_a_hundredth() -> None:
-    """More is not a fee, but something that somebody did by hand."""
-    assert wire.coin_fee(Decimal(1), Decimal(2), Decimal("2.995")) == Decimal("0.005")
-    assert wire.coin_fee(Decimal(1), Decimal(2), Decimal(2)) == 0
-    assert wire.coin_fee(Decimal(1), Decimal(2), Decimal(4)) == 0
 
 
 def test_states_of_ours_are_all_reached_or_are_the_desk_s_own() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from trading_bot.brokers.alpaca import wire
 from trading_bot.brokers.alpaca.asking import Asking
-from trading_bot.brokers.alpaca.connection import Connection
+from trading_bot.brokers.alpaca.connection import Connection, understood
 from trading_bot.brokers.alpaca.ordering import Ordering
 from trading_bot.brokers.alpaca.reading import OPENING, Reading
 from trading_bot.brokers.alpaca.story import Story
@@ -99,7 +99,7 @@ class AlpacaBroker:
         story = Story(roster, booked)
         began = next((e.at for e in booked if isinstance(e, CashUpdate) and e.reference == OPENING), None)
         if began is None:
-            began = wire.moment(self._connection.get("/clock", "reading Alpaca's clock")["timestamp"])
+            began = self._venue_time()
             story.chronicle.see_cash(OPENING, CashReason.DEPOSIT, wire.amount(raw, "cash"), began)
         reading = Reading(self._connection, story, began, max([began, *(event.at for event in booked)]))
         reading.recent()
@@ -119,7 +119,9 @@ class AlpacaBroker:
 
     def account(self) -> Account:
         """Cash, equity and buying power now. BrokerKeysError if it is not the account, or of the environment, that is configured."""
-        return wire.account_of(self._checked_account())
+        raw = self._checked_account()
+        with understood("reading the account"):
+            return wire.account_of(raw)
 
     def positions(self) -> tuple[Position, ...]:
         """Open positions by symbol. When one was opened is taken from our own books; Alpaca does not say."""
@@ -196,6 +198,11 @@ class AlpacaBroker:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
+    @understood("reading Alpaca's clock")
+    def _venue_time(self) -> datetime:
+        return wire.moment(self._connection.get("/clock", "reading Alpaca's clock")["timestamp"])
+
+    @understood("reading the account")
     def _checked_account(self) -> Mapping[str, Any]:
         raw: Mapping[str, Any] = self._connection.get("/account", "reading the account")
         found, wanted = _environment_of(raw), self._settings.environment

@@ -4,7 +4,8 @@ Promises that an order is posted once, whatever the answer (the SDK would post i
 beyond the budget is not sent; and that what fails raises one of our errors. Bodies are JSON: the vendor's models turn money into floats.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -132,6 +133,15 @@ def _object(answer: object, what: str) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise OutcomeUnknownError(f"{what}: Alpaca's answer cannot be read; it MAY have been carried out")
     return answer
+
+
+@contextmanager
+def understood(what: str) -> Iterator[None]:
+    """BrokerUnavailableError for an answer whose words we do not know: it is not guessed, and is no reason to fall over."""
+    try:
+        yield
+    except (KeyError, ValueError, TypeError, ArithmeticError) as error:
+        raise BrokerUnavailableError(f"{what}: Alpaca's answer cannot be read ({error!r}); nothing was changed") from error
 
 
 def rows(answer: object, what: str) -> list[dict[str, Any]]:

@@ -46,7 +46,7 @@ class Ordering:
         if (spec.symbol, spec.side, spec.type) != (old.symbol, old.side, old.type):
             raise OrderRejectedError(f"{spec.client_order_id}: Alpaca keeps symbol, side and type of a replaced order; nothing was placed")
         venue_id = self._story.venue_id(replaced) or old.venue_order_id
-        body, what = wire.replace_body(spec, old.quantity), f"replacing {replaced} by {spec.client_order_id}"
+        body, what = wire.replace_body(spec, old), f"replacing {replaced} by {spec.client_order_id}"
         try:
             answer = self._act(spec, lambda purpose: self._connection.patch(f"/orders/{venue_id}", body, what, purpose))
         except OrderRejectedError as error:

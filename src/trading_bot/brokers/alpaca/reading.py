@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 from trading_bot.brokers.alpaca import activities, wire
-from trading_bot.brokers.alpaca.connection import Connection, rows
-from trading_bot.brokers.alpaca.story import Story, is_coin_purchase
+from trading_bot.brokers.alpaca.coins import is_purchase, less_fees
+from trading_bot.brokers.alpaca.connection import Connection, rows, understood
+from trading_bot.brokers.alpaca.story import Story
 from trading_bot.brokers.alpaca.wire import Raw
 from trading_bot.domain.errors import OrderNotFoundError
 from trading_bot.domain.events import CashReason
@@ -39,6 +40,7 @@ class Reading:
 
     # -- orders ------------------------------------------------------------------------------------------------------
 
+    @understood("reading open orders")
     def open_listing(self) -> tuple[dict[str, Any], ...]:
         """All open orders, flat, each taken in; what works for all we know and is not among them is asked for."""
         found = self._listing("reading open orders", {"status": "open"}, None)
@@ -49,21 +51,25 @@ class Reading:
         self.follow_up()
         return found
 
+    @understood("reading orders")
     def recent(self) -> None:
         """Orders since shortly before the newest thing known, whatever became of them: some may never have been answered."""
         for raw in self._listing("reading orders", {"status": "all", "nested": "true"}, self._newest - START_OVERLAP):
             self._story.see(raw)
 
+    @understood("reading an order")
     def ask(self, venue_id: str) -> dict[str, Any] | None:
         """One order with its legs, by Alpaca's id, taken in; None if there is none."""
         try:
             raw: dict[str, Any] = self._connection.get(f"/orders/{venue_id}", f"reading order {venue_id}", nested="true")
         except OrderNotFoundError:
+            self._story.to_ask.pop(venue_id, None)
             return None
-        self._story.to_ask.pop(venue_id, None)
         self._story.see(raw)
+        self._story.to_ask.pop(venue_id, None)
         return raw
 
+    @understood("asking for an order")
     def ask_for(self, identity: ClientOrderId) -> dict[str, Any] | None:
         """One order with its legs, by the id that its sender gave it, taken in; None if there is none."""
         what = f"asking for {identity}"
@@ -100,6 +106,7 @@ class Reading:
 
     # -- executions and payments ---------------------------------------------------------------------------------------
 
+    @understood("reading what happened")
     def read(self) -> int:
         """Everything that may have happened; the number of executions that nobody had told before."""
         self.open_listing()
@@ -137,36 +144,15 @@ class Reading:
         return self._story.fill_of(raw)
 
     def _less_fees(self, fills: list[Fill]) -> list[Fill]:
-        """The same executions; coins that Alpaca kept of what was bought are read off the positions, since no execution tells them."""
-        coins = {fill.symbol for fill in fills if is_coin_purchase(fill)}
-        if not coins:
+        bought = {fill.symbol for fill in fills if is_purchase(fill)}
+        if not bought:
             return fills
-        positions = self.positions()
-        return [fill for symbol in sorted(coins) for fill in self._shared(symbol, fills, positions)] + [
-            fill for fill in fills if fill.symbol not in coins
-        ]
-
-    def _shared(self, symbol: Symbol, fills: list[Fill], positions: dict[Symbol, Raw]) -> list[Fill]:
-        """Fills of one coin, the fee shared among the purchases by their quantity."""
-        of = [fill for fill in fills if fill.symbol == symbol]
-        bought = sum((f.quantity for f in of if is_coin_purchase(f)), ZERO)
-        before = self._story.held(symbol) + sum((f.quantity * f.side.sign for f in of), ZERO) - bought
-        after = wire.quantity_of(positions[symbol]) if symbol in positions else ZERO
-        fee = left = wire.coin_fee(before, bought, after)
-        shared = []
-        for fill in of:
-            if is_coin_purchase(fill):
-                part = min(left, divided(fee * fill.quantity, bought))
-                part = left if fill is [f for f in of if is_coin_purchase(f)][-1] else part
-                left -= part
-                shared.append(fill.model_copy(update={"fee_quantity": part}))
-            else:
-                shared.append(fill)
-        return shared
+        after = {symbol: wire.quantity_of(raw) for symbol, raw in self.positions().items()}
+        return less_fees(fills, {symbol: self._story.held(symbol) for symbol in bought}, after)
 
     def _pay(self, raw: Raw) -> None:
         kind, at = raw["activity_type"], activities.happened_at(raw)
-        symbol = wire.symbol_of(raw) if raw.get("symbol") else None
+        symbol = wire.symbol_of({"asset_class": "crypto" if kind == "CFEE" else None, **raw}) if raw.get("symbol") else None
         if kind in activities.SPLITS and symbol is not None and not self._story.chronicle.knows(raw["id"]):
             self._split(raw["id"], symbol, at)
         reason = activities.CASH.get(kind, CashReason.OTHER)
@@ -181,6 +167,7 @@ class Reading:
             ratio = divided(after, held) if after else Decimal(1)
             self._story.chronicle.see_split(reference, symbol, ratio, after, at)
 
+    @understood("reading positions")
     def positions(self) -> dict[Symbol, Raw]:
         """Open positions by our symbol."""
         what = "reading positions"

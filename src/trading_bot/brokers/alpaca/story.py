@@ -11,12 +11,13 @@ from decimal import Decimal
 
 from trading_bot.brokers.alpaca import wire
 from trading_bot.brokers.alpaca.activities import execution_id
+from trading_bot.brokers.alpaca.coins import coin_fee, is_purchase
 from trading_bot.brokers.alpaca.wire import Raw
 from trading_bot.brokers.chronicle import Chronicle
 from trading_bot.brokers.roster import Card, Roster
 from trading_bot.domain.books import Books
 from trading_bot.domain.events import BrokerEvent, OrderUpdate
-from trading_bot.domain.orders import Fill, Order, OrderClass, OrderRole, OrderState, Side
+from trading_bot.domain.orders import Fill, Order, OrderClass, OrderRole, OrderState
 from trading_bot.domain.values import ZERO, ClientOrderId, Symbol
 
 
@@ -106,11 +107,11 @@ class Story:
         if self.chronicle.knows(execution):
             return
         fee = ZERO
-        if is_coin_purchase(order):
+        if is_purchase(order):
             after = message.get("position_qty")
             if after is None or not self._is_next(order, message):
                 return  # its fee cannot be told apart from here: the next read brings it
-            fee = wire.coin_fee(self.held(order.symbol), wire.amount(message, "qty"), Decimal(str(after)))
+            fee = coin_fee(self.held(order.symbol), wire.amount(message, "qty"), Decimal(str(after)))
         self.chronicle.see_fill(wire.fill_of(execution, message, order, message["timestamp"], fee))
 
     def fill_of(self, activity: Raw) -> Fill | None:
@@ -198,8 +199,3 @@ class Story:
         told = self.chronicle.order(order.client_order_id)
         before = ZERO if told is None else told.filled_quantity
         return before + wire.amount(message, "qty") == wire.amount(message["order"], "filled_qty")
-
-
-def is_coin_purchase(order: Order | Fill) -> bool:
-    """Whether Alpaca keeps its fee out of what was bought."""
-    return wire.is_coin(order.symbol) and order.side is Side.BUY

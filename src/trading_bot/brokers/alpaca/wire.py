@@ -68,8 +68,6 @@ REPLACED = "replaced"
 STOPS = frozenset({"stop", "stop_limit", "trailing_stop"})
 _QUOTED = ("USDT", "USDC", "USD", "BTC")
 """Currencies in which coins are quoted, longer names first."""
-_TAKEN = Decimal("0.01")
-"""No fee takes a greater share of what was bought: more is somebody else's doing."""
 
 
 def amount(raw: Raw, key: str) -> Decimal:
@@ -124,10 +122,13 @@ def order_body(spec: OrderSpec) -> dict[str, object]:
     return body
 
 
-def replace_body(spec: OrderSpec, old_quantity: Decimal) -> dict[str, object]:
-    """What is patched so that an order becomes `spec`. An equal quantity is left out: that of a fractional order may not be named."""
+def replace_body(spec: OrderSpec, old: Order) -> dict[str, object]:
+    """What is patched so that what remains of `old` becomes `spec`.
+
+    Alpaca counts what is filled already into the quantity. An equal one is left out: that of a fractional order may not be named.
+    """
     changed = {
-        "qty": None if spec.quantity == old_quantity else spec.quantity,
+        "qty": None if spec.quantity == old.remaining else spec.quantity + old.filled_quantity,
         "limit_price": spec.limit_price,
         "stop_price": spec.stop_price,
         "trail": spec.trail,
@@ -178,12 +179,6 @@ def fill_of(execution_id: str, raw: Raw, order: Order, at: str, fee_quantity: De
         fee_quantity=fee_quantity,
         at=moment(at),
     )
-
-
-def coin_fee(held: Decimal, bought: Decimal, after: Decimal) -> Decimal:
-    """Coins that Alpaca kept of `bought`: what is missing in the position `after` the fill; 0 if that cannot be a fee."""
-    missing = held + bought - after
-    return missing if ZERO < missing <= bought * _TAKEN else ZERO
 
 
 def account_of(raw: Raw) -> Account:
