@@ -246,7 +246,7 @@ class BybitBroker:
         account, user, info = self.account(), self._reader.user(), self._reader.account()
         mode = mode_of(self._reader.positions()) if self._linear else "spot has none"
         limits = f"{self._settings.requests_per_second} calls a second, leverage {self._settings.leverage}, {self._settings.category}"
-        return described((user, info), account, self._settings.environment, mode, limits)
+        return described((user, info), account, self._settings.environment.value, mode, limits)
 
     # -- helpers -----------------------------------------------------------------------------------------------------
 
