@@ -32,6 +32,8 @@ _PULSE = 0.02
 """Seconds between two looks at a clock that runs by itself."""
 _PUBLISHED = 5
 """Public streams are told at every so many looks."""
+_LATENCY = 0.05
+"""Seconds until a subscription is answered, as over a network."""
 _EXPECTED = (OSError, RuntimeError, WebSocketDisconnect)
 
 
@@ -179,7 +181,9 @@ class BybitApi:
             elif operation == "auth" and not connection.category:
                 self._authorise(connection, message, arguments)
             elif operation == "subscribe":
-                self._subscribe(connection, message, [str(topic) for topic in arguments])
+                # The venue's own library takes an answer for an error that comes before it has noted its question.
+                topics = [str(topic) for topic in arguments]
+                connection.loop.call_later(_LATENCY, self._subscribe, connection, message, topics)
             elif operation == "unsubscribe":
                 for topic in arguments:
                     connection.topics.pop(str(topic), None)
@@ -195,11 +199,12 @@ class BybitApi:
             connection.close()
 
     def _subscribe(self, connection: Connection, message: dict[str, Any], topics: list[str]) -> None:
-        problem = subscribe(self.service.engine, connection, topics) if connection.authorised else "Request not authorized"
-        connection.send(answer(connection, message, problem))
-        self.evidence.note("stream", self.service.now, what="subscribed", stream=connection.id, topics=",".join(topics), problem=problem)
-        for topic in topics if connection.category and not problem else ():
-            self.service.hub.refresh(self.service.engine, connection, topic)
+        with self.service.lock:
+            problem = subscribe(self.service.engine, connection, topics) if connection.authorised else "Request not authorized"
+            connection.send(answer(connection, message, problem))
+            self.evidence.note("stream", self.service.now, what="subscribed", stream=connection.id, topics=",".join(topics), problem=problem)
+            for topic in topics if connection.category and not problem else ():
+                self.service.hub.refresh(self.service.engine, connection, topic)
 
 
 async def _write(websocket: WebSocket, connection: Connection) -> None:
