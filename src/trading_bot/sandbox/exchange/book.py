@@ -11,7 +11,6 @@ from fractions import Fraction
 
 from trading_bot.brokers.matching import BUY, TickQuote, allowance, at_market, gapped, marketable
 from trading_bot.brokers.units import SECOND
-from trading_bot.domain.orders import OrderType
 from trading_bot.domain.values import Symbol
 from trading_bot.sandbox.exchange.market import EmulatedMarket, Phase, Range, Sized
 from trading_bot.sandbox.exchange.tickets import Executed, Lapsed, Listener, Moved, Ticket, Triggered, Working
@@ -144,6 +143,14 @@ class Exchange:
             self._seen[symbol] = self._clock
             self._try_fresh(self._clock)
         self._clock = max(self._clock, to)
+
+    def requote(self, symbol: Symbol) -> None:
+        """Try the resting orders of a symbol with its newest quote, which a hand has changed."""
+        sized = self.market.sized(symbol, self._clock)
+        if sized is not None and not self.market.halted(symbol, self._clock):
+            for number in [o.number for o in self.orders(symbol)]:
+                self._try(number, sized, self._clock, resting=True)
+        self._next.pop(symbol, None)
 
     def _try_fresh(self, at: int) -> None:
         """Try orders that were never tried with the newest quote."""

@@ -1,0 +1,1 @@
+"""Alpaca, emulated: its trading and market-data API and its streams, on loopback."""

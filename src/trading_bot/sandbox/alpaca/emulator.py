@@ -1,0 +1,293 @@
+"""The emulated Alpaca on loopback: REST and streams on one port, with faults, evidence and a hand to move things.
+
+Promises that every request first lets happen what has happened by now, that its answer is what Alpaca's specification says, and that
+without a fault rule it is honest. Refuses to listen anywhere but on loopback.
+"""
+
+import asyncio
+import json
+import secrets
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+
+from trading_bot.domain.errors import DeskError
+from trading_bot.sandbox.alpaca.data_api import DataApi
+from trading_bot.sandbox.alpaca.deeds import Deeds
+from trading_bot.sandbox.alpaca.orders import RefusedError
+from trading_bot.sandbox.alpaca.setup import Setup
+from trading_bot.sandbox.alpaca.streams import DataStream, TradeStream
+from trading_bot.sandbox.alpaca.trading_api import Call, Reply, TradingApi, match
+from trading_bot.sandbox.alpaca.venue import AlpacaVenue
+from trading_bot.sandbox.evidence import Evidence
+from trading_bot.sandbox.exchange.clock import EmulatedClock
+from trading_bot.sandbox.exchange.market import EmulatedMarket
+from trading_bot.sandbox.exchange.serving import Loopback
+from trading_bot.sandbox.venue_faults import FaultScript, Rule
+
+_KINDS = {("POST", "orders"): "order", ("PATCH", "orders"): "replace", ("DELETE", "orders"): "cancel", ("DELETE", "positions"): "order"}
+_METHODS = ["GET", "POST", "PATCH", "DELETE", "PUT"]
+_WINDOW = 60.0
+_MAINTENANCE = "<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>"
+_DATA_PATHS = ("/v2/stocks", "/v1beta3", "/v1/corporate-actions")
+
+
+class AlpacaEmulator:
+    """The emulator; use it as a context, then `url` answers until the block ends."""
+
+    def __init__(  # noqa: PLR0913 - the composition root names each part
+        self,
+        market: EmulatedMarket,
+        clock: EmulatedClock,
+        setup: Setup | None = None,
+        faults: Sequence[Rule] = (),
+        *,
+        port: int = 0,
+        log: Path | None = None,
+    ) -> None:
+        self.setup = setup or Setup()
+        self.evidence = Evidence(log)
+        self.script = FaultScript(faults, self.setup.seed)
+        self.venue = AlpacaVenue(market, clock, self.setup, self.script, self.evidence)
+        self._lock = threading.RLock()
+        data = DataApi(self.venue)
+        self._routes = (*TradingApi(self.venue).routes, *data.routes)
+        self._trades, self._data = TradeStream(self.venue, self._fits), DataStream(self.venue, data, self._fits)
+        self._spent: tuple[float, int] = (0.0, 0)
+        """Begin of the minute that requests are counted in, and how many there were."""
+        self._server = Loopback(self._app(), port=port, pump=None if clock.driven else self._pump, name="alpaca")
+        self._deeds = Deeds(self.venue, self._drop_streams, self._vanish)
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()
+
+    @property
+    def url(self) -> str:
+        """Base of the trading and the market-data API."""
+        return self._server.url
+
+    @property
+    def stream_url(self) -> str:
+        """Of the trade updates."""
+        return f"ws://127.0.0.1:{self._server.port}/stream"
+
+    def data_stream_url(self, feed: str = "v2/iex") -> str:
+        """Of a market-data stream."""
+        return f"ws://127.0.0.1:{self._server.port}/{feed}"
+
+    def do(self, name: str, **told: object) -> None:
+        """Move something by hand, as `POST /__control` does."""
+        with self._lock:
+            self._deeds.do(name, told)
+            self._data.push()
+
+    def advance(self) -> None:
+        """Let happen what has happened by now; with a driven clock somebody has to ask."""
+        with self._lock:
+            self._pump()
+
+    # -- serving -----------------------------------------------------------------------------------------------------------
+
+    def _app(self) -> Starlette:
+        feeds = ("/v2/iex", "/v2/sip", "/v2/delayed_sip", "/v1beta3/crypto/us", "/v2/test")
+        return Starlette(
+            routes=[
+                WebSocketRoute("/stream", self._trades.serve),
+                *(WebSocketRoute(path, self._data.serve) for path in feeds),
+                Route("/__evidence", self._told_evidence),
+                Route("/__control", self._control, methods=["POST"]),
+                Route("/{path:path}", self._answer, methods=_METHODS),
+            ]
+        )
+
+    async def _told_evidence(self, request: Request) -> Response:
+        return JSONResponse(self.evidence.after(int(request.query_params.get("after", 0))))
+
+    async def _control(self, request: Request) -> Response:
+        told = _object(await request.body()) or {}
+        try:
+            self.do(str(told.get("do")), **{k: v for k, v in told.items() if k != "do"})
+        except (ValueError, KeyError, DeskError, RefusedError) as error:
+            return JSONResponse({"message": str(error)}, 422)
+        return JSONResponse({"now": self.venue.clock.now().isoformat()})
+
+    async def _answer(self, request: Request) -> Response:
+        raw = await request.body()
+        body = _object(raw) if raw else {}
+        call = Call(request.method, request.url.path, dict(request.query_params), body or {})
+        with self._lock:
+            reply, rules = (
+                (Reply(400, _told(40010000, "request body format is invalid")), ()) if body is None else self._reply(call, request)
+            )
+        headers = self._limits()
+        return await self._sent(request, reply, rules, headers)
+
+    def _reply(self, call: Call, request: Request) -> tuple[Reply, tuple[Rule, ...]]:
+        """What is answered, and the rules that disturb it."""
+        self._pump()
+        now, kind, symbol = self.venue.clock.now(), _kind(call), self._symbol(call)
+        early = self._barred(call, request)
+        if early is not None:
+            return early, ()
+        rules = self.script.strikes(kind, symbol, now)
+        for rule in rules:
+            self.evidence.note("fault", now, rule=rule.fault, hit=kind, client_id=call.body.get("client_order_id"))
+            self._deeds.strike(rule)
+        refused = _refused(rules)
+        reply = refused or self._carried_out(Call(call.method, call.path, call.query, call.body, rules))
+        client = call.body.get("client_order_id") or call.query.get("client_order_id")
+        self.evidence.note("request", now, method=call.method, path=call.path, call=kind, client_id=client, outcome=reply.status)
+        return reply, rules
+
+    def _carried_out(self, call: Call) -> Reply:
+        try:
+            reply = match(self._routes, call)
+        except RefusedError as error:
+            return Reply(error.status, dict(error.body))
+        body = json.loads(json.dumps(reply.body))
+        reply.then()
+        self._data.push()
+        return Reply(reply.status, body)
+
+    async def _sent(self, request: Request, reply: Reply, rules: tuple[Rule, ...], headers: Mapping[str, str]) -> Response:
+        faults = {rule.fault: rule for rule in rules}
+        if "slow" in faults:
+            await asyncio.sleep(faults["slow"].seconds)
+        if "server_error" in faults:
+            reply = Reply(faults["server_error"].status, _told(50010000, "internal server error occurred"))
+        if "rate_limited" in faults and not faults["rate_limited"].reset:
+            headers = {}
+        if "lost_answer" in faults or self.script.active("unreachable", self.venue.clock.now()):
+            self._server.cut(request.client)
+            await asyncio.sleep(0.01)
+        if isinstance(reply.body, str):
+            return Response(reply.body, reply.status, media_type="text/html", headers=dict(headers))
+        answer = (
+            Response(status_code=204, headers=dict(headers))
+            if reply.body is None
+            else JSONResponse(reply.body, reply.status, headers=dict(headers))
+        )
+        return _Cut(answer, lambda: self._server.cut(request.client)) if "cut_body" in faults else answer
+
+    def _barred(self, call: Call, request: Request) -> Reply | None:
+        """What is answered to those who do not get in."""
+        now = self.venue.clock.now()
+        if self.script.active("maintenance", now):
+            return Reply(503, _MAINTENANCE)
+        key, secret = request.headers.get("apca-api-key-id"), request.headers.get("apca-api-secret-key")
+        if self.script.active("expired_token", now) or not self._fits(key, secret):
+            is_data = call.path.startswith(_DATA_PATHS)
+            return Reply(403, {"message": "forbidden."}) if is_data else Reply(401, _told(40110000, "request is not authorized"))
+        return Reply(429, _told(42910000, "rate limit exceeded")) if self._over_limit() else None
+
+    def _fits(self, key: str | None, secret: str | None) -> bool:
+        if self.script.active("expired_token", self.venue.clock.now()) or not key or not secret:
+            return False
+        wanted = (self.setup.key or key, self.setup.secret or secret)
+        return secrets.compare_digest(key, wanted[0]) and secrets.compare_digest(secret, wanted[1])
+
+    def _over_limit(self) -> bool:
+        began, count = self._spent
+        now = self._time()
+        began, count = (now, 0) if now - began >= _WINDOW or not count else (began, count)
+        self._spent = (began, count + 1)
+        return count >= self.setup.requests_per_minute
+
+    def _limits(self) -> dict[str, str]:
+        began, count = self._spent
+        most = self.setup.requests_per_minute
+        reset = int(self.venue.now().timestamp() + max(_WINDOW - (self._time() - began), 0)) + 1
+        told = {"limit": most, "remaining": max(most - count, 0), "reset": reset}
+        return {f"x-ratelimit-{name}": str(value) for name, value in told.items()}
+
+    def _time(self) -> float:
+        return 0.0 if self._server.loop is None else self._server.loop.time()
+
+    # -- what happens by itself ----------------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        with self._lock:
+            now = self.venue.clock.now()
+            for rule in self.script.due(now):
+                self.evidence.note("fault", now, rule=rule.fault, hit="time", symbol=rule.symbol, seconds=rule.seconds)
+                self._deeds.strike(rule)
+            self.venue.advance()
+            self._data.push()
+
+    def _drop_streams(self) -> None:
+        self.evidence.note("stream", self.venue.clock.now(), what="dropped")
+        for session in [*self._trades.sessions, *self._data.sessions]:
+            self._in_loop(self._server.cut, session.socket.client)
+
+    def _vanish(self, seconds: float) -> None:
+        self.evidence.note("stream", self.venue.clock.now(), what="dropped", seconds=seconds)
+        self._in_loop(self._server.vanish, seconds)
+
+    def _in_loop(self, call: Any, *arguments: object) -> None:  # noqa: ANN401 - any function
+        if self._server.loop is not None:
+            self._server.loop.call_soon_threadsafe(call, *arguments)
+
+    def _symbol(self, call: Call) -> str | None:
+        told = call.body.get("symbol")
+        parts = call.path.rsplit("/", 1)
+        order = self.venue.orders.get(parts[-1])
+        return str(told) if told else (order.symbol if order is not None else None)
+
+
+class _Cut(Response):
+    """Sends the first half of an answer, then cuts the connection."""
+
+    def __init__(self, answer: Response, cut: Any) -> None:  # noqa: ANN401 - a function
+        super().__init__(answer.body, answer.status_code, dict(answer.headers))
+        self._cut_off = cut
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401, ARG002 - ASGI's signature
+        raw = bytes(self.body)
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": raw[: len(raw) // 2], "more_body": True})
+        await asyncio.sleep(0.02)
+        self._cut_off()
+        await asyncio.sleep(0.01)
+
+
+def _refused(rules: tuple[Rule, ...]) -> Reply | None:
+    """The answer of a rule that keeps a call from being carried out."""
+    for rule in rules:
+        if rule.fault == "rate_limited":
+            return Reply(429, _told(42910000, "rate limit exceeded"))
+        if rule.fault in {"server_error", "cut_body"} and not rule.accepted:
+            return Reply(rule.status, _told(50010000, "internal server error occurred"))
+        if rule.fault == "reject" and not rule.accepted:
+            return Reply(403, _told(40310000, rule.reason))
+        if rule.fault == "maintenance":
+            return Reply(503, _MAINTENANCE)
+        if rule.fault == "expired_token":
+            return Reply(401, _told(40110000, "request is not authorized"))
+    return None
+
+
+def _kind(call: Call) -> str:
+    head = call.path.removeprefix("/v2/").split("/")[0].split(":")[0]
+    return _KINDS.get((call.method, head), "read")
+
+
+def _told(code: int, message: str) -> dict[str, object]:
+    return {"code": code, "message": message}
+
+
+def _object(raw: bytes) -> dict[str, Any] | None:
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
