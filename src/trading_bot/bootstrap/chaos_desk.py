@@ -24,7 +24,7 @@ import structlog
 
 from trading_bot.bootstrap.brokers import build_broker
 from trading_bot.bootstrap.setting import Setting
-from trading_bot.bootstrap.sources import build_source
+from trading_bot.bootstrap.sources import build_source, open_source
 from trading_bot.config import Config
 from trading_bot.domain.errors import BrokerError, ClockError, DataError, StorageError
 from trading_bot.domain.instrument import Rounding
@@ -45,9 +45,11 @@ from trading_bot.risk.halt import DeskSwitch
 from trading_bot.storage.home import Home
 from trading_bot.storage.journal import SqlJournal
 
-AT_REST, STORAGE_FAILED, CLOCK_FAILED, RESTLESS, BROKEN = 0, 11, 12, 13, 14
+AT_REST, STORAGE_FAILED, CLOCK_FAILED, RESTLESS, BROKEN, VENUE_AWAY = 0, 11, 12, 13, 14, 15
 """Exit codes of a life."""
 _SETTLE = timedelta(seconds=40)
+_PATIENT_S = 0.4
+"""Between two looks at whether the desk is at rest."""
 _HOME_LEFT = 64 * 1024
 """Bytes that a full disk lets every file of the desk have."""
 
@@ -142,7 +144,11 @@ def _trade(life: Life, wall: WallClock) -> int:
         if reached is not None and clock.now() < reached:
             raise ClockError(f"the clock says {clock.now()}, this desk has seen {reached}")
         doomed: Journal = _Doomed(journal, life.die_at)
-        desk = _Desk(life, doomed, clock, home, stop)
+        try:
+            desk = _Desk(life, doomed, clock, home, stop)
+        except (BrokerError, DataError) as error:
+            structlog.get_logger().info("the desk cannot come up", error=str(error))
+            return VENUE_AWAY
         desk.session.run(desk)
         return AT_REST if desk.is_at_rest() else RESTLESS
 
@@ -155,6 +161,7 @@ class _Desk:
         always = open_calendar("24/7")
         calendars = {"XNYS": always, "24/7": always}
         self.source: MarketSource = build_source(life.config, calendars, clock.now, home)
+        open_source(self.source, life.config.universe.symbols)
         self.view = AsOfView(self.source, clock.now)
         broker = build_broker(life.config, setting, self.source, calendars, clock)
         switch = DeskSwitch(home.halt_file, journal)
@@ -168,7 +175,6 @@ class _Desk:
         self.broker, self.clock, self._life = broker, clock, life
         self._draw = Random(f"{life.seed}:{life.number}")  # noqa: S311 - chaos has to be the same again
         self._steps = 0
-        self._due = clock.now()
 
     # -- agenda ------------------------------------------------------------------------------------------------------
 
@@ -177,8 +183,7 @@ class _Desk:
         now = self.clock.now()
         if now > self._life.until and (now > self._life.until + _SETTLE or self.is_at_rest()):
             return None
-        self._due = now + timedelta(seconds=self._draw.uniform(0.02, 0.2))
-        return self._due
+        return now + timedelta(seconds=self._draw.uniform(0.02, 0.2) if now <= self._life.until else _PATIENT_S)
 
     def run_due(self) -> None:
         """One step, as the seed has it."""

@@ -134,10 +134,9 @@ class Session:
         self._beat()
         try:
             self._see_venue()
+            self._note_back()
         except _AWAY as error:
             self._note_away(error)
-        else:
-            self._note_back()
         try:
             self._inbox.serve()
             self._engine.withdraw()
@@ -163,9 +162,9 @@ class Session:
 
     def _note_back(self) -> None:
         if self._away_since is not None:
+            self._engine.reconcile()
             _log.info("the venue answers again", away_since=self._away_since.isoformat())
             self._away_since = None
-            self._engine.reconcile()
 
     @contextmanager
     def _standing_aside(self) -> Iterator[None]:

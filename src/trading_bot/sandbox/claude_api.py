@@ -7,7 +7,6 @@ but on loopback.
 
 import asyncio
 import json
-import socket
 import threading
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -26,6 +25,7 @@ from trading_bot.sandbox.claude_faults import Rule, spoil
 from trading_bot.sandbox.claude_ledger import Charge, summary
 from trading_bot.sandbox.claude_personas import Script, play
 from trading_bot.sandbox.claude_turn import ANSWER_TOOL, PERSONAS, Turn
+from trading_bot.sandbox.listening import listen
 
 _SECRET = frozenset({"authorization", "x-api-key", "cookie"})
 _SESSION = "x-claude-code-session-id"
@@ -61,7 +61,7 @@ class ClaudeApi:
         self._failures = 0
         self._sessions: dict[str, list[str]] = defaultdict(list)
         self._answers: dict[str, list[tuple[str, Mapping[str, Any]]]] = defaultdict(list)
-        self._socket = socket.create_server(("127.0.0.1", port))
+        self._socket = listen(port)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()
         config = uvicorn.Config(self._app(), log_config=None, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1)

@@ -6,7 +6,6 @@ but on loopback. `GET /__evidence?after=N` and `GET /__state` tell auditors what
 
 import asyncio
 import json
-import socket
 import threading
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
@@ -27,6 +26,7 @@ from trading_bot.sandbox.bybit.signing import admits
 from trading_bot.sandbox.bybit.stream import Connection, answer, category_of, pong, subscribe
 from trading_bot.sandbox.bybit.wire import Refused, millis
 from trading_bot.sandbox.evidence import Evidence
+from trading_bot.sandbox.listening import listen
 
 _PULSE = 0.02
 """Seconds between two looks at a clock that runs by itself."""
@@ -43,7 +43,7 @@ class BybitApi:
     def __init__(self, setup: Setup, *, port: int = 0, log: Path | None = None) -> None:
         self.evidence = Evidence(log)
         self.service = Service(setup, self.evidence)
-        self._socket = socket.create_server(("127.0.0.1", port))
+        self._socket = listen(port)
         self._ready = threading.Event()
         self._streams = 0
         config = uvicorn.Config(

@@ -5,12 +5,13 @@ Promises that an error in what it serves is not swallowed: it is raised when the
 
 import asyncio
 import contextlib
-import socket
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+
+from trading_bot.sandbox.listening import listen
 
 _PUMP = 0.02
 _HOST = "127.0.0.1"
@@ -21,7 +22,7 @@ class Loopback:
 
     def __init__(self, app: Any, *, port: int = 0, pump: Callable[[], None] | None = None, name: str = "emulator") -> None:  # noqa: ANN401 - any ASGI application
         self._pump = pump
-        self._socket = socket.create_server((_HOST, port))
+        self._socket = listen(port)
         self.port: int = self._socket.getsockname()[1]
         self._config = uvicorn.Config(
             app,
@@ -88,7 +89,7 @@ class Loopback:
                 step, self._away = min(self._away, 0.05), max(self._away - 0.05, 0)
                 await asyncio.sleep(step)
             if not self._stopping:
-                self._socket = socket.create_server((_HOST, self.port))
+                self._socket = listen(self.port)
                 self._server = uvicorn.Server(self._config)
         pumping.cancel()
         with contextlib.suppress(asyncio.CancelledError):
