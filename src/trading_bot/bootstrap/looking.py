@@ -47,7 +47,10 @@ class VenueLook:
         """What differs between books and venue, and what is not guarded there."""
         bare = [
             Difference(
-                kind=DifferenceKind.MISSING_PROTECTION, subject=f"protection {s}", books=str(seen.held[s].quantity), broker=f"{q} naked"
+                kind=DifferenceKind.MISSING_PROTECTION,
+                subject=f"protection {s}",
+                books=f"a stop for {abs(seen.held[s].quantity)}",
+                broker=f"{q} naked",
             )
             for s, q in seen.naked().items()
         ]

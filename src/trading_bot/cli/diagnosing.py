@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import click
 
-from trading_bot.cli import diagnosing_claude
+from trading_bot.cli import diagnosing_broker, diagnosing_claude
 from trading_bot.cli.context import Context, json_option
 from trading_bot.cli.findings import Finding
 from trading_bot.domain.errors import DeskError
@@ -26,7 +26,7 @@ def doctor(click_context: click.Context, *, fast: bool, analyst: str | None, as_
     """Check machine, home, data, mandate and what the analyst needs, each with its fix; exit status 1 if anything fails."""
     context: Context = click_context.obj
     own = [c for c in _CHECKS if not (fast and c is _mandate)]
-    checks = [*own, *(diagnosing_claude.CHECKS if _asks_claude(context, analyst) else (_claude_unasked,))]
+    checks = [*own, *diagnosing_broker.CHECKS, *(diagnosing_claude.CHECKS if _asks_claude(context, analyst) else (_claude_unasked,))]
     findings = [_guarded(check, context) for check in checks]
     if as_json:
         click.echo(json.dumps([asdict(f) for f in findings], indent=2))

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from trading_bot.domain.errors import DeskError, StorageError
+from trading_bot.domain.errors import DeskError, JournalDamagedError, StorageError
 from trading_bot.domain.mandate import Cure, GuardianOrders, Limits
 from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.records import DeskState
@@ -111,6 +111,7 @@ class Guardian:
     def _sight(self) -> Sight:
         now = self.clock.now()
         self._began = self._began or now
+        self._set_damaged_log_aside()
         fresh = self._refresh()
         orders = self.orders()
         seen, trouble = self._ask(now)
@@ -130,6 +131,15 @@ class Guardian:
             no_mandate=orders.no_mandate,
         )
 
+    def _set_damaged_log_aside(self) -> None:
+        """A file that was changed by somebody must not keep positions naked: begin a new one, and tell."""
+        try:
+            self._log.entries()
+        except JournalDamagedError as error:
+            aside = self.home.guardian_log.with_suffix(f".damaged-{self.clock.now():%Y%m%dT%H%M%S}")
+            self.home.guardian_log.rename(aside)
+            self._announce("The guardian's own file was damaged", f"{error}. It lies in {aside.name} now, and a new one was begun.")
+
     def _refresh(self) -> bool:
         try:
             self._memory = self._copy.refresh(self._memory)
@@ -144,6 +154,7 @@ class Guardian:
             return self._last[1], ""
         try:
             self._hands = self._hands or self._connected()
+            self._hands.note_arrivals()
             seen = self._hands.look()
         except DeskError as error:
             self._disconnect()

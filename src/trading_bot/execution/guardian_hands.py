@@ -42,6 +42,12 @@ class Hands:
         account, positions = self.broker.account(), self.broker.positions()
         return holdings(account, positions, self.broker.open_orders())
 
+    def note_arrivals(self) -> None:
+        """Note which announced orders the venue has, after a death between sending and noting it. Sends nothing."""
+        for meant in unsettled(self.log.entries()):
+            if self.broker.find(meant.client_order_id) is not None:
+                self._end(meant.client_order_id, SendOutcome.ACKNOWLEDGED)
+
     def work(self, steps: tuple[plan.Step, ...], seen: Holdings) -> tuple[str, ...]:
         """Do these steps; return what was done, a sentence each.
 

@@ -139,7 +139,7 @@ def _blind(sight: Sight, settings: GuardianSettings) -> list[Condition]:
     if sight.broker is not None:
         return []
     patience = timedelta(seconds=settings.heartbeat_seconds)
-    return [Condition("blind", "The broker cannot be reached", f"{sight.trouble}. Nobody can guard anything there.", patience)]
+    return [Condition("blind", "The guardian cannot see the broker", f"{sight.trouble}. It can guard nothing there.", patience)]
 
 
 def _silent(sight: Sight, broker: Holdings, *, silent: bool) -> list[Condition]:
