@@ -19,7 +19,7 @@ def test_a_source_is_found_by_its_name() -> None:
 
 def test_an_unknown_name_lists_what_is_known() -> None:
     """Built-in and installed names, in order."""
-    with pytest.raises(ConfigError, match=r"source\.name: 'fles' cannot be used: known are files, mine, store, synthetic"):
+    with pytest.raises(ConfigError, match=r"source\.name: 'fles' cannot be used: known are alpaca, bybit, files, mine, store, synthetic"):
         third_party(SOURCES, "fles", [_point("mine", "os.path:join")])
 
 
@@ -38,7 +38,7 @@ def test_a_package_that_cannot_be_imported_says_why(value: str) -> None:
 
 def test_nothing_but_the_built_in_parts_is_installed_here() -> None:
     """The environment's own entry points are asked by default."""
-    with pytest.raises(ConfigError, match=r"known are files, store, synthetic$"):
+    with pytest.raises(ConfigError, match=r"known are alpaca, bybit, files, store, synthetic$"):
         third_party(SOURCES, "nobody")
-    with pytest.raises(ConfigError, match=r"known are paper$"):
+    with pytest.raises(ConfigError, match=r"known are alpaca, bybit, paper$"):
         third_party(BROKERS, "nobody")

@@ -20,7 +20,7 @@ class Kind:
     built_in: tuple[str, ...]
 
 
-SOURCES = Kind("source.name", "trading_bot.sources", ("files", "store", "synthetic"))
+SOURCES = Kind("source.name", "trading_bot.sources", ("alpaca", "bybit", "files", "store", "synthetic"))
 """Factories `(SourceSettings, instruments, calendars) -> MarketSource`."""
 BROKERS = Kind("broker.name", "trading_bot.brokers", ("alpaca", "bybit", "paper"))
 """Factories `(BrokerSettings, MarketSource, calendars, Clock) -> Broker`."""

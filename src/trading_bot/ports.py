@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
 from trading_bot.domain.proposals import Outcome
 
@@ -126,6 +126,20 @@ class MarketSource(Protocol):
 
     def notes(self) -> tuple[str, ...]:
         """What was repaired, dropped or assumed while reading, a sentence each, for reports."""
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """What a source has besides that speaks up by itself: streams, which are opened once and closed once."""
+
+    def open(self, symbols: Sequence[Symbol]) -> None:
+        """Look the symbols up and stream their quotes; returns at once. NoDataError names one that the source does not have.
+
+        A source that was never opened answers too, by asking.
+        """
+
+    def close(self) -> None:
+        """End streams, connections and whoever waits for an answer."""
 
 
 class BarArchive(Protocol):

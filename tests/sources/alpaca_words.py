@@ -2,17 +2,23 @@
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]  # it ships no types
 from starlette.websockets import WebSocket
-from vendor_server import Query, Vendor
 
+from sources.vendor_server import Query, Vendor
 from trading_bot.market.calendar import open_calendar
 
 NOW = datetime(2024, 3, 12, 15, 0, tzinfo=UTC)
 """A Tuesday in New York's session."""
-CHECKED = {"AAPL": {}, "SPY": {"shortable": False}, "GONE": {"status": "inactive", "tradable": False}, "WHOLE": {"fractionable": False}}
+CHECKED: dict[str, dict[str, Any]] = {
+    "AAPL": {},
+    "SPY": {"shortable": False},
+    "GONE": {"status": "inactive", "tradable": False},
+    "WHOLE": {"fractionable": False},
+}
 
 
 def asset(symbol: str, **other: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of the wire
@@ -47,6 +53,13 @@ def tick(symbol: str, moment: datetime, bid: float = 50.01, ask: float = 50.02) 
     return bytes(msgpack.packb([body]))
 
 
+def broken() -> bytes:
+    """Messages that say too little, or what is no number."""
+    stamp = msgpack.Timestamp.from_datetime(NOW)
+    no_number = {"T": "q", "S": "AAPL", "bp": "x", "ap": 1, "bs": 1, "as": 1, "t": stamp}
+    return bytes(msgpack.packb([{"T": "q", "S": "AAPL"}, {"T": "q"}, no_number]))
+
+
 async def greet(stream: WebSocket) -> Any:  # noqa: ANN401 - what was subscribed to
     """Let anybody in; return the subscription."""
     await stream.send_bytes(msgpack.packb([{"T": "success", "msg": "connected"}]))
@@ -74,9 +87,13 @@ def talk(vendor: Vendor) -> None:
         return {"bars": {s: page for s in query["symbols"].split(",") if s != "MUTE"}, "next_page_token": token}
 
     for symbol, other in CHECKED.items():
-        vendor.answers[f"/v2/assets/{symbol}"] = lambda _, symbol=symbol, other=other: asset(symbol, **other)
+        vendor.answers[f"/v2/assets/{symbol}"] = partial(_one, asset(symbol, **other))
     vendor.answers["/v2/assets"] = lambda query: [coin()] if query["asset_class"] == "crypto" else [asset("AAPL")]
     vendor.answers["/v2/stocks/bars"] = bars
     vendor.answers["/v2/stocks/quotes/latest"] = lambda query: {"quotes": {s: quote(NOW) for s in query["symbols"].split(",")}}
     vendor.answers["/v1beta3/crypto/us/latest/quotes"] = lambda _: {"quotes": {"BTC/USD": quote(NOW, 70_000.0, 70_001.5)}}
     vendor.answers["/v1/corporate-actions"] = lambda _: {"corporate_actions": {}, "next_page_token": None}
+
+
+def _one(body: dict[str, Any], _: Query) -> dict[str, Any]:
+    return body

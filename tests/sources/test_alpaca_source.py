@@ -1,17 +1,18 @@
 """Alpaca's market data through its real SDK, over real sockets, against a server that says what a test wants."""
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 
-import alpaca_words as words
 import pytest
-from alpaca_words import NOW
 from starlette.responses import JSONResponse, Response
-from vendor_server import Vendor
 
+from sources import alpaca_words as words
+from sources.alpaca_words import NOW
+from sources.vendor_server import Vendor
 from trading_bot.domain.errors import DataError, NoDataError, SourceFailedError
 from trading_bot.domain.instrument import AssetClass, Instrument
 from trading_bot.domain.market import Dividend, Feed, PriceBasis, Split, Timeframe
@@ -188,7 +189,7 @@ def test_quotes_are_polled_while_there_is_no_stream(source: AlpacaSource, vendor
     time.pass_by(seconds=2)
     quote = source.quote(AAPL, time.now)
     assert quote is not None
-    assert (quote.bid, quote.ask, quote.bid_size, quote.ask_size) == (Decimal("99.99"), Decimal("100.01"), 200, 300)
+    assert (quote.bid, quote.ask, quote.bid_size, quote.ask_size) == (Decimal("99.99"), Decimal("100.01"), Decimal(200), Decimal(300))
     assert (quote.time, quote.source, quote.feed) == (NOW, "alpaca-iex-poll", Feed.SINGLE_VENUE)
     assert source.quote(SPY, time.now) is not None
     polls = vendor.count("/v2/stocks/quotes/latest")
@@ -275,17 +276,8 @@ def test_a_server_that_is_not_there_is_a_failed_source(time: Time) -> None:
     source.close()
 
 
-def streamed(source: AlpacaSource, symbol: Symbol, at: datetime, vendor: Vendor) -> None:
-    """Push a tick for `symbol` until the source has it."""
-    watch = source.watches()["coins" if "/" in symbol else "stocks"]
-    vendor.push(words.tick(symbol, at))
-    vendor.until(lambda: watch.age is not None)
-
-
 def eventually(holds: Callable[[], bool]) -> None:
     """Wait, without a clock of our own, for what another thread does."""
-    import threading  # noqa: PLC0415
-
     tries = threading.Event()
     for _ in range(1000):
         if holds():
@@ -316,14 +308,10 @@ def test_streamed_quotes_are_seen_at_their_own_time_and_never_before(source: Alp
 
 def test_a_message_that_cannot_be_read_does_not_end_the_stream(source: AlpacaSource, vendor: Vendor, time: Time) -> None:
     """Garbled, replayed and absurd ones are skipped; the next good one counts."""
-    import msgpack  # noqa: PLC0415
-
     source.open([AAPL])
     vendor.until_streams(1)
     time.pass_by(seconds=3)
-    stamp = msgpack.Timestamp.from_datetime(NOW)
-    broken = [{"T": "q", "S": "AAPL"}, {"T": "q"}, {"T": "q", "S": "AAPL", "bp": "x", "ap": 1, "bs": 1, "as": 1, "t": stamp}]
-    vendor.push(msgpack.packb(broken))
+    vendor.push(words.broken())
     vendor.push(words.tick("AAPL", NOW + timedelta(days=900)))
     vendor.push(words.tick("OTHER", NOW))
     eventually(lambda: source.watches()["stocks"].age is not None)

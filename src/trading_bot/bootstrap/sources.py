@@ -1,18 +1,27 @@
-"""The market that a configuration names: its source, and what it makes of a symbol."""
+"""The market that a configuration names: its source, and what it makes of a symbol.
 
-from collections.abc import Callable, Mapping
+Vendors' libraries are imported here when they are asked for, and keys come from this process's environment.
+"""
+
+import os
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from trading_bot.config import Config
 from trading_bot.domain.errors import ConfigError
 from trading_bot.domain.instrument import AssetClass, Instrument
 from trading_bot.domain.values import Symbol
+from trading_bot.network.keys import keys_from
 from trading_bot.plugins import SOURCES, third_party
-from trading_bot.ports import Calendar, MarketSource
+from trading_bot.ports import Calendar, MarketSource, Streaming
 from trading_bot.settings import InstrumentSettings
 from trading_bot.sources.files import FileSource
+from trading_bot.sources.live.pulse import Pulse
 from trading_bot.sources.stored import StoredSource
 from trading_bot.sources.synthetic import SyntheticSource
 from trading_bot.storage.bars import BarStore
@@ -20,25 +29,39 @@ from trading_bot.storage.home import Home
 
 CALENDARS = ("XNYS", "24/7")
 _COIN_QUOTES = ("USDT", "USDC")
+_FINEST = Decimal("0.000000000001")
+"""A step so fine that any vendor's is coarser, and holds."""
+
+Instruments = Callable[[Symbol], Instrument]
+Calendars = Callable[[str], Calendar]
 
 
 def instrument_of(config: Config, symbol: Symbol) -> Instrument:
     """Return the instrument that the configuration makes of `symbol`.
 
-    A name that ends in USDT or USDC is a coin that trades round the clock; all else is a US stock, unless `universe.instruments` says so.
+    A name with a slash, or one that ends in USDT or USDC, is a coin that trades round the clock; all else is a US stock, unless
+    `universe.instruments` says so. Where a vendor gives the grid of a coin, the default stays out of its way.
     """
     own = config.universe.instruments.get(symbol, InstrumentSettings()).model_dump(exclude_none=True)
-    coin = {
+    is_coin = "/" in symbol or symbol.endswith(_COIN_QUOTES)
+    base = _coin(symbol, config.source.name) if is_coin else {"sector": config.sector_of(symbol)}
+    return Instrument.model_validate({"symbol": symbol, **base, **own})
+
+
+def _coin(symbol: Symbol, source: str) -> dict[str, Any]:
+    """What is taken for granted of a coin."""
+    base = {
         "asset_class": AssetClass.CRYPTO_SPOT,
         "venue": "crypto",
-        "currency": symbol[-4:],
+        "currency": symbol.rpartition("/")[2] if "/" in symbol else symbol[-4:],
         "lot_size": Decimal("0.000001"),
         "calendar": "24/7",
         "shortable": False,
         "sector": "crypto",
     }
-    base = coin if symbol.endswith(_COIN_QUOTES) else {"sector": config.sector_of(symbol)}
-    return Instrument.model_validate({"symbol": symbol, **base, **own})
+    if source not in _VENDORS:
+        return base
+    return base | {"tick_size": _FINEST, "lot_size": _FINEST, "minimum_notional": Decimal(0), "shortable": True}
 
 
 def build_source(
@@ -57,8 +80,42 @@ def build_source(
         return StoredSource(BarStore(home.bars), instruments, settings.spread_bps)
     if settings.name == "synthetic":
         return SyntheticSource(config.seed, settings.synthetic, instruments, lookup, settings.spread_bps, partial(_horizon, now, last))
+    if settings.name in _VENDORS:
+        return _VENDORS[settings.name](config, instruments, lookup, _pulse(config, now))
     brought: MarketSource = third_party(SOURCES, settings.name)(settings, instruments, lookup)
     return brought
+
+
+def open_source(source: MarketSource, symbols: Sequence[Symbol]) -> None:
+    """Let a source that can, stream the quotes of `symbols`."""
+    if isinstance(source, Streaming):
+        source.open(symbols)
+
+
+def close_source(source: MarketSource) -> None:
+    """End its streams, if it has any."""
+    if isinstance(source, Streaming):
+        source.close()
+
+
+def _pulse(config: Config, now: Callable[[], datetime]) -> Pulse:
+    """Trading time, and a counter and chance that only spread calls in time."""
+    return Pulse(now=now, steady=time.monotonic, draw=random.Random(config.seed).random)  # noqa: S311 - jitter
+
+
+def _alpaca(config: Config, instruments: Instruments, calendars: Calendars, pulse: Pulse) -> MarketSource:
+    from trading_bot.sources.alpaca import AlpacaSource  # noqa: PLC0415 - half a second of imports
+
+    return AlpacaSource(config.alpaca, keys_from(os.environ, "ALPACA_API_KEY", "ALPACA_SECRET_KEY"), instruments, calendars, pulse)
+
+
+def _bybit(config: Config, instruments: Instruments, calendars: Calendars, pulse: Pulse) -> MarketSource:
+    from trading_bot.sources.bybit import BybitSource  # noqa: PLC0415 - the same; its market data needs no keys
+
+    return BybitSource(config.bybit, instruments, calendars, pulse)
+
+
+_VENDORS = {"alpaca": _alpaca, "bybit": _bybit}
 
 
 def _horizon(now: Callable[[], datetime], last: date | None) -> date:

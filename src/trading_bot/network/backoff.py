@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+_DOUBLINGS = 60
+"""More reach any ceiling; without an end a long outage would leave the range of floats."""
+
 
 class Backoff:
     """`first` seconds, doubled with each failure up to `ceiling`; `draw` gives a number from 0 to 1 that spreads the tries of many."""
@@ -14,7 +17,7 @@ class Backoff:
 
     def wait(self) -> float:
         """Seconds to wait after one more failure: between half and all of the doubled time."""
-        whole = min(self._first * float(2**self._failures), self._ceiling)
+        whole = min(self._first * 2.0 ** min(self._failures, _DOUBLINGS), self._ceiling)
         self._failures += 1
         return whole * (0.5 + self._draw() / 2)
 

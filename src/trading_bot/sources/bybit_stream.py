@@ -7,8 +7,10 @@ counted and skipped. Refuses the library's own book: it copies every message, an
 
 import json
 import logging
+import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +29,7 @@ _LOG = logging.getLogger(__name__)
 _TOPIC = "orderbook.1."
 _AT_ONCE = 10
 """Topics in one request to subscribe, as Bybit's spot stream wants."""
+_CONTROL = ("subscribe", "ping", "pong")
 _LOOK = 1.0
 """Seconds between two looks at a connection that seems well."""
 _MUTE = 60.0
@@ -39,6 +42,9 @@ Listen = Callable[[dict[str, Any]], None]
 
 class _Public(WebSocket):  # type: ignore[misc]  # the library ships no types
     """pybit's stream, pointed at `address` if there is one, which ends at an error instead of connecting anew at once."""
+
+    _raw: socket.socket | None = None
+    """The connection itself, which the library loses sight of when the other side goes first."""
 
     def __init__(self, settings: BybitSettings, address: str | None, listen: Listen, ended: threading.Event) -> None:
         self._address = address
@@ -53,6 +59,14 @@ class _Public(WebSocket):  # type: ignore[misc]  # the library ships no types
 
     def _connect(self, url: str) -> None:
         super()._connect(self._address or url)
+        self._raw = getattr(self.ws.sock, "sock", None)
+
+    def _on_message(self, message: str) -> None:
+        try:
+            said = json.loads(message)
+        except ValueError:
+            said = None
+        self.callback(said if isinstance(said, dict) else {})
 
     def _on_error(self, error: object) -> None:
         _LOG.info("Bybit's stream: %s", type(error).__name__)
@@ -60,6 +74,19 @@ class _Public(WebSocket):  # type: ignore[misc]  # the library ships no types
 
     def _on_close(self) -> None:
         self._ended.set()
+
+    def exit(self) -> None:
+        """End the connection and the library's thread, which would sleep on a socket that was only closed."""
+        self.exited = True
+        self._stop_custom_ping_timer()
+        self.ws.keep_running = False
+        if self._raw is not None:
+            with suppress(OSError):
+                self._raw.shutdown(socket.SHUT_RDWR)
+        self.wst.join(timeout=_SOCKET)
+        self.ws.close()
+        if self._raw is not None:
+            self._raw.close()
 
 
 class BybitStream:
@@ -119,7 +146,6 @@ class BybitStream:
                 pass
         finally:
             stream.exit()
-            stream.wst.join(timeout=_SOCKET)
 
     def _mute(self) -> bool:
         age = self._watch.age
@@ -136,6 +162,8 @@ class BybitStream:
                     self._hear(symbol, quote)
             elif message.get("success") is False:
                 self._complain(str(message.get("ret_msg")))
+            elif message.get("op") not in _CONTROL:
+                self.unreadable += 1
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
             self.unreadable += 1
 
