@@ -63,7 +63,7 @@ class Deeds:
 
     def _quote(self, told: Mapping[str, Any]) -> None:
         bid = Decimal(str(told["bid"]))
-        self._venue.market.set_quote(_symbol(told), bid, Decimal(str(told.get("ask", bid))), self._venue.clock.nanos())
+        self._venue.market.set_quote(_symbol(told), bid, Decimal(str(told.get("ask", bid))), self._venue.exchange.clock)
         self._venue.exchange.requote(_symbol(told))
 
     def _halt(self, told: Mapping[str, Any]) -> None:
