@@ -27,6 +27,13 @@ def check_account(flags: Mapping[str, Any]) -> None:
         raise forbidden("new orders are rejected by user request")
 
 
+def check_intent(asked: Asked, position: Decimal) -> None:
+    """Refuse an order that means to open what it would close, or the other way round."""
+    inferred = f"{asked.side}_to_{'close' if position * asked.sign < 0 else 'open'}"
+    if asked.intent not in {None, inferred}:
+        raise unprocessable(f"position intent mismatch, inferred: {inferred}, specified: {asked.intent}")
+
+
 def check_wash(asked: Asked, open_orders: Iterable[AlpacaOrder]) -> None:
     """Refuse an order that could trade with one of the account's own."""
     for other in open_orders:

@@ -42,6 +42,8 @@ class Asked:
     guard: Decimal | None
     """Stop of the stop-loss leg."""
     guard_limit: Decimal | None
+    intent: str | None = None
+    """`buy_to_close` and the like, where it is told."""
 
     @property
     def sign(self) -> int:
@@ -110,6 +112,7 @@ def read(body: Mapping[str, Any], assets: Assets) -> Asked:
         target=target,
         guard=number(loss, "stop_price"),
         guard_limit=number(loss, "limit_price"),
+        intent=body.get("position_intent") or None,
     )
 
 

@@ -183,14 +183,23 @@ class Exchange:
             after = self._seen[symbol]
         else:
             after = self._clock
-        orders = self.orders(symbol)
-        band = _range(orders)
-        loosest = any(o.ticket.extended for o in orders)
-        wanted = Phase.EXTENDED if loosest else Phase.REGULAR
-        found = next((s for s in self.market.walk(symbol, after, to, band) if self.market.phase(symbol, s.quote.time) >= wanted), None)
+        found = self._search(symbol, after, to)
         self._next[symbol] = found
         self._seen[symbol] = to if found is None else found.quote.time
         return found
+
+    def _search(self, symbol: Symbol, after: int, to: int) -> Sized | None:
+        """The first quote that matters, in the times at which the symbol trades."""
+        orders = self.orders(symbol)
+        matters = _range(orders)
+        wanted = Phase.EXTENDED if any(o.ticket.extended for o in orders) else Phase.REGULAR
+        while after < to:
+            begin, end = self.market.trading(symbol, after, wanted)
+            found = next(self.market.walk(symbol, max(after, begin - 1), min(to, end - 1), matters), None)
+            if found is not None:
+                return found
+            after = end
+        return None
 
     # -- matching --------------------------------------------------------------------------------------------------------
 

@@ -112,6 +112,14 @@ class EmulatedMarket:
             return Phase.REGULAR
         return Phase.EXTENDED if begin <= at < end else Phase.CLOSED
 
+    def trading(self, symbol: Symbol, after: int, wanted: Phase) -> tuple[int, int]:
+        """Begin and end of the first span, ending after `after`, in which `wanted` or more may trade."""
+        if self.always_open or self.instrument(symbol).calendar == "24/7":
+            return after, _FAR
+        begin, opening, closing, end = self._spans(symbol, after)
+        found = (opening, closing) if wanted is Phase.REGULAR else (begin, end)
+        return found if found[1] > after else self.trading(symbol, end, wanted)
+
     def _spans(self, symbol: Symbol, at: int) -> tuple[int, int, int, int]:
         now = moment(at)
         opening, closing = self.session(symbol, now - _AFTER)
@@ -147,7 +155,7 @@ class EmulatedMarket:
         """Divide prices by `ratio` from `at` on (`ratio` new for one old), a quote held by hand too."""
         held = self._held.get(symbol)
         if held is not None and held.bid is not None:
-            self._held[symbol] = _Held(at, *(int(v) for v in _divided(np.array([held.bid]), np.array([held.ask]), ratio)))
+            self._held[symbol] = _Held(at, *(int(v[0]) for v in _divided(np.array([held.bid]), np.array([held.ask]), ratio)))
         self._ratios.setdefault(symbol, []).append((at, ratio))
 
     def actions(self, symbol: Symbol) -> tuple[CorporateAction, ...]:
