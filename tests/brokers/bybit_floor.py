@@ -129,7 +129,7 @@ class Floor:
 def floor(**changed: Any) -> Iterator[Floor]:  # noqa: ANN401 - settings, and a limit of the venue
     """An emulated Bybit at 50,000 a bitcoin, and an opened adapter."""
     per_second = changed.pop("per_second", None)
-    markets = invented((BTC,), 1, open_calendar)
+    markets = invented((BTC,), 1, open_calendar, tick_ns=100_000_000)
     wall = SystemWallClock()
     clock = EmulatedClock.running(wall)
     setup = Setup(markets, clock, wall, credentials=Credentials(KEYS.key, KEYS.secret), per_second=per_second)

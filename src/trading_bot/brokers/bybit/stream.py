@@ -7,7 +7,9 @@ read. Understands nothing of what it carries. pybit's own reconnecting is off: i
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
+from socket import SHUT_RDWR
 from typing import Any
 
 from pybit.unified_trading import WebSocket
@@ -18,6 +20,7 @@ from trading_bot.settings import BybitEnvironment, BybitSettings
 
 TOPICS = ("order", "execution", "position", "wallet")
 _PING_SECONDS, _PONG_SECONDS = 20, 10
+_SILENT_SECONDS = 45.0
 _JOIN_SECONDS = 5.0
 
 
@@ -37,7 +40,13 @@ class _Socket(WebSocket):  # type: ignore[misc]  # pybit ships no types
         self._heard()
         super()._on_message(message)
 
+    def _on_pong(self) -> None:
+        self._heard()
+        super()._on_pong()
+
     def _on_error(self, error: Exception) -> None:  # noqa: ARG002 - pybit's signature
+        if self.ws.sock is not None:
+            self.ws.sock.shutdown()  # the library itself leaves it open where the server closed first
         self._lost()
 
     def _on_close(self) -> None:
@@ -81,8 +90,9 @@ class PrivateStream:
 
     @property
     def live(self) -> bool:
-        """Whether it is connected and subscribed."""
-        return self._subscribed.is_set() and not self._lost.is_set()
+        """Whether it is connected and subscribed, and answers pings."""
+        speaks = self._steady() - self.heard_at < _SILENT_SECONDS
+        return self._subscribed.is_set() and not self._lost.is_set() and speaks
 
     def take(self) -> tuple[dict[str, Any], ...]:
         """All messages since the last time, in the order in which they came."""
@@ -125,11 +135,15 @@ class PrivateStream:
         return socket
 
     def _end(self, socket: _Socket) -> None:
+        """End the socket and its thread, which would sleep on a socket that is closed under it, and wakes when it is shut down."""
         try:
+            socket.ws.keep_running = False
+            with suppress(OSError, AttributeError):  # it is closed already
+                socket.ws.sock.sock.shutdown(SHUT_RDWR)
+            socket.wst.join(_JOIN_SECONDS)
             socket.exit()
         except Exception:  # noqa: BLE001  # edge: a socket that cannot even be closed is let go of
             return
-        socket.wst.join(_JOIN_SECONDS)
 
     def _note_word(self) -> None:
         self.heard_at = self._steady()

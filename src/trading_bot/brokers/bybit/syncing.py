@@ -12,8 +12,11 @@ from trading_bot.brokers.bybit.stream import PrivateStream
 from trading_bot.brokers.bybit.wire import identity_of, moment
 from trading_bot.domain.values import ClientOrderId
 
-DOUBT_SECONDS, MUTE_SECONDS, CALM_SECONDS, CASH_SECONDS = 1.0, 2.0, 15.0, 60.0
-"""Between reads: while something is open to doubt, without a stream that speaks, and else; the log of cash."""
+DOUBT_SECONDS, MUTE_SECONDS, WORKING_SECONDS, CALM_SECONDS, CASH_SECONDS = 1.0, 2.0, 3.0, 15.0, 60.0
+"""Between reads: while something is open to doubt, without a stream that speaks, while orders work, and else; the log of cash.
+
+A stream can answer pings and tell nothing: while orders work, reads must not be far apart.
+"""
 _OVERLAP = 60_000
 """Milliseconds before the last read that are read again: lists may lag."""
 _PATIENCE = 30.0
@@ -50,8 +53,12 @@ class Syncing:
             return True
         self._forget_told()
         doubt = self._unfinished or bool(self._acknowledged) or self._books.unsettled() or self._books.funding_seen
-        pause = DOUBT_SECONDS if doubt else CALM_SECONDS if self._stream.live and not self._mute else MUTE_SECONDS
-        return self._steady() - self._read_at >= pause
+        return self._steady() - self._read_at >= (DOUBT_SECONDS if doubt else self._pause())
+
+    def _pause(self) -> float:
+        if self._mute or not self._stream.live:
+            return MUTE_SECONDS
+        return WORKING_SECONDS if self._books.chronicle.working() else CALM_SECONDS
 
     def read(self) -> None:
         """Ask for everything that may be new."""
@@ -65,7 +72,7 @@ class Syncing:
             self._read_cash()
         # What a read finds and a connected stream has not told makes the stream suspect, until it speaks again.
         told = len(self._books.chronicle.after(0)) > before
-        self._mute = self._stream.live and self._seen_connections == connections and (self._mute or told)
+        self._mute = self._stream.live and (self._mute or told)
         self._seen_connections, self._unfinished = connections, False
 
     def _read_executions(self) -> None:
