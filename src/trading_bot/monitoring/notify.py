@@ -9,9 +9,12 @@ import queue
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import structlog
+
+if TYPE_CHECKING:
+    from apprise import Apprise
 
 _log = structlog.get_logger(__name__)
 _LONGEST_QUEUE = 100
@@ -25,6 +28,7 @@ class AppriseNotifier:
         self._urls = tuple(urls)
         self._queue: queue.Queue[tuple[str, str] | None] = queue.Queue(_LONGEST_QUEUE)
         self._thread: threading.Thread | None = None
+        self._over = False
 
     def __enter__(self) -> Self:
         return self
@@ -51,21 +55,26 @@ class AppriseNotifier:
             with suppress(queue.Full):
                 self._queue.put_nowait(None)
             self._thread.join(patience_s)
+        self._over = True
 
     def _deliver(self) -> None:
-        from apprise import Apprise  # noqa: PLC0415 - half a second that only who tells somebody pays
-
-        logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # it writes addresses
-        people = Apprise()
-        usable = [people.add(url) for url in self._urls]
-        if not all(usable):
-            _log.error("an address of notify.urls cannot be used", numbers=[n for n, good in enumerate(usable, start=1) if not good])
-        while (message := self._queue.get()) is not None:
+        people = self._people()
+        while (message := self._queue.get()) is not None and not self._over:
             title, body = message
             try:
                 delivered = bool(people.notify(title=title, body=body))
             except Exception as error:  # noqa: BLE001  # edge: who cannot be told must not stop what protects their money
-                _log.error("a notification failed", title=title, kind=type(error).__name__)
+                _log.error("a notification failed", title=title, kind=type(error).__name__)  # a traceback would hold the address
                 continue
             if not delivered:
                 _log.error("a notification was not delivered everywhere", title=title)
+
+    def _people(self) -> "Apprise":
+        from apprise import Apprise  # noqa: PLC0415 - half a second that only who tells somebody pays
+
+        logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # it writes addresses
+        people = Apprise()
+        for number, url in enumerate(self._urls, start=1):
+            if not people.add(url):
+                _log.error("an address of notify.urls cannot be used", number=number)
+        return people
