@@ -34,6 +34,9 @@ from trading_bot.settings import AlpacaEnvironment, AlpacaSettings
 
 _PAPER_NUMBER = "PA"
 """How numbers of paper accounts begin."""
+_BEFORE_INTENTS = timedelta(minutes=1)
+"""Clocks may differ by so much."""
+_TRIES = 5
 _FLAGS = {
     "trading blocked": "trading_blocked",
     "account blocked": "account_blocked",
@@ -93,14 +96,14 @@ class AlpacaBroker:
 
     def open(self, intents: Sequence[OrderIntent], booked: Sequence[BrokerEvent], ring: Callable[[], None]) -> None:
         """Check the account, take up where the books stopped, and listen. May be called again if it failed."""
-        raw = self._checked_account()
+        self._checked_account()
         roster = Roster()
         roster.remember(intents)
         story = Story(roster, booked)
         began = next((e.at for e in booked if isinstance(e, CashUpdate) and e.reference == OPENING), None)
         if began is None:
-            began = self._venue_time()
-            story.chronicle.see_cash(OPENING, CashReason.DEPOSIT, wire.amount(raw, "cash"), began)
+            began, cash = self._opening(intents)
+            story.chronicle.see_cash(OPENING, CashReason.DEPOSIT, cash, began)
         reading = Reading(self._connection, story, began, max([began, *(event.at for event in booked)]))
         reading.recent()
         reading.read()
@@ -197,6 +200,24 @@ class AlpacaBroker:
         self._open().ordering.cancel(client_order_id)
 
     # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _opening(self, intents: Sequence[OrderIntent]) -> tuple[datetime, Decimal]:
+        """When the books begin, and with how much cash. Orders may have been sent before anything was booked: then before the first."""
+        if not intents:
+            began = self._venue_time()
+            return began, self.account().cash
+        began = min(intent.at for intent in intents) - _BEFORE_INTENTS
+        for _ in range(_TRIES):
+            before = self.account().cash
+            roster = Roster()
+            roster.remember(intents)
+            story = Story(roster)
+            reading = Reading(self._connection, story, began, began)
+            reading.recent()
+            reading.read()
+            if self.account().cash == before and not story.chronicle.incomplete():
+                return began, before - story.books().cash
+        raise BrokerUnavailableError("Alpaca's cash moves while it is read: it cannot be said with how much the books begin; try again")
 
     @understood("reading Alpaca's clock")
     def _venue_time(self) -> datetime:

@@ -100,9 +100,15 @@ class Reading:
             got = rows(self._connection.get("/orders", what, **page), what)
             new = {raw["id"]: raw for raw in got if raw["id"] not in found}
             found |= new
+            self._strangers |= {raw["id"] for raw in new.values() if self._is_strange(raw)}
             if len(got) < ORDERS_PAGE or not new:
                 return tuple(raw for raw in found.values() if raw.get("symbol") and raw.get("side"))
             since = wire.moment(got[-1]["submitted_at"]) - _MILLISECOND
+
+    def _is_strange(self, raw: Raw) -> bool:
+        """Whether an order is surely somebody else's: no id of ours, no leg, and in the place of no other."""
+        ours = self._story.roster.card(raw["client_order_id"]) is not None or self._story.named(raw["id"]) is not None
+        return not ours and raw.get("order_class") in {None, "", "simple"} and not raw.get("replaces")
 
     # -- executions and payments ---------------------------------------------------------------------------------------
 
@@ -114,7 +120,7 @@ class Reading:
         fills = [fill for raw in found if raw["activity_type"] == activities.FILL and (fill := self._fill(raw)) is not None]
         new = [fill for fill in fills if not self._story.chronicle.knows(fill.execution_id)]
         for fill in self._less_fees(new):
-            self._story.chronicle.see_fill(fill)
+            self._story.book(fill)
         for raw in found:
             if raw["activity_type"] != activities.FILL and activities.counts(raw, self._began):
                 self._pay(raw)
@@ -137,6 +143,8 @@ class Reading:
     def _fill(self, raw: Raw) -> Fill | None:
         """The execution, if it is of an order of ours; an order never heard of is asked for once."""
         venue_id = raw["order_id"]
+        if wire.moment(raw["transaction_time"]) <= self._began:
+            return None
         if self._story.named(venue_id) is None and venue_id not in self._strangers:
             self.ask(venue_id)
             if self._story.named(venue_id) is None:

@@ -35,6 +35,8 @@ class Story:
         self._venue_ids: dict[ClientOrderId, str] = {}
         self._orders: dict[ClientOrderId, Order] = {}
         self._statuses: dict[ClientOrderId, str] = {}
+        self._waiting: dict[ClientOrderId, dict[ClientOrderId, Order]] = {}
+        """Legs that are awake, by their parent, whose last execution was not told yet: they are told after it."""
         for event in booked:
             self._books = self._books.apply(event)
             if isinstance(event, OrderUpdate):
@@ -112,7 +114,15 @@ class Story:
             if after is None or not self._is_next(order, message):
                 return  # its fee cannot be told apart from here: the next read brings it
             fee = coin_fee(self.held(order.symbol), wire.amount(message, "qty"), Decimal(str(after)))
-        self.chronicle.see_fill(wire.fill_of(execution, message, order, message["timestamp"], fee))
+        self.book(wire.fill_of(execution, message, order, message["timestamp"], fee))
+
+    def book(self, fill: Fill) -> None:
+        """Take in an execution, and with an entry's last one the legs that it woke."""
+        self.chronicle.see_fill(fill)
+        order = self.chronicle.order(fill.client_order_id)
+        if order is not None and order.state is OrderState.FILLED:
+            for leg in self._waiting.pop(order.client_order_id, {}).values():
+                self.chronicle.see_order(leg)
 
     def fill_of(self, activity: Raw) -> Fill | None:
         """The execution that a FILL activity tells of; None if its order is unknown or not ours."""
@@ -140,8 +150,17 @@ class Story:
             self._statuses[identity] = raw["status"]
         if order.state.is_final and (before is None or not before.state.is_final):
             self._ask_family(order)
-        self.chronicle.see_order(order)
+        self._tell(order, card)
         return order
+
+    def _tell(self, order: Order, card: Card | None) -> None:
+        parent = None if card is None or card.parent_id is None else self.roster.card(card.parent_id)
+        if parent is not None and parent.spec.order_class is OrderClass.BRACKET:
+            entry = self.chronicle.order(parent.client_order_id)
+            if entry is None or entry.state is not OrderState.FILLED:
+                self._waiting.setdefault(parent.client_order_id, {})[order.client_order_id] = order
+                return
+        self.chronicle.see_order(order)
 
     def _identify(self, raw: Raw, parent: ClientOrderId | None) -> ClientOrderId | None:
         own = self.roster.card(raw["client_order_id"])

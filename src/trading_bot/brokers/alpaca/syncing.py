@@ -1,7 +1,7 @@
 """When to listen and when to read: the stream is quick, the reads are sure.
 
-Promises a read every 15 s, and every 2 s while the stream is down or mute, after it came back, after a failure, and for as long as an
-execution is missing. A stream that keeps silent about an execution which a read finds counts as mute until it speaks again, and is
+Promises a read every 15 s, at once after the stream came (back), and every 2 s while it is down or mute, after a failure, and for as long
+as an execution is missing. A stream that keeps silent about an execution which a read finds counts as mute until it speaks again, and is
 connected anew.
 """
 
@@ -50,9 +50,11 @@ class Syncing:
             self._read()
 
     def _is_due(self) -> bool:
-        gap = self._stream.mute or self._stream.connections != self._connections
-        soon = gap or self._behind or bool(self._story.chronicle.incomplete())
-        return self._always or self._steady() - self._read_at >= (READ_SOON if soon else READ_EVERY)
+        waited, again = self._steady() - self._read_at, self._stream.connections != self._connections
+        if self._always or (again and not self._behind):
+            return True
+        soon = again or self._behind or self._stream.mute or bool(self._story.chronicle.incomplete())
+        return waited >= (READ_SOON if soon else READ_EVERY)
 
     def _read(self) -> None:
         connections = self._stream.connections

@@ -36,6 +36,7 @@ class Intake:
         symbol, ask, lot = asked.asset.symbol, self._venue.ask(asked.asset.symbol), asked.asset.instrument.lot_size
         quantity = asked.qty if asked.qty is not None else ((asked.notional or ZERO) / (ask or 1) / lot).to_integral_value(ROUND_DOWN) * lot
         position, working = self._venue.account.quantity(symbol), self._venue.working()
+        holding.check_intent(asked, position)
         holding.check_conflict(asked, position, working)
         holding.check_wash(asked, working)
         held = holding.held_for_orders([o for o in working if o.symbol == symbol], position)
