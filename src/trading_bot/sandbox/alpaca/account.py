@@ -248,7 +248,7 @@ def position_json(asset: Asset, held: Held, price: Decimal, last: Decimal, avail
     return {
         "asset_id": asset.id,
         "symbol": asset.held_as,
-        "exchange": asset.exchange,
+        "exchange": "" if asset.crypto else asset.exchange,
         "asset_class": asset.kind,
         "asset_marginable": not asset.crypto,
         "side": "long" if held.quantity > 0 else "short",

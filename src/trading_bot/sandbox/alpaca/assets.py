@@ -47,8 +47,8 @@ class Asset:
 
     @property
     def exchange(self) -> str:
-        """Where it is listed."""
-        return "CRYPTO" if self.crypto else "NASDAQ"
+        """Where it is listed. Alpaca says CRYPTO of coins, which its own specification does not know; this keeps to the latter."""
+        return "OTC" if self.crypto else "NASDAQ"
 
     @property
     def held_as(self) -> str:
