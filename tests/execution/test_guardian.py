@@ -149,15 +149,20 @@ def test_a_dead_desk_is_flattened_if_the_mandate_says_so(world: Watched) -> None
     ]
 
 
-def test_the_days_loss_flattens_though_the_desk_lives(tmp_path: Path) -> None:
-    """Measured from the account's equity as last seen on an earlier day; two looks have to agree."""
+def _lossy(tmp_path: Path) -> Watched:
+    """Bought at 100 with a far stop, now at 95: 4.5 % of yesterday's equity lost, and 3 % allowed."""
     world = watched(tmp_path, bars=(*FLAT[:1], *((95, 96, 94, 95),) * 60))
-    guardian = world.guardian()
-    guardian.look()
+    world.guardian().look()
     memory = world.home.guardian_memory
     memory.write_text(memory.read_text().replace('"at":"2024-03-05', '"at":"2024-03-04'))
     world.hold(900, "80")
     world.passes(300)
+    return world
+
+
+def test_the_days_loss_flattens_though_the_desk_lives(tmp_path: Path) -> None:
+    """Measured from the account's equity as last seen on an earlier day; two looks have to agree."""
+    world = _lossy(tmp_path)
     guardian = world.guardian()
     with world.desk() as desk:
         world.beat()
@@ -168,6 +173,19 @@ def test_the_days_loss_flattens_though_the_desk_lives(tmp_path: Path) -> None:
         guardian.look()
         assert desk.wait(5) == -signal.SIGKILL
     assert (world.held, world.resting) == ({}, [])
+
+
+def test_a_person_who_halted_decides_about_the_days_loss(tmp_path: Path) -> None:
+    """It is told, and nothing is closed while the desk lives."""
+    world = _lossy(tmp_path)
+    write_halt_file(world.home.halt_file, "op", "test", world.clock.now())
+    guardian = world.guardian()
+    for _ in range(3):
+        world.beat()
+        guardian.look()
+        world.passes(1)
+    assert world.held == {"AAPL": 900}
+    assert world.told.titles == ["The day's loss limit is passed"]
 
 
 def test_while_halt_is_there_and_the_desk_lives_it_only_watches(world: Watched) -> None:

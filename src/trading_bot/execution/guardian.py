@@ -23,7 +23,7 @@ from trading_bot.execution.guardian_hands import Hands
 from trading_bot.execution.guardian_intents import Began, Ended, GuardianLog, Meant, unsettled
 from trading_bot.execution.guardian_memory import JournalCopy, Memory, MemoryFile, Seen
 from trading_bot.execution.guardian_owner import kill_owner
-from trading_bot.execution.guardian_sight import Condition, Holdings, Sight, judge
+from trading_bot.execution.guardian_sight import NAME, Condition, Holdings, Sight, judge
 from trading_bot.ports import Notifier, WallClock
 from trading_bot.risk.halt import DeskSwitch, write_halt_file
 from trading_bot.settings import GuardianSettings
@@ -38,7 +38,6 @@ _REST = 5
 """So many intervals pass after an act that was not enough, before the next one."""
 _CALM_LOOKS = 3
 """A venue is asked so often within the time that a position may lack its stop, while all is well: its budget of calls is the desk's."""
-_NAME = "guardian"
 
 
 @dataclass(frozen=True)
@@ -236,9 +235,9 @@ class Guardian:
         now, owner = self.clock.now(), self.home.lock_owner()
         self._log.append(Began(at=now, what=what, cause=cause, kills="" if owner is None else str(owner)))
         if what is Cure.FLATTEN:
-            write_halt_file(self.home.halt_file, _NAME, cause, now)
+            write_halt_file(self.home.halt_file, NAME, cause, now)
         killed = kill_owner(self.home, _KILL_PATIENCE_S)
-        with self.home.lock(_NAME, now):
+        with self.home.lock(NAME, now):
             if killed is not None:
                 self._announce("The guardian killed the desk", f"It was {killed}. Because: {cause}.")
             yield

@@ -27,6 +27,8 @@ _EXITS = {
     OrderType.TRAILING_STOP: OrderRole.STOP_LOSS,
 }
 _AT_ONCE = timedelta(0)
+NAME = "guardian"
+"""Who halts, in a HALT file of its own."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def judge(sight: Sight, settings: GuardianSettings) -> tuple[Condition, ...]:
             *_silent(sight, sight.broker, silent=silent),
             *_naked(sight.broker, silent=silent, patience=timedelta(seconds=settings.naked_seconds)),
             *_entries(sight, sight.broker, silent=silent, patience=timedelta(seconds=settings.naked_seconds)),
-            *_loss(sight, sight.broker, settings),
+            *_loss(sight, sight.broker, settings, silent=silent),
             *_drift(sight, sight.broker, silent=silent, patience=timedelta(seconds=settings.naked_seconds)),
         ]
     return tuple(found)
@@ -175,14 +177,18 @@ def _entries(sight: Sight, broker: Holdings, *, silent: bool, patience: timedelt
     ]
 
 
-def _loss(sight: Sight, broker: Holdings, settings: GuardianSettings) -> list[Condition]:
-    """A loss counts when two looks agree: accounts are valued anew while a venue opens or splits."""
+def _loss(sight: Sight, broker: Holdings, settings: GuardianSettings, *, silent: bool) -> list[Condition]:
+    """A loss counts when two looks agree: accounts are valued anew while a venue opens or splits.
+
+    Where a person halted a desk that lives, that person decides what is held on to.
+    """
     base, limit, equity = sight.memory.baseline(), sight.daily_loss, broker.account.equity
     if limit == "none" or base is None or base <= 0 or 1 - equity / base < limit or not (broker.positions or broker.entries):
         return []
     body = f"Equity {equity}, {(1 - equity / base) * 100:.2f} % below {base}; the limit is {limit * 100:.2f} %."
     patience = timedelta(seconds=settings.interval_seconds / 2)
-    return [Condition("loss", "The day's loss limit is passed", body, patience, sight.orders.daily_loss)]
+    watched = sight.halted and not sight.halted.startswith(f"{NAME}:") and not silent
+    return [Condition("loss", "The day's loss limit is passed", body, patience, None if watched else sight.orders.daily_loss)]
 
 
 def _drift(sight: Sight, broker: Holdings, *, silent: bool, patience: timedelta) -> list[Condition]:
