@@ -129,9 +129,10 @@ class Service:
             self._flush()
 
     def publish(self) -> None:
-        """Tell public streams what is new."""
+        """Tell public streams what is new, unless they are mute."""
         with self.lock:
-            self.hub.publish(self.engine)
+            if not self.havoc.active("mute_stream", self.now):
+                self.hub.publish(self.engine)
 
     def _strike(self, rules: Sequence[Rule]) -> None:
         for rule in rules:
