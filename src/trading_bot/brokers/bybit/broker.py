@@ -155,7 +155,8 @@ class BybitBroker:
     def events(self, after: int) -> tuple[BrokerEvent, ...]:
         """Events with a sequence above `after`, all that the venue is known to have done."""
         sync = self._opened()
-        sync.drain()
+        if sync.drain():
+            self._end_all_replaced()
         if self._clock.simulated or sync.due():
             try:
                 self._check_account()

@@ -1,9 +1,10 @@
 """The line to Bybit's REST interface: pybit's own session without its retries, a budget of calls, and one meaning for each failure.
 
 Promises that no call is sent twice, that none waits for ever, that keys appear in no message, and that Bybit's own word about what is
-left of its limits is believed. Refuses to call when the budget says no: it says how long to wait, and does not sleep.
+left of its limits is believed. Refuses to call when the budget says no for longer than a moment: it says how long to wait.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -19,6 +20,8 @@ from trading_bot.settings import BybitEnvironment, BybitSettings
 Row = dict[str, Any]
 """One JSON object of Bybit's."""
 CONNECT_SECONDS = 3.05
+PATIENCE_SECONDS = 1.0
+"""For so long a call waits for its turn in our own budget: one round of questions may be larger than what may be asked at once."""
 _MOST_PAGES = 200
 _BANNED_SECONDS = 10.0
 _LONGEST_SECONDS = 60.0
@@ -54,7 +57,9 @@ class Connection:
         self._http = session(settings, keys, timeout)
         self._keys = keys
         self._guardian = guardian
-        self._budget = RequestBudget(settings.requests_per_second, settings.requests_per_second, steady)
+        self._pause: Callable[[float], object] = threading.Event().wait
+        self._capacity = settings.requests_per_second
+        self._budget = RequestBudget(self._capacity, self._capacity, steady)
         self.milliseconds = 0
         """Bybit's own time in its last answer."""
 
@@ -83,9 +88,7 @@ class Connection:
         self._http.client.close()
 
     def _call(self, method: str, purpose: Purpose, query: Mapping[str, object], fail: Callable[[Meaning, str, float], NoReturn]) -> Row:
-        wait = self._budget.take(Purpose.GUARDIAN if self._guardian else purpose)
-        if wait > 0:
-            raise RateLimitedError(f"our own budget of Bybit calls is used up; nothing was sent, wait {wait:.1f} s")
+        self._take_turn(Purpose.GUARDIAN if self._guardian else purpose)
         try:
             body, _, headers = getattr(self._http, method)(**query)
             if body["retCode"] != 0:
@@ -99,11 +102,20 @@ class Connection:
         result: Row = body.get("result") or {}
         return result
 
+    def _take_turn(self, purpose: Purpose) -> None:
+        patience = PATIENCE_SECONDS
+        while (wait := self._budget.take(purpose)) > 0:
+            if wait > patience:
+                raise RateLimitedError(f"our own budget of Bybit calls is used up; nothing was sent, wait {wait:.1f} s")
+            patience -= wait
+            self._pause(wait)
+
     def _note_limits(self, headers: Mapping[str, str], *, limited: bool) -> float:
         """Believe what the headers say of the limits; seconds to wait if the call was refused for them."""
-        left = headers.get("X-Bapi-Limit-Status", "")
-        if left.isdigit():
-            self._budget.remaining(float(left))
+        left, most = headers.get("X-Bapi-Limit-Status", ""), headers.get("X-Bapi-Limit", "")
+        if left.isdigit() and most.isdigit() and int(most):
+            # Bybit counts each endpoint by itself: the share that is left there is what we take to be left of all.
+            self._budget.remaining(self._capacity * int(left) / int(most))
         if not limited:
             return 0.0
         now, reset = headers.get("Timenow", ""), headers.get("X-Bapi-Limit-Reset-Timestamp", "")

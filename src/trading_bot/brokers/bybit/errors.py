@@ -88,6 +88,10 @@ class RefusedError(OrderRejectedError):
         self.meaning = meaning
 
 
+class QuestionRefusedError(BrokerUnavailableError):
+    """The venue understood a question and would not answer it: there is no such symbol, for example."""
+
+
 def meaning_of(error: Exception) -> Meaning:
     """What an exception of pybit or requests says about the call."""
     if isinstance(error, InvalidRequestError):
@@ -127,6 +131,8 @@ def raise_order(meaning: Meaning, said: str, wait: float = 0.0) -> NoReturn:
 def raise_read(meaning: Meaning, said: str, wait: float = 0.0) -> NoReturn:
     """Raise what the port promises for a question."""
     _raise_common(meaning, said, wait)
+    if meaning is not _M.UNCERTAIN:
+        raise QuestionRefusedError(f"Bybit refused the question ({said})")
     raise BrokerUnavailableError(f"Bybit did not answer the question ({said})")
 
 

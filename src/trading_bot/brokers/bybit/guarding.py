@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from trading_bot.brokers.bybit.bookkeeping import Bookkeeper
 from trading_bot.brokers.bybit.connection import Connection, Row
-from trading_bot.brokers.bybit.errors import Meaning, RefusedError
+from trading_bot.brokers.bybit.errors import Meaning, QuestionRefusedError, RefusedError
 from trading_bot.brokers.bybit.reading import Reader
 from trading_bot.brokers.bybit.stops import Level
 from trading_bot.brokers.bybit.wire import SETTLE_COIN, acknowledged, amount, moment, side_of
@@ -104,7 +104,10 @@ class Readiness:
         if symbol in self._ready:
             return
         leverage = min(self._leverage, self._cap(symbol))
-        rows = self._reader.positions(symbol)
+        try:
+            rows = self._reader.positions(symbol)
+        except QuestionRefusedError as error:
+            raise OrderRejectedError(f"{symbol} is not traded at Bybit ({error}): nothing was placed") from error
         if not _one_way(rows):
             self._change("switch_position_mode", symbol, mode=0)
         if not _levered(rows, leverage):
@@ -113,7 +116,7 @@ class Readiness:
         rows = self._reader.positions(symbol)
         if not _one_way(rows) or not _levered(rows, leverage):
             raise OrderRejectedError(
-                f"Bybit does not show {symbol} in one-way mode at a leverage of {leverage} after setting both: no order was placed; "
+                f"Bybit does not show {symbol} in one-way mode at a leverage of {leverage} after setting both: nothing was placed; "
                 f"close its positions and orders, and set them by hand"
             )
         self._ready.add(symbol)
@@ -122,13 +125,13 @@ class Readiness:
         try:
             return self._instruments(symbol).leverage_cap
         except DataError as error:
-            raise OrderRejectedError(f"{symbol} has no known limits ({error}): no order was placed") from error
+            raise OrderRejectedError(f"{symbol} has no known limits ({error}): nothing was placed") from error
 
     def _change(self, method: str, symbol: Symbol, **wanted: object) -> None:
         try:
             self._line.act(method, Purpose.ORDER, category="linear", symbol=symbol, **wanted)
         except OutcomeUnknownError as error:
-            raise BrokerUnavailableError(f"{method} for {symbol} has no answer, so no order was placed: {error}") from error
+            raise BrokerUnavailableError(f"{method} for {symbol} has no answer, so nothing was placed: {error}") from error
         except RefusedError as error:
             if error.meaning is not Meaning.UNCHANGED:
                 raise

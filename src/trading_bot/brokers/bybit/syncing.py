@@ -41,11 +41,13 @@ class Syncing:
         """An order was acknowledged, and is not told yet."""
         self._acknowledged[identity] = self._steady()
 
-    def drain(self) -> None:
-        """Take in what the stream brought."""
-        for message in self._stream.take():
-            self._mute = False
+    def drain(self) -> bool:
+        """Take in what the stream brought; whether it brought anything."""
+        messages = self._stream.take()
+        for message in messages:
             self._books.message(message)
+        self._mute = self._mute and not messages
+        return bool(messages)
 
     def due(self) -> bool:
         """Whether it is time to read."""
