@@ -12,7 +12,7 @@ from decimal import Decimal
 from trading_bot.brokers.alpaca import wire
 from trading_bot.brokers.alpaca.activities import execution_id
 from trading_bot.brokers.alpaca.coins import coin_fee, is_purchase
-from trading_bot.brokers.alpaca.wire import Raw
+from trading_bot.brokers.alpaca.wire import Raw, is_coin
 from trading_bot.brokers.chronicle import Chronicle
 from trading_bot.brokers.roster import Card, Roster
 from trading_bot.domain.books import Books
@@ -30,6 +30,8 @@ class Story:
         self.chronicle = Chronicle(booked)
         self.to_ask: dict[str, None] = {}
         """Orders, by the venue's id, that should be asked for with their legs."""
+        self.owes_fee = False
+        """Whether coins were sold, whose fee in money comes as an activity."""
         self._books = Books()
         self._names: dict[str, ClientOrderId] = {}
         self._venue_ids: dict[ClientOrderId, str] = {}
@@ -114,6 +116,7 @@ class Story:
             if after is None or not self._is_next(order, message):
                 return  # its fee cannot be told apart from here: the next read brings it
             fee = coin_fee(self.held(order.symbol), wire.amount(message, "qty"), Decimal(str(after)))
+        self.owes_fee |= is_coin(order.symbol) and not is_purchase(order)
         self.book(wire.fill_of(execution, message, order, message["timestamp"], fee))
 
     def book(self, fill: Fill) -> None:

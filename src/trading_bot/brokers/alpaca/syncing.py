@@ -51,7 +51,7 @@ class Syncing:
 
     def _is_due(self) -> bool:
         waited, again = self._steady() - self._read_at, self._stream.connections != self._connections
-        if self._always or (again and not self._behind):
+        if self._always or ((again or self._story.owes_fee) and not self._behind):
             return True
         soon = again or self._behind or self._stream.mute or bool(self._story.chronicle.incomplete())
         return waited >= (READ_SOON if soon else READ_EVERY)
@@ -62,7 +62,7 @@ class Syncing:
         if connections != self._connections:
             self._reading.recent()
         unheard = self._reading.read()
-        self._behind = False
+        self._behind = self._story.owes_fee = False
         if connections == self._connections and unheard:
             self._stream.doubt()
         self._connections = connections
