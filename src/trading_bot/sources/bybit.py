@@ -36,7 +36,7 @@ _PATIENCE = 15.0
 """Seconds of silence after which the stream counts as mute: Bybit repeats the best bid and ask every three."""
 _FEEDS = {"linear": Feed.CONSOLIDATED, "spot": Feed.SINGLE_VENUE}
 _PAGE = 1000
-_TIMEOUT = 5
+_TIMEOUT = 10
 _MANY = 10
 """So many contracts are looked up one by one; more, and the whole list is read."""
 

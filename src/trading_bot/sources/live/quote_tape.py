@@ -13,11 +13,12 @@ from typing import NamedTuple
 from trading_bot.domain.values import Symbol
 
 _SECOND = 10**9
+_FINE = _SECOND // 4
 _ABSURD = 1e12
-_TIERS = ((_SECOND // 4, 12), (5 * _SECOND, 24), (60 * _SECOND, 30))
-"""Width of a slot and how many are kept: of each slot its last quote.
+_TIERS = ((_FINE, 12), (5 * _SECOND, 24), (60 * _SECOND, 30))
+"""Width of a slot and how many are kept: besides the newest quote, the first one of each slot.
 
-A look back of 3 s is exact to 1/4 s, of 2 min to 5 s, of 30 min to a minute.
+What was the newest quote at a moment is so known to 1/4 s for three seconds back, to 5 s for two minutes, to a minute for half an hour.
 """
 
 
@@ -33,52 +34,73 @@ class RawQuote(NamedTuple):
     polled: bool = False
 
 
-Slots = deque[RawQuote]
+class _Reel:
+    """What is kept of one symbol."""
+
+    __slots__ = ("newest", "tiers")
+
+    def __init__(self) -> None:
+        self.newest: RawQuote | None = None
+        self.tiers: tuple[deque[RawQuote], ...] = tuple(deque(maxlen=count) for _, count in _TIERS)
+
+    def begin(self, quote: RawQuote) -> None:
+        """Keep the first quote of a slot; a wider slot begins with a narrower one."""
+        for (width, _), kept in zip(_TIERS, self.tiers, strict=True):
+            if not kept or kept[-1].nanos // width != quote.nanos // width:
+                kept.append(quote)
+
+    def at(self, nanos: int) -> RawQuote | None:
+        """The newest at or before `nanos`: the narrow slots hold the latest, so that the first find is the best."""
+        if self.newest is not None and self.newest.nanos <= nanos:
+            return self.newest
+        return next((quote for kept in self.tiers for quote in reversed(kept) if quote.nanos <= nanos), None)
 
 
 class QuoteTape:
     """Quotes of the symbols that were named to it; others are ignored."""
 
     def __init__(self) -> None:
-        self._slots: dict[str, tuple[Slots, ...]] = {}
+        self._reels: dict[str, _Reel] = {}
         self._lock = threading.Lock()
 
     def follow(self, symbols: Iterable[Symbol]) -> None:
         """Keep quotes of these symbols too."""
         with self._lock:
             for symbol in symbols:
-                if symbol not in self._slots:
-                    self._slots[symbol] = tuple(deque(maxlen=count) for _, count in _TIERS)
+                self._reels.setdefault(symbol, _Reel())
 
     def put(self, symbol: str, quote: RawQuote) -> bool:
         """Keep `quote`; False if it cannot be used. ValueError or TypeError for what is no number."""
-        slots = self._slots.get(symbol)
-        if slots is None or not (0 < float(quote.bid) <= float(quote.ask) < _ABSURD):
+        reel = self._reels.get(symbol)
+        nanos, bid, ask, bid_size, ask_size, _ = quote
+        if reel is None or not (0 < float(bid) <= float(ask) < _ABSURD):
             return False
-        if not (0 <= float(quote.bid_size) < _ABSURD and 0 <= float(quote.ask_size) < _ABSURD):
+        if not (0 <= float(bid_size) < _ABSURD and 0 <= float(ask_size) < _ABSURD):
             return False
         with self._lock:
-            if slots[0] and quote.nanos < slots[0][-1].nanos:
+            newest = reel.newest
+            if newest is not None and nanos < newest.nanos:
                 return False
-            for (width, _), slot in zip(_TIERS, slots, strict=True):
-                if slot and slot[-1].nanos // width == quote.nanos // width:
-                    slot[-1] = quote
-                else:
-                    slot.append(quote)
+            if newest is None or nanos // _FINE != newest.nanos // _FINE:
+                reel.begin(quote)
+            reel.newest = quote
         return True
 
     def at(self, symbol: Symbol, nanos: int) -> RawQuote | None:
         """The newest quote that was published at or before `nanos`, None if there is none any more."""
+        reel = self._reels.get(symbol)
+        if reel is None:
+            return None
         with self._lock:
-            for slot in self._slots.get(symbol, ()):
-                for quote in reversed(slot):
-                    if quote.nanos <= nanos:
-                        return quote
-        return None
+            return reel.at(nanos)
 
     def forget_after(self, symbol: Symbol, nanos: int) -> None:
         """Drop quotes that claim a later time: one of them would make every honest one look old."""
+        reel = self._reels.get(symbol)
+        if reel is None or reel.newest is None or reel.newest.nanos <= nanos:
+            return
         with self._lock:
-            for slot in self._slots.get(symbol, ()):
-                while slot and slot[-1].nanos > nanos:
-                    slot.pop()
+            for kept in reel.tiers:
+                while kept and kept[-1].nanos > nanos:
+                    kept.pop()
+            reel.newest = reel.tiers[0][-1] if reel.tiers[0] else None
