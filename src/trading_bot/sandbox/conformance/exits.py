@@ -46,16 +46,16 @@ def stop_closes(hand: Hand) -> None:
     move = needed(hand.bench.move, "nobody can move the price here")
     price = hand.bench.quote().mid
     hand.enter(target=_legs(hand))
-    stop = guarded(hand).client_order_id
+    stop, held = guarded(hand).client_order_id, hand.size()
     hand.agree()
-    move(price * Decimal("0.9"))
+    move(price * Decimal("0.945"))  # beyond the stop, and not beyond what a stop-limit would still take
     hand.until(lambda: hand.held() is None, "the price is beyond the stop and the position is there")
     hand.until(lambda: not hand.working(), "exits rest for nothing")
     hand.agree()
     move(price)
     fills = [e.fill for e in hand.booked if isinstance(e, OrderUpdate) and e.fill is not None and e.fill.role is OrderRole.STOP_LOSS]
     mine = [f for f in fills if f.client_order_id == stop]
-    hold(sum((f.quantity for f in mine), ZERO) == hand.bench.quantity, f"fills of stops: {fills}")
+    hold(sum((f.quantity for f in mine), ZERO) == held, f"{held} was held, and these are the fills of stops: {fills}")
 
 
 def target_closes(hand: Hand) -> None:
@@ -79,12 +79,13 @@ def exit_never_turns_round(hand: Hand) -> None:
     """An exit for more than is held closes what is held at most, or is refused: the other side is never entered."""
     hand.enter()
     hand.cancel_all()
-    order = hand.ask.close(_inflated(hand.holding(), 3))
+    held = hand.holding()
+    order = hand.ask.close(_inflated(held, 3))
     try:
         hand.send(order)
     except OrderRejectedError as error:
         hand.heard.append(str(error))
-        hold(hand.size() == hand.bench.quantity, f"refused, and {hand.size()} is held")
+        hold(hand.size() == held.quantity, f"refused, and {hand.size()} is held")
     else:
         hand.until(lambda: _ended(hand, order.spec.client_order_id), "it has no end")
         hold(hand.size() >= 0, f"{hand.size()} is held: the position was turned round")
@@ -109,8 +110,9 @@ def partial_exit(hand: Hand) -> None:
     """Half of a position is closed, and half of it stays."""
     hand.enter()
     hand.cancel_all()
+    held = hand.size()
     hand.send(hand.ask.close(hand.held(), fraction=Decimal("0.5")))
-    rest = hand.bench.quantity - hand.bench.instrument.round_quantity(hand.bench.quantity / 2)
+    rest = held - hand.bench.instrument.round_quantity(held / 2)
     hand.until(lambda: hand.size() == rest, f"{hand.size()} is held instead of {rest}")
     hand.agree()
 
@@ -119,10 +121,11 @@ def stop_alone(hand: Hand) -> None:
     """A stop that is sent for what is held rests for all of it, and ends with a cancel; a second one takes its place."""
     hand.enter()
     hand.cancel_all()
+    held = hand.size()
     guarded(hand)
     hand.agree()
     hand.cancel_all()
-    hold(hand.size() == hand.bench.quantity, "a canceled stop has sold")
+    hold(hand.size() == held, "a canceled stop has sold")
     stop = guarded(hand)
     hold(stop.remaining == hand.size(), f"it guards {stop.remaining} of {hand.size()}")
     hand.agree()
@@ -132,9 +135,7 @@ def partial_fill(hand: Hand) -> None:
     """A partial fill is told as one: the order works on, books and venue agree, and its cancel keeps what was filled."""
     trouble = needed(hand.bench.troubles.get(Trouble.THIN), "nobody can make the market thin here")
     with trouble():
-        order = hand.ask.entry(Wish(hand.bench.quantity))
-        hand.send(order)
-        hand.until(lambda: hand.state(order) is OrderState.PARTIALLY_FILLED, "it is not partially filled")
+        order = hand.bite()
         hand.agree()
         filled = hand.size()
         hold(ZERO < filled < hand.bench.quantity, f"{filled} is held")

@@ -9,12 +9,13 @@ from datetime import timedelta
 from decimal import Decimal
 
 from trading_bot.domain.books import Books, Position
-from trading_bot.domain.errors import BrokerError, OrderNotFoundError
+from trading_bot.domain.errors import BrokerError, BrokerUnavailableError, OrderNotFoundError
 from trading_bot.domain.events import BrokerEvent
 from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent, OrderRole, OrderState
 from trading_bot.domain.values import ZERO, ClientOrderId
 from trading_bot.sandbox.conformance.asking import Asker, Wish
 from trading_bot.sandbox.conformance.bench import Bench
+from trading_bot.sandbox.conformance.patient import Patient
 from trading_bot.sandbox.conformance.report import BrokenError, hold
 
 _FAR = Decimal("0.8")
@@ -30,9 +31,10 @@ class Hand:
         self.books = Books()
         self.heard: list[str] = []
         """Messages of all errors."""
-        self.broker = bench.make()
+        self.broker = Patient(bench.make(), bench.wait)
         self.ask = Asker(bench, desk, self.broker.traits(bench.instrument.symbol))
         self.broker.open((), (), _ring)
+        self.read()
 
     # -- acting ------------------------------------------------------------------------------------------------------
 
@@ -62,6 +64,13 @@ class Hand:
         self.until(lambda: self.state(order) is OrderState.FILLED, "an entry at the market is not filled")
         return order
 
+    def bite(self) -> ApprovedOrder:
+        """In a thin market, send an entry with a limit above the price, and wait until a part of it is filled and the rest rests."""
+        order = self.ask.entry(Wish(self.bench.quantity, limit=self.bench.instrument.round_price(self.bench.quote().mid * Decimal("1.01"))))
+        self.send(order)
+        self.until(lambda: self.state(order) is OrderState.PARTIALLY_FILLED, "it is not partially filled")
+        return order
+
     def fails(self, call: Callable[[], object], *errors: type[BrokerError]) -> BrokerError:
         """Call, and return the error of one of these kinds. BrokenError if there is none, or another one."""
         names = " or ".join(e.__name__ for e in errors)
@@ -79,7 +88,7 @@ class Hand:
         if booked is not None:
             self.booked = list(booked)
             self.books = fold(self.booked)
-        self.broker = self.bench.make()
+        self.broker = Patient(self.bench.make(), self.bench.wait)
         self.broker.open(tuple(self.intents), tuple(self.booked), _ring)
 
     # -- looking -----------------------------------------------------------------------------------------------------
@@ -143,6 +152,14 @@ class Hand:
             found.append(f"working orders: {ours} in the books, {theirs} at the venue")
         return found
 
+    def answers(self) -> bool:
+        """Whether the venue can be asked."""
+        try:
+            self.broker.account()
+        except BrokerUnavailableError:
+            return False
+        return True
+
     def until(self, condition: Callable[[], bool], otherwise: str) -> None:
         """Wait for a condition. BrokenError with `otherwise` if it does not come."""
         hold(self.bench.wait(condition, self.bench.patience), otherwise)
@@ -162,6 +179,7 @@ class Hand:
     def leave(self) -> None:
         """Cancel, close, and wait until nothing is left."""
         try:
+            self.until(self.answers, "the venue does not answer any more")
             self.cancel_all()
             held = self.held()
             if held is not None:

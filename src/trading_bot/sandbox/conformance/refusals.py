@@ -73,7 +73,7 @@ def keys_stay_secret(hand: Hand) -> None:
     needs(hand.bench.secrets, "this venue has no keys")
     wrong = hand.ask.entry(_low(hand, hand.bench.quantity, symbol=Symbol("NOSUCHXQ")))
     hand.fails(lambda: hand.send(wrong), OrderRejectedError)
-    texts = [*hand.heard, repr(hand.broker), str(hand.broker), repr(vars(hand.broker)), repr(hand.broker.account())]
+    texts = [*hand.heard, repr(hand.broker.inner), str(hand.broker.inner), repr(vars(hand.broker.inner)), repr(hand.broker.account())]
     hold(not any(word in text for word in hand.bench.secrets for text in texts), "a key stands in a message or a repr")
 
 

@@ -126,22 +126,29 @@ def check(bench: Bench, promises: Sequence[Promise] = PROMISES, run: str = "c1",
 
 
 def _tried(bench: Bench, promise: Promise, run: str) -> Result:
-    standing, why = Standing.HELD, ""
     try:
         hand = Hand(bench, f"{run}{promise.number.lower()}")
-        try:
-            promise.attempt(hand)
-        finally:
-            hand.leave()
-    except NotHereError as reason:
-        standing, why = Standing.NOT_HERE, str(reason)
-    except BrokenError as broken:
-        standing, why = Standing.BROKEN, str(broken)
     except DeskError as error:
-        standing, why = Standing.BROKEN, f"{type(error).__name__}: {error}"
-    except Exception as error:  # noqa: BLE001  # edge: an adapter under test may raise anything, and that is a finding
-        standing, why = Standing.BROKEN, f"it raised {type(error).__name__}, which is no error of the desk: {error}"
+        return Result(promise.number, promise.sentence, Standing.BROKEN, f"the adapter cannot be opened: {error}")
+    standing, why = _outcome(lambda: promise.attempt(hand))
+    left, mess = _outcome(hand.leave)
+    if left is Standing.BROKEN and standing is not Standing.BROKEN:
+        standing, why = left, f"afterwards: {mess}"
     return Result(promise.number, promise.sentence, standing, why)
+
+
+def _outcome(attempt: Callable[[], None]) -> tuple[Standing, str]:
+    try:
+        attempt()
+    except NotHereError as reason:
+        return Standing.NOT_HERE, str(reason)
+    except BrokenError as broken:
+        return Standing.BROKEN, str(broken)
+    except DeskError as error:
+        return Standing.BROKEN, f"{type(error).__name__}: {error}"
+    except Exception as error:  # noqa: BLE001  # edge: an adapter under test may raise anything, and that is a finding
+        return Standing.BROKEN, f"it raised {type(error).__name__}, which is no error of the desk: {error}"
+    return Standing.HELD, ""
 
 
 def _empty(bench: Bench, run: str) -> None:

@@ -1,0 +1,98 @@
+"""An adapter that is asked as often as its budget of requests allows: questions wait for their turn, orders do not.
+
+Promises that only questions and cancels are asked again, and only after RateLimitedError, which says that nothing was sent.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from trading_bot.domain.books import Account, Position
+from trading_bot.domain.errors import RateLimitedError
+from trading_bot.domain.events import BrokerEvent
+from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent
+from trading_bot.domain.traits import VenueTraits
+from trading_bot.domain.values import ClientOrderId, Symbol
+from trading_bot.ports import Broker
+from trading_bot.sandbox.conformance.bench import Patience
+
+T = TypeVar("T")
+_TURNS_S = 30.0
+
+
+class Patient:
+    """Stands before an adapter."""
+
+    def __init__(self, inner: Broker, wait: Patience) -> None:
+        self._inner = inner
+        self._wait = wait
+        self.name, self.settles_within, self.foresees = inner.name, inner.settles_within, inner.foresees
+        self.cash_tolerance = inner.cash_tolerance
+
+    def __repr__(self) -> str:
+        return repr(self._inner)
+
+    @property
+    def inner(self) -> Broker:
+        """The adapter itself."""
+        return self._inner
+
+    def traits(self, symbol: Symbol) -> VenueTraits:
+        """As the adapter says."""
+        return self._inner.traits(symbol)
+
+    def open(self, intents: Sequence[OrderIntent], booked: Sequence[BrokerEvent], ring: Callable[[], None]) -> None:
+        """As the adapter does."""
+        self._inner.open(intents, booked, ring)
+
+    def close(self) -> None:
+        """As the adapter does."""
+        self._inner.close()
+
+    def account(self) -> Account:
+        """In its turn."""
+        return self._in_turn(self._inner.account)
+
+    def positions(self) -> tuple[Position, ...]:
+        """In its turn."""
+        return self._in_turn(self._inner.positions)
+
+    def open_orders(self) -> tuple[Order, ...]:
+        """In its turn."""
+        return self._in_turn(self._inner.open_orders)
+
+    def submit(self, order: ApprovedOrder) -> Order:
+        """At once."""
+        return self._inner.submit(order)
+
+    def replace(self, order: ApprovedOrder) -> Order:
+        """At once."""
+        return self._inner.replace(order)
+
+    def cancel(self, client_order_id: ClientOrderId) -> None:
+        """In its turn."""
+        self._in_turn(lambda: self._inner.cancel(client_order_id))
+
+    def find(self, client_order_id: ClientOrderId) -> Order | None:
+        """In its turn."""
+        return self._in_turn(lambda: self._inner.find(client_order_id))
+
+    def events(self, after: int) -> tuple[BrokerEvent, ...]:
+        """In its turn."""
+        return self._in_turn(lambda: self._inner.events(after))
+
+    def next_event_time(self, until: datetime) -> datetime | None:
+        """As the adapter says."""
+        return self._inner.next_event_time(until)
+
+    def _in_turn(self, ask: Callable[[], T]) -> T:
+        answers: list[T] = []
+
+        def asked() -> bool:
+            try:
+                answers.append(ask())
+            except RateLimitedError:
+                return False
+            return True
+
+        return answers[0] if self._wait(asked, _TURNS_S) else ask()
