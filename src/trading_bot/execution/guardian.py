@@ -75,6 +75,7 @@ class Guardian:
         self._file = MemoryFile(self.home.guardian_memory)
         self._copy = JournalCopy(self.home.journal)
         self._memory = self._file.read()
+        self._told_venue = frozenset[str]()
         self._switch = DeskSwitch(self.home.halt_file, MemoryJournal("nobody"))
 
     def run(self, ready: Callable[[], None] = lambda: None, alive: Callable[[], None] = lambda: None) -> None:
@@ -152,6 +153,8 @@ class Guardian:
         if self._last is not None and not self._memory.conditions and now - self._last[0] < calm:
             return self._last[1], ""
         try:
+            if self._unknown():
+                self._disconnect()
             self._hands = self._hands or self._connected()
             self._hands.note_arrivals()
             seen = self._hands.look()
@@ -162,7 +165,12 @@ class Guardian:
         self._memory = self._memory.looked(now, seen.account.equity)
         return seen, ""
 
+    def _unknown(self) -> bool:
+        """Whether the desk means to send what the connection was not told of: some venues show legs only to who knows them."""
+        return not {i.key for i in self._memory.intents} <= self._told_venue
+
     def _connected(self) -> Hands:
+        self._told_venue = frozenset(i.key for i in self._memory.intents)
         own = tuple(OrderIntent(at=e.at, order=e.order) for e in self._log.entries() if isinstance(e, Meant))
         return self.connect(self._memory, own)
 
@@ -214,7 +222,9 @@ class Guardian:
 
     def _act(self, what: Cure, cause: str, *, withdraw: bool) -> bool:
         """Do `what`, and return whether it is done. Nothing is killed, and nothing sent, if there is nothing to do."""
-        hands = self._hands or self._connected()
+        self._disconnect()
+        self._refresh()
+        self._hands = hands = self._connected()
         if not _steps(what, hands, hands.look(), withdraw=withdraw):
             return True
         with self._taken(what, cause):
