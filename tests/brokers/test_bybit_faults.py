@@ -209,9 +209,9 @@ def test_a_clock_that_is_wrong_is_said_so(venue: Floor) -> None:
         venue.send(spec("a-1"))
 
 
-@pytest.mark.parametrize("kept", [1, 2, 3])
+@pytest.mark.parametrize("kept", [0, 1, 3])
 def test_a_desk_that_died_between_two_bookings_comes_to_the_same_books(venue: Floor, kept: int) -> None:
-    """Whichever event was the last: nothing is lost, nothing comes twice."""
+    """Whichever event was the last, if any was: nothing is lost, nothing comes twice."""
     venue.send(bracket("a-1", "49000"))
     venue.becomes("a-1-stop", ACCEPTED)
     venue.agree()

@@ -13,6 +13,7 @@ from trading_bot.brokers.bybit.stops import PositionStops
 from trading_bot.brokers.bybit.wire import VENUE_CLOSES, Row, amount, fill_of, identity_of, is_trade, moment, order_of, side_of
 from trading_bot.brokers.chronicle import Chronicle
 from trading_bot.brokers.roster import Roster
+from trading_bot.domain.books import Books
 from trading_bot.domain.events import BrokerEvent, CashReason
 from trading_bot.domain.orders import Order, OrderRole, OrderState, OrderType, TimeInForce
 from trading_bot.domain.values import ZERO, ClientOrderId, Symbol
@@ -41,6 +42,11 @@ class Bookkeeper:
         self.stops = PositionStops(roster, self.chronicle)
         self.born: datetime | None = booked[0].at if booked else None
         """What happened up to then is in the first event."""
+        self._folded = Books()
+        for event in booked:
+            self._folded = self._folded.apply(event)
+        self._early: dict[str, Row] = {}
+        """Streamed positions whose executions were not told yet, by symbol."""
         self.funding_seen = False
         """Whether a funding payment was announced, which only the log of cash tells in full."""
 
@@ -48,6 +54,13 @@ class Bookkeeper:
         """Open the books with what the account holds."""
         self.born = at
         self.chronicle.see_cash("opening", CashReason.DEPOSIT, cash, at)
+
+    @property
+    def books(self) -> Books:
+        """What all that was told adds up to."""
+        for event in self.chronicle.after(self._folded.sequence):
+            self._folded = self._folded.apply(event)
+        return self._folded
 
     def message(self, message: Row) -> None:
         """Take in one message of the private stream."""
@@ -86,10 +99,18 @@ class Bookkeeper:
         owner = card or self._roster.card(identity)
         role = OrderRole.CLOSE if owner is None else owner.role
         self.chronicle.see_fill(fill_of({"category": self._category, **row}, identity, role))
+        early = self._early.pop(row["symbol"], None)
+        if early is not None:
+            self._streamed_position(early)
 
     def position(self, row: Row, *, at_once: bool = False) -> None:
         """A position was found so."""
+        self._early.pop(row["symbol"], None)
         self.stops.see(row, read=True, at_once=at_once)
+
+    def forget_early(self) -> None:
+        """All positions were read."""
+        self._early.clear()
 
     def cash(self, row: Row) -> None:
         """The log of cash has this row."""
@@ -103,7 +124,7 @@ class Bookkeeper:
 
     def unsettled(self) -> bool:
         """Whether something has to be asked for again soon."""
-        return bool(self.chronicle.incomplete()) or self.stops.unsettled()
+        return bool(self.chronicle.incomplete() or self._early) or self.stops.unsettled()
 
     def absent_from(self, listed: set[ClientOrderId]) -> tuple[ClientOrderId, ...]:
         """Orders that we take for working, other than position stops, and that are not in this list of working orders."""
@@ -111,7 +132,12 @@ class Bookkeeper:
         return tuple(o.client_order_id for o in working if o.client_order_id not in listed)
 
     def _streamed_position(self, row: Row) -> None:
-        self.stops.see(row, read=False)
+        """Believe a position once its executions are booked: a stop is told after what it guards, in its size."""
+        held = self.books.positions.get(Symbol(row["symbol"]))
+        if amount(row.get("size")) == (ZERO if held is None else abs(held.quantity)):
+            self.stops.see(row, read=False)
+        else:
+            self._early[row["symbol"]] = row
 
     def _other_owner(self, row: Row) -> ClientOrderId | None:
         """Whose execution this is, if it carries no id of ours: a position stop's, the venue's own, or None for a hand's."""

@@ -10,15 +10,16 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from trading_bot.brokers.bybit.accounts import cash_of, coin_of, described, linear_account, linear_positions, spot_account, spot_positions
+from trading_bot.brokers.bybit.accounts import cash_of, described, linear_account, linear_positions, spot_account, spot_positions
 from trading_bot.brokers.bybit.bookkeeping import Bookkeeper
 from trading_bot.brokers.bybit.connection import CONNECT_SECONDS, Connection, Row
 from trading_bot.brokers.bybit.guarding import Guarding, Readiness, mode_of
 from trading_bot.brokers.bybit.ordering import Ordering
 from trading_bot.brokers.bybit.reading import Reader
+from trading_bot.brokers.bybit.rounds import Rounds, opening
 from trading_bot.brokers.bybit.stream import PrivateStream
 from trading_bot.brokers.bybit.syncing import Syncing
-from trading_bot.brokers.bybit.wire import POSITION_STOPS, amount, identity_of, moment, order_of, stamp
+from trading_bot.brokers.bybit.wire import amount, identity_of, is_position_stop, order_of, stamp
 from trading_bot.brokers.roster import Roster
 from trading_bot.brokers.traits import bybit_traits
 from trading_bot.domain.books import Account, Position
@@ -30,17 +31,18 @@ from trading_bot.domain.errors import (
     OrderRejectedError,
     OutcomeUnknownError,
 )
-from trading_bot.domain.events import BrokerEvent, OrderUpdate
+from trading_bot.domain.events import BrokerEvent
 from trading_bot.domain.instrument import Instrument
-from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent, OrderRole, OrderSpec, OrderState, Side
+from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent, OrderRole, OrderSpec, OrderState
 from trading_bot.domain.traits import VenueTraits
-from trading_bot.domain.values import ZERO, ClientOrderId, Symbol, divided
+from trading_bot.domain.values import ZERO, ClientOrderId, Symbol
 from trading_bot.network.keys import Keys
 from trading_bot.ports import Clock
 from trading_bot.settings import BybitSettings
 
 _MARGIN = timedelta(seconds=2)
-_RESTART_OVERLAP = timedelta(minutes=5)
+_RESTART_OVERLAP, _PAYMENTS_OVERLAP = timedelta(minutes=5), timedelta(days=1)
+"""Before the last booked event: payments are asked for rarely, and may be told long after trades that came later."""
 _KEPT_EVENTS = 10_000
 
 
@@ -98,13 +100,12 @@ class BybitBroker:
         self._books = Bookkeeper(self._settings.category, self._roster, booked)
         self._guarding = Guarding(self._line, self._reader, self._books)
         if not booked:
-            wallet = self._reader.wallet()
-            at = moment(self._reader.milliseconds)
-            cash = cash_of(wallet, self._reader.positions()) if self._linear else amount(coin_of(wallet).get("walletBalance"))
+            at, cash = opening(self._reader, self._settings.category, self._roster, intents, self._cash)
             self._books.begin(cash, at)
-        since = booked[-1].at - _RESTART_OVERLAP if booked else moment(self._reader.milliseconds)
+        since, paid_since = (booked[-1].at - _RESTART_OVERLAP, booked[-1].at - _PAYMENTS_OVERLAP) if booked else (at, at)
         self._stream = PrivateStream(self._settings, self._keys, ring, self._draw, self._steady)
-        self._sync = Syncing(self._reader, self._books, self._stream, self._steady, stamp(since))
+        rounds = Rounds(self._reader, self._books, stamp(since), stamp(paid_since))
+        self._sync = Syncing(rounds, self._books, self._stream, self._steady)
         self._stream.start()
 
     def close(self) -> None:
@@ -137,7 +138,7 @@ class BybitBroker:
         rows = self._reader.open_orders()
         held = self._reader.positions() if self._linear else ()
         stops = {row["symbol"]: stop for row in held if (stop := self._books.stops.resting(row)) is not None}
-        found = [self._recorded(row) for row in rows if not (_is_position_stop(row) and row["symbol"] in stops) and amount(row["qty"])]
+        found = [self._recorded(row) for row in rows if not (is_position_stop(row) and row["symbol"] in stops) and amount(row["qty"])]
         return tuple(sorted((*found, *stops.values()), key=lambda o: o.client_order_id))
 
     def find(self, client_order_id: ClientOrderId) -> Order | None:
@@ -266,6 +267,10 @@ class BybitBroker:
             )
         self._uid = uid
 
+    def _cash(self) -> Decimal:
+        wallet = self._reader.wallet()
+        return cash_of(wallet, self._reader.positions() if self._linear else ())
+
     def _opened(self) -> Syncing:
         if self._sync is None:
             raise BrokerUnavailableError("Bybit's events are asked for before it was opened")
@@ -295,12 +300,6 @@ class BybitBroker:
         return True
 
     def _cost(self, symbol: Symbol) -> Decimal:
-        """Mean price of what was bought since the books are kept; 0 if nothing was."""
-        fills = [e.fill for e in self._books.chronicle.after(0) if isinstance(e, OrderUpdate) and e.fill is not None]
-        bought = [f for f in fills if f.symbol == symbol and f.side is Side.BUY]
-        size = sum((f.quantity for f in bought), ZERO)
-        return divided(sum((f.quantity * f.price for f in bought), ZERO), size) if size else ZERO
-
-
-def _is_position_stop(row: Row) -> bool:
-    return row.get("stopOrderType") in POSITION_STOPS and not row.get("orderLinkId")
+        """What a coin cost by the books; 0 if it is in none."""
+        held = self._books.books.positions.get(symbol)
+        return ZERO if held is None else held.average_price

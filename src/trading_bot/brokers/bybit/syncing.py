@@ -7,9 +7,8 @@ open to doubt (no stream, a mute one, an order without its executions, an acknow
 from collections.abc import Callable
 
 from trading_bot.brokers.bybit.bookkeeping import Bookkeeper
-from trading_bot.brokers.bybit.reading import Reader
+from trading_bot.brokers.bybit.rounds import Rounds
 from trading_bot.brokers.bybit.stream import PrivateStream
-from trading_bot.brokers.bybit.wire import identity_of, moment
 from trading_bot.domain.values import ClientOrderId
 
 DOUBT_SECONDS, MUTE_SECONDS, WORKING_SECONDS, CALM_SECONDS, CASH_SECONDS = 1.0, 2.0, 3.0, 15.0, 60.0
@@ -17,21 +16,18 @@ DOUBT_SECONDS, MUTE_SECONDS, WORKING_SECONDS, CALM_SECONDS, CASH_SECONDS = 1.0, 
 
 A stream can answer pings and tell nothing: while orders work, reads must not be far apart.
 """
-_OVERLAP = 60_000
-"""Milliseconds before the last read that are read again: lists may lag."""
 _PATIENCE = 30.0
 """Seconds for which an acknowledged order may stay untold before it is no longer asked for with every read."""
 
 
 class Syncing:
-    """`since`: from when on to read, in Bybit's milliseconds."""
+    """Listens to the stream, and knows when to ask."""
 
-    def __init__(self, reader: Reader, books: Bookkeeper, stream: PrivateStream, steady: Callable[[], float], since: int) -> None:
-        self._reader = reader
+    def __init__(self, rounds: Rounds, books: Bookkeeper, stream: PrivateStream, steady: Callable[[], float]) -> None:
+        self._rounds = rounds
         self._books = books
         self._stream = stream
         self._steady = steady
-        self._since = self._cash_since = since
         self._read_at = self._cash_at = float("-inf")
         self._seen_connections = 0
         self._mute = self._unfinished = False
@@ -51,7 +47,7 @@ class Syncing:
 
     def due(self) -> bool:
         """Whether it is time to read."""
-        if self._stream.connections != self._seen_connections:
+        if self._stream.connections != self._seen_connections and not self._unfinished:
             return True
         self._forget_told()
         doubt = self._unfinished or bool(self._acknowledged) or self._books.unsettled() or self._books.funding_seen
@@ -67,55 +63,15 @@ class Syncing:
         connections = self._stream.connections
         before = len(self._books.chronicle.after(0))
         self._read_at, self._unfinished = self._steady(), True
-        self._read_executions()
-        self._read_orders()
-        self._read_positions()
+        self._rounds.trades(tuple(self._acknowledged))
+        self._forget_told()
         if self._books.funding_seen or self._steady() - self._cash_at >= CASH_SECONDS:
-            self._read_cash()
+            self._rounds.cash()
+            self._cash_at = self._steady()
         # What a read finds and a connected stream has not told makes the stream suspect, until it speaks again.
         told = len(self._books.chronicle.after(0)) > before
         self._mute = self._stream.live and (self._mute or told)
         self._seen_connections, self._unfinished = connections, False
-
-    def _read_executions(self) -> None:
-        for rows, end in self._reader.executions(self._since - _OVERLAP):
-            for row in rows:
-                self._books.execution(row)
-            self._since = max(self._since, end)
-
-    def _read_orders(self) -> None:
-        listed = set()
-        for row in self._reader.open_orders():
-            listed.add(identity_of(row))
-            self._books.order(row)
-        self._forget_told()
-        for identity in {*self._books.absent_from(listed), *self._acknowledged}:
-            found = self._reader.order(identity)
-            if found is not None:
-                self._books.order(found)
-        for identity in self._books.chronicle.incomplete():
-            described = self._reader.order(identity)
-            if described is not None:
-                self._books.order(described)
-            for execution in self._reader.executions_of(identity):
-                self._books.execution(execution)
-
-    def _read_positions(self) -> None:
-        if not self._books.guards:
-            return
-        rows = self._reader.positions()
-        for row in rows:
-            self._books.position(row)
-        for symbol in self._books.stops.guarded() - {row["symbol"] for row in rows}:
-            self._books.stops.flat(symbol, moment(self._reader.milliseconds))
-
-    def _read_cash(self) -> None:
-        for rows, end in self._reader.cash_log(self._cash_since - _OVERLAP):
-            for row in rows:
-                self._books.cash(row)
-            self._cash_since = max(self._cash_since, end)
-        self._cash_at = self._steady()
-        self._books.funding_seen = False
 
     def _forget_told(self) -> None:
         now = self._steady()

@@ -68,6 +68,11 @@ def identity_of(row: Row) -> ClientOrderId:
     return ClientOrderId(row.get("orderLinkId") or f"venue-{row['orderId']}")
 
 
+def is_position_stop(row: Row) -> bool:
+    """Whether an order is what the venue keeps for a position."""
+    return row.get("stopOrderType") in POSITION_STOPS and not row.get("orderLinkId")
+
+
 def order_of(row: Row, card: Card | None) -> Order:
     """An order of the order stream, of realtime, or of the history."""
     filled, kind = amount(row.get("cumExecQty")), _type(row)
