@@ -37,6 +37,7 @@ class Loopback:
         )
         self._server = uvicorn.Server(self._config)
         self.loop: asyncio.AbstractEventLoop | None = None
+        self._begun = threading.Event()
         self._stopping = False
         self._away = 0.0
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name=name, daemon=True)
@@ -50,6 +51,7 @@ class Loopback:
     def start(self) -> None:
         """Serve from now on."""
         self._thread.start()
+        self._begun.wait(timeout=10)
 
     def stop(self) -> None:
         """Let go of every connection; raise what went wrong inside."""
@@ -82,6 +84,7 @@ class Loopback:
 
     async def _run(self) -> None:
         self.loop = asyncio.get_running_loop()
+        self._begun.set()
         pumping = asyncio.create_task(self._pumping())
         while not self._stopping:
             await self._server.serve(sockets=[self._socket])
