@@ -75,6 +75,13 @@ async def refuse(stream: WebSocket) -> None:
     await asyncio.sleep(0)
 
 
+async def unknown(stream: WebSocket) -> None:
+    """Know no keys."""
+    await stream.send_bytes(msgpack.packb([{"T": "success", "msg": "connected"}]))
+    await stream.receive_bytes()
+    await stream.send_bytes(msgpack.packb([{"T": "error", "code": 402, "msg": "auth failed"}]))
+
+
 def talk(vendor: Vendor) -> None:
     """Make `vendor` an Alpaca with some assets, two years of days and a quote."""
 

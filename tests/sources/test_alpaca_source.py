@@ -97,6 +97,13 @@ def test_unknown_and_delisted_symbols_are_refused_by_name(source: AlpacaSource) 
         source.timeframes(Symbol("DOGE/USD"))
 
 
+def test_many_symbols_are_looked_up_in_one_call(source: AlpacaSource, vendor: Vendor) -> None:
+    """A start with hundreds of symbols does not use up the budget."""
+    source.expect([Symbol(f"S{n}") for n in range(11)])
+    assert source.instrument(AAPL).shortable
+    assert [path for path, _ in vendor.asked] == ["/v2/assets"]
+
+
 def test_history_is_read_page_by_page_as_traded_and_without_the_day_that_has_not_closed(source: AlpacaSource) -> None:
     """More than two years of sessions, each from its opening to its close, of the feed that was paid for."""
     series = source.bars(AAPL, Timeframe.DAY)
@@ -342,6 +349,17 @@ def test_a_stream_that_was_cut_comes_back_with_its_subscription_and_the_gap_is_p
     eventually(lambda: watch.age is not None)
     source.quote(AAPL, time.now)
     assert vendor.count("/v2/stocks/quotes/latest") == polls + 1
+
+
+def test_keys_that_the_stream_refuses_are_noted(time: Time) -> None:
+    """It goes on trying, since a token may be renewed; the note shows no key."""
+    with Vendor(words.unknown) as vendor:
+        words.talk(vendor)
+        source = build(vendor, time)
+        source.open([AAPL])
+        eventually(lambda: bool(source.notes()))
+        assert source.notes() == ("Alpaca's stream refused: auth failed; quotes are polled",)
+        source.close()
 
 
 def test_a_stream_that_is_refused_is_noted_and_quotes_are_polled(time: Time) -> None:

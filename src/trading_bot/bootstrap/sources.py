@@ -106,13 +106,18 @@ def _pulse(config: Config, now: Callable[[], datetime]) -> Pulse:
 def _alpaca(config: Config, instruments: Instruments, calendars: Calendars, pulse: Pulse) -> MarketSource:
     from trading_bot.sources.alpaca import AlpacaSource  # noqa: PLC0415 - half a second of imports
 
-    return AlpacaSource(config.alpaca, keys_from(os.environ, "ALPACA_API_KEY", "ALPACA_SECRET_KEY"), instruments, calendars, pulse)
+    keys = keys_from(os.environ, "ALPACA_API_KEY", "ALPACA_SECRET_KEY")
+    source = AlpacaSource(config.alpaca, keys, instruments, calendars, pulse)
+    source.expect(config.universe.symbols)
+    return source
 
 
 def _bybit(config: Config, instruments: Instruments, calendars: Calendars, pulse: Pulse) -> MarketSource:
     from trading_bot.sources.bybit import BybitSource  # noqa: PLC0415 - the same; its market data needs no keys
 
-    return BybitSource(config.bybit, instruments, calendars, pulse)
+    source = BybitSource(config.bybit, instruments, calendars, pulse)
+    source.expect(config.universe.symbols)
+    return source
 
 
 _VENDORS = {"alpaca": _alpaca, "bybit": _bybit}

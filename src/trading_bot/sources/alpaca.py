@@ -97,6 +97,11 @@ class AlpacaSource:
         self._coins = _Market(coins, self._bars(self._client.coin_bars), self._latest(self._client.coin_quotes), pulse, self._note)
         self._announced = Announced(xnys, self._read_actions, pulse.now)
         self._calendar = xnys
+        self._expected = 0
+
+    def expect(self, symbols: Sequence[Symbol]) -> None:
+        """Say how many will be asked for one by one, so that many are looked up at once."""
+        self._expected = len(symbols)
 
     def open(self, symbols: Sequence[Symbol]) -> None:
         """Look the symbols up and stream their quotes. NoDataError names one that Alpaca does not trade; call it once."""
@@ -171,7 +176,7 @@ class AlpacaSource:
         new = [symbol for symbol in dict.fromkeys(symbols) if symbol not in self._known]
         for symbol in new:
             ours = self._instruments(symbol)
-            self._known[symbol] = merged(ours, alpaca_wire.grid_of(self._asset(symbol, len(new)), ours))
+            self._known[symbol] = merged(ours, alpaca_wire.grid_of(self._asset(symbol, max(len(new), self._expected)), ours))
         for market, coin in ((self._stocks, False), (self._coins, True)):
             market.follow(symbol for symbol in new if alpaca_wire.is_coin(symbol) is coin)
         self._announced.follow(symbol for symbol in new if not alpaca_wire.is_coin(symbol))

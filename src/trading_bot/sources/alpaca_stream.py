@@ -23,6 +23,8 @@ from trading_bot.settings import AlpacaSettings
 from trading_bot.sources.alpaca_client import Wire, stream_address
 
 _LOG = logging.getLogger(__name__)
+# The library writes a page for each reconnection; what matters of it is in the source's notes and in its watermark.
+logging.getLogger(DataStream.__module__).setLevel(logging.CRITICAL)
 _HANDSHAKE = 10.0
 """Seconds for connecting and authenticating."""
 _MUTE = 60.0
@@ -37,6 +39,13 @@ class _Direct(DataStream):
     hear: Callable[[Wire], None]
     complain: Callable[[str], None]
     unreadable = 0
+
+    async def _auth(self) -> None:
+        try:
+            await super()._auth()
+        except ValueError as error:
+            self.complain(str(error))
+            raise
 
     async def _start_ws(self) -> None:
         await asyncio.wait_for(super()._start_ws(), _HANDSHAKE)

@@ -68,6 +68,11 @@ class BybitSource:
         watch = Watch(pulse.steady, _PATIENCE)
         self._quotes = LiveQuotes(Origin(manner.source, manner.feed), watch, self._poll, pulse.now, pulse.draw)
         self._stream = BybitStream(settings, watch, pulse, self._quotes.heard, self._complain)
+        self._expected = 0
+
+    def expect(self, symbols: Sequence[Symbol]) -> None:
+        """Say how many will be asked for one by one, so that many are looked up at once."""
+        self._expected = len(symbols)
 
     def open(self, symbols: Sequence[Symbol]) -> None:
         """Look the symbols up and stream their quotes. NoDataError names one that does not trade; call it once."""
@@ -125,7 +130,7 @@ class BybitSource:
 
     def _look_up(self, symbols: Sequence[Symbol]) -> None:
         new = [symbol for symbol in dict.fromkeys(symbols) if symbol not in self._known]
-        if len(new) > _MANY:
+        if max(len(new), self._expected) > _MANY and not all(symbol in self._listed for symbol in new):
             self._listed |= {entry["symbol"]: entry for entry in self._reads.ask(self._contracts)}
         for symbol in new:
             self._known[symbol] = merged(self._instruments(symbol), bybit_wire.grid_of(self._contract(symbol)))
