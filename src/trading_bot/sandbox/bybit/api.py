@@ -202,7 +202,9 @@ class BybitApi:
         with self.service.lock:
             problem = subscribe(self.service.engine, connection, topics) if connection.authorised else "Request not authorized"
             connection.send(answer(connection, message, problem))
-            self.evidence.note("stream", self.service.now, what="subscribed", stream=connection.id, topics=",".join(topics), problem=problem)
+            self.evidence.note(
+                "stream", self.service.now, what="subscribed", stream=connection.id, topics=",".join(topics), problem=problem
+            )
             for topic in topics if connection.category and not problem else ():
                 self.service.hub.refresh(self.service.engine, connection, topic)
 

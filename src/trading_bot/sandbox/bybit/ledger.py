@@ -146,6 +146,7 @@ class Ledger:
             "orderId": self.names.next("settlement"),
             "side": NAMES[position.sign],
             "orderType": "UNKNOWN",
+            "createType": "CreateByUser",
             "execType": FUNDING,
             "execFee": text(amount),
             "feeRate": text(rate),
@@ -235,7 +236,6 @@ class Ledger:
             "orderPrice": "0",
             "orderQty": "0",
             "stopOrderType": "UNKNOWN",
-            "createType": "CreateByUser",
             "execPnl": "0",
             "seq": self.sequence,
         }

@@ -15,6 +15,8 @@ from trading_bot.sandbox.bybit.wire import Refused, millis
 _AHEAD = 1000
 """A request may come this many ms before its time."""
 _WINDOW = 5000
+_LONGEST = 86_400_000
+"""A stream's authorisation may be good for at most so many ms."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def admits(credentials: Credentials, arguments: list[object], times: Times) -> b
     if len(arguments) < 3:  # noqa: PLR2004 - key, time, signature
         return False
     key, expires, signature = (str(argument) for argument in arguments[:3])
-    fresh = expires.isdigit() and any(int(expires) > now for now in times.all())
+    fresh = expires.isdigit() and any(now < int(expires) <= now + _LONGEST for now in times.all())
     if credentials.key is None:
         return fresh
     right = hmac.compare_digest(key.encode(), credentials.key.encode())

@@ -73,6 +73,8 @@ class Hub:
 
     def tell(self, engine: Engine, topic: str, row: Message) -> None:
         """A private message to all who asked for its topic."""
+        if not any(connection.authorised and not connection.category for connection in self._connections):
+            return
         self._sent += 1
         message = {"id": f"{self._sent:012d}", "topic": topic, "creationTime": engine.clock // 1_000_000, "data": [row]}
         for spoiled in self._spoil(message):
