@@ -124,20 +124,26 @@ class AlpacaBroker:
         """Cash, equity and buying power now. BrokerKeysError if it is not the account, or of the environment, that is configured."""
         raw = self._checked_account()
         with understood("reading the account"):
-            return wire.account_of(raw)
+            found = wire.account_of(raw)
+        if self._opened is not None and abs(self._opened.story.books().cash - found.cash) > self.cash_tolerance:
+            self._opened.syncing.hurry("cash", found.cash)
+        return found
 
     def positions(self) -> tuple[Position, ...]:
         """Open positions by symbol. When one was opened is taken from our own books; Alpaca does not say."""
         opened, now = self._open(), self._clock.now()
-        ours = opened.story.books().positions
+        ours, theirs = opened.story.books().positions, opened.reading.positions()
+        seen = {symbol: wire.quantity_of(raw) for symbol, raw in theirs.items()}
+        if seen != {symbol: position.quantity for symbol, position in ours.items()}:
+            opened.syncing.hurry("positions", seen)
         return tuple(
             Position(
                 symbol=symbol,
-                quantity=wire.quantity_of(raw),
+                quantity=seen[symbol],
                 average_price=wire.price_of(raw),
                 opened_at=ours[symbol].opened_at if symbol in ours else now,
             )
-            for symbol, raw in sorted(opened.reading.positions().items())
+            for symbol, raw in sorted(theirs.items())
         )
 
     def open_orders(self) -> tuple[Order, ...]:

@@ -33,6 +33,8 @@ class Syncing:
         self._read_at = steady()
         self._connections = 0
         self._mute_since: float | None = None
+        self._unexplained: dict[str, object] = {}
+        self._hurried = False
         self._behind = False
         """Whether the last read failed, or a message was not understood."""
 
@@ -49,11 +51,17 @@ class Syncing:
         if self._is_due():
             self._read()
 
+    def hurry(self, kind: str, seen: object) -> None:
+        """The account shows what the story does not explain: read soon, once for each such sight."""
+        if self._unexplained.get(kind) != seen:
+            self._unexplained[kind] = seen
+            self._hurried = True
+
     def _is_due(self) -> bool:
         waited, again = self._steady() - self._read_at, self._stream.connections != self._connections
         if self._always or ((again or self._story.owes_fee) and not self._behind):
             return True
-        soon = again or self._behind or self._stream.mute or bool(self._story.chronicle.incomplete())
+        soon = again or self._behind or self._hurried or self._stream.mute or bool(self._story.chronicle.incomplete())
         return waited >= (READ_SOON if soon else READ_EVERY)
 
     def _read(self) -> None:
@@ -62,8 +70,10 @@ class Syncing:
         if connections != self._connections:
             self._reading.recent()
         unheard = self._reading.read()
-        self._behind = self._story.owes_fee = False
-        if connections == self._connections and unheard:
+        self._behind = self._hurried = self._story.owes_fee = False
+        if connections != self._connections:
+            self._hurried = True  # once more, in case the stream began to tell a moment after this read
+        elif unheard:
             self._stream.doubt()
         self._connections = connections
         self._renew()
