@@ -284,8 +284,10 @@ def test_a_venue_that_cannot_be_reached_excuses() -> None:
     assert "naked" not in rules(run)
     run.notes[-1]["rule"] = {"fault": "unreachable", "seconds": 12}
     assert "naked" in rules(run)
-    run.notes[-1]["rule"] = {"fault": "slow", "seconds": 15}
+    run.notes[-1]["rule"] = {"fault": "reject", "seconds": 15}
     assert "naked" in rules(run)
+    run.notes[-1]["rule"] = {"fault": "slow", "seconds": 15}
+    assert "naked" not in rules(run), "it sat on a call"
 
 
 def test_what_closes_may_be_sent_after_halt() -> None:

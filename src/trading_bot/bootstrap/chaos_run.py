@@ -40,7 +40,7 @@ from trading_bot.storage.journal import SqlJournal
 
 TICK_NS = 50_000_000
 _VOLATILITY_BPS = 12.0
-_SECONDS = 2.5
+_SECONDS = 5.0
 _MOST_LIVES = 40
 _HANGS_AFTER_S = 75.0
 _HALT_EVERY = 4
@@ -117,6 +117,9 @@ def prepare() -> None:
             "trading_bot.brokers.bybit.broker",
             "trading_bot.sources.alpaca",
             "trading_bot.sources.bybit",
+            "alembic.context",
+            "alembic.command",
+            "trading_bot.storage.migrations.versions",
         ]
     )
     first = _CONTEXT.Process(target=_nothing)
@@ -195,7 +198,7 @@ def _after(run: _Run, process: Any) -> bool:  # noqa: ANN401 - a process of the 
         return False
     if code == VENUE_AWAY:
         _WAIT.wait(_PAUSE_S)
-    if code in {STORAGE_FAILED, CLOCK_FAILED, VENUE_AWAY, -signal.SIGKILL}:
+    if code in {STORAGE_FAILED, CLOCK_FAILED, VENUE_AWAY, -signal.SIGKILL, -signal.SIGUSR1}:
         run.offset.value = 0.0
         return True
     run.wrong.append(Violation("ended", f"life {run.lives}", f"it ended with {code}; {_last_words(run)}"))

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from trading_bot.cli.sandboxing_bybit import bybit
+from trading_bot.cli.sandboxing_chaos import chaos
 
 
 @click.group()
@@ -16,6 +17,7 @@ def sandbox() -> None:
 
 
 sandbox.add_command(bybit)
+sandbox.add_command(chaos)
 
 
 @sandbox.command(name="claude-api")

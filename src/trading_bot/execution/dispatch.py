@@ -101,8 +101,9 @@ class Dispatch:
             resting = [o for o in self._broker.open_orders() if o.symbol == symbol and not o.role.adds_risk]
             if not resting:
                 return True
-            for order in resting:
-                self.cancel(order.client_order_id)
+            # One of each pair: its sibling goes with it, and every call is a moment without a stop.
+            for identity in {self._ledger.group(o.client_order_id): o.client_order_id for o in resting}.values():
+                self.cancel(identity)
             self._parts.breathe()
         return False
 

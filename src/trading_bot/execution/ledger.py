@@ -41,6 +41,7 @@ class Ledger:
         self._intent_of: dict[ClientOrderId, OrderIntent] = {}
         self._entry_of: dict[Symbol, OrderIntent] = {}
         self._split_at: dict[Symbol, datetime] = {}
+        self._group_of: dict[ClientOrderId, ClientOrderId] = {}
         self.ids: set[ClientOrderId] = set()
         """Ids of all orders and legs that the desk ever meant to send."""
         self._load(journal)
@@ -76,10 +77,17 @@ class Ledger:
                 self._note_spec(intent)
 
     def _note_spec(self, intent: OrderIntent) -> None:
-        spec = intent.order.spec
-        self.ids.update({spec.client_order_id, *(leg.client_order_id for leg in (spec.stop_loss, spec.take_profit) if leg is not None)})
+        spec, replaced = intent.order.spec, intent.order.replaces
+        legs = [leg.client_order_id for leg in (spec.stop_loss, spec.take_profit) if leg is not None]
+        self.ids.update({spec.client_order_id, *legs})
+        root = spec.client_order_id if replaced is None else self.group(replaced)
+        self._group_of.update(dict.fromkeys((spec.client_order_id, *legs), root))
         if spec.role is OrderRole.ENTRY:
             self._entry_of[spec.symbol] = intent
+
+    def group(self, client_order_id: ClientOrderId) -> ClientOrderId:
+        """The order whose pair or bracket this one belongs to, itself or in the place of another: canceling one ends the others."""
+        return self._group_of.get(client_order_id, client_order_id)
 
     def newest_entry(self, symbol: Symbol) -> OrderIntent | None:
         """The newest order that was meant to open a position in `symbol`."""

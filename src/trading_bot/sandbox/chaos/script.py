@@ -95,10 +95,11 @@ _FAULTS: Mapping[str, Draw] = {
 _BY_TIME = ("unreachable", "maintenance", "mute_stream", "drop_stream", "halt", "split", "liquidation", "funding_flip")
 _COMMON = tuple(name for name in _FAULTS if name not in {"split", "liquidation", "funding_flip", "order_by_hand"})
 FAULTS_OF: Mapping[str, tuple[str, ...]] = {
-    "alpaca": (*_COMMON, "split"),
+    "alpaca": _COMMON,
     "bybit": (*_COMMON, "liquidation", "funding_flip"),
 }
-"""What is drawn for each venue. Hands of other people are left to scripts of their own: what a desk does then needs a person."""
+"""What is drawn for each venue. Hands of other people are left to scripts of their own: what a desk does then needs a person. So are
+splits: they happen over night, and a market that never closes has none."""
 _BLOWS = (Blow.KILL, Blow.KILL, Blow.KILL_AT_WRITE, Blow.KILL_AT_WRITE, Blow.STOP, Blow.DISK_FULL, Blow.CLOCK_JUMP)
 
 

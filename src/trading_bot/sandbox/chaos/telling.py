@@ -20,7 +20,7 @@ _ENDED = frozenset(
     {"filled", "canceled", "cancelled", "expired", "replaced", "rejected", "done_for_day", "partiallyfilledcanceled", "deactivated"}
 )
 _FORCED = frozenset({"BustTrade", "AdlTrade"})
-_CUT_OFF = frozenset({"unreachable", "maintenance", "expired_token", "clock_skew"})
+_CUT_OFF = frozenset({"unreachable", "maintenance", "expired_token", "clock_skew", "slow"})
 """Faults during which nothing can be done at the venue."""
 
 
@@ -179,7 +179,7 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], Note]] = {"order": _order, 
 
 
 def _span(raw: Mapping[str, Any]) -> list[Span]:
-    """The time of a fault that cuts the venue off; its rule is told as a mapping, or as a name with its seconds beside it."""
+    """The time of a fault during which nothing can be done at the venue, a call on which it sits included; its rule is told as a mapping, or as a name with its seconds beside it."""
     rule = raw.get("rule")
     told: Mapping[str, Any] = rule if isinstance(rule, Mapping) else raw
     name = told.get("fault", rule)
