@@ -38,6 +38,8 @@ _REST = 5
 """So many intervals pass after an act that was not enough, before the next one."""
 _CALM_LOOKS = 3
 """A venue is asked so often within the time that a position may lack its stop, while all is well: its budget of calls is the desk's."""
+_VENDOR_CALM, _VENDOR_URGENT = timedelta(seconds=2), timedelta(seconds=1)
+"""And never more often than that over a network: a look takes three calls, and vendors allow some 200 a minute."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Guardian:
         self._copy = JournalCopy(self.home.journal)
         self._memory = self._file.read()
         self._told_venue = frozenset[str]()
+        self._urgent = False
         self._switch = DeskSwitch(self.home.halt_file, MemoryJournal("nobody"))
 
     def run(self, ready: Callable[[], None] = lambda: None, alive: Callable[[], None] = lambda: None) -> None:
@@ -96,6 +99,7 @@ class Guardian:
         """Look once, tell what is new, act if something asks for it; return what is not as it should be."""
         sight = self._sight()
         found = judge(sight, self.settings)
+        self._urgent = any(c.reaction is not None for c in found)
         self._remember(found, sight.now)
         due = self._due(found, sight.now)
         self._tell(due)
@@ -148,9 +152,8 @@ class Guardian:
         return True
 
     def _ask(self, now: datetime) -> tuple[Holdings | None, str]:
-        """What the venue says; while all is well, what it said a moment ago."""
-        calm = timedelta(seconds=self.settings.naked_seconds / _CALM_LOOKS)
-        if self._last is not None and not self._memory.conditions and now - self._last[0] < calm:
+        """What the venue says; between two looks at it, what it said a moment ago."""
+        if self._last is not None and now - self._last[0] < self._spacing():
             return self._last[1], ""
         try:
             if self._unknown():
@@ -164,6 +167,14 @@ class Guardian:
         self._last = (now, seen)
         self._memory = self._memory.looked(now, seen.account.equity)
         return seen, ""
+
+    def _spacing(self) -> timedelta:
+        """How long an answer of the venue holds: while something may have to be done not at all, but for the vendor's limits."""
+        vendor = self._hands is not None and not self._hands.broker.foresees
+        if self._urgent:
+            return _VENDOR_URGENT if vendor else timedelta(0)
+        calm = timedelta(seconds=self.settings.naked_seconds / _CALM_LOOKS)
+        return max(calm, _VENDOR_CALM) if vendor else calm
 
     def _unknown(self) -> bool:
         """Whether the desk means to send what the connection was not told of: some venues show legs only to who knows them."""
