@@ -94,7 +94,11 @@ class BybitApi:
             try:
                 await self._server.serve(sockets=[self._socket])
             finally:
+                # A look that went wrong has to be seen.
+                failure = pulse.exception() if pulse.done() and not pulse.cancelled() else None
                 pulse.cancel()
+            if failure is not None:
+                raise failure
 
         asyncio.run(run())
 
@@ -174,7 +178,8 @@ class BybitApi:
         """Answer one message of a client."""
         with self.service.lock:
             self.service.step()
-            operation, arguments = asked.get("op"), list(asked.get("args") or ())
+            operation, told = asked.get("op"), asked.get("args")
+            arguments = told if isinstance(told, list) else []
             message = dict(asked)
             if operation == "ping":
                 connection.send(pong(connection, message, millis(self.service.now)))

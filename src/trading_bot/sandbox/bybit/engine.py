@@ -43,6 +43,8 @@ class Engine:
         self.ledger = Ledger(self.names, evidence, tell)
         self.books = {name: Exchange(market, partial(self._happened, name)) for name, market in markets.items()}
         self.orders: dict[str, Order] = {}
+        self.open: dict[str, Order] = {}
+        """Those of them that have not ended."""
         self.guards: dict[tuple[Symbol, Stop], str] = {}
         """The stops that the venue keeps for positions."""
         self.rates: dict[Symbol, Decimal] = {}
@@ -101,11 +103,7 @@ class Engine:
 
     def working(self, category: str | None = None, symbol: str | None = None) -> list[Order]:
         """Orders that have not ended, oldest first; those not yet accepted too."""
-        return [
-            o
-            for o in self.orders.values()
-            if o.status.is_open and category in {None, o.contract.category} and symbol in {None, o.contract.symbol}
-        ]
+        return [o for o in self.open.values() if category in {None, o.contract.category} and symbol in {None, o.contract.symbol}]
 
     def exposed(self) -> Iterator[Position]:
         """Positions that are not flat."""
@@ -125,7 +123,7 @@ class Engine:
         now = self.clock // 1_000_000
         row, identity = self.names.number(), self.names.next("order")
         order = Order(identity, asked, now, now, row, self.mark(asked.contract))
-        self.orders[order.id] = order
+        self.orders[order.id] = self.open[order.id] = order
         if asked.link:
             self._links[asked.contract.category, asked.link] = order.id
         return order
@@ -173,6 +171,8 @@ class Engine:
     def change(self, order: Order, status: Status) -> None:
         """Give an order a status, and tell it."""
         order.status = status
+        if not status.is_open:
+            self.open.pop(order.id, None)
         order.updated = self.clock // 1_000_000
         self.announce(order)
 
@@ -225,6 +225,8 @@ class Engine:
     def _accept(self) -> None:
         arrivals, self._arrivals = self._arrivals, []
         for order, fortune in arrivals:
+            if order.status is not Status.CREATED:
+                continue
             if fortune.fills_first:
                 self._late[order.id] = []
             if fortune.reject:
@@ -240,7 +242,7 @@ class Engine:
     def _take(self, order: Order, fortune: Fortune) -> None:
         """Take an acknowledged order into the book."""
         asked = order.asked
-        if asked.value is not None and asked.stop is Stop.NONE:
+        if asked.value is not None:
             self._by_value(order)
             asked = order.asked
             if not asked.quantity:
@@ -256,8 +258,8 @@ class Engine:
 
     def _by_value(self, order: Order) -> None:
         """Give a spot market buy by value its quantity."""
-        _, ask = self.quote(order.contract)
-        quantity = order.contract.instrument.round_quantity((order.asked.value or ZERO) / ask) if ask else ZERO
+        price = order.asked.trigger or self.quote(order.contract)[1]
+        quantity = order.contract.instrument.round_quantity((order.asked.value or ZERO) / price) if price else ZERO
         order.asked = replace(order.asked, quantity=quantity)
 
     # -- what happens ----------------------------------------------------------------------------------------------------

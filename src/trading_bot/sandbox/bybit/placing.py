@@ -41,7 +41,7 @@ def read(engine: Engine, said: Parameters) -> Asked:
         price=None if market else said.positive("price"),
         time_in_force="IOC" if market else said.choice("timeInForce", _TIMES, "GTC"),
         link=link,
-        reduce_only=said.flag("reduceOnly"),
+        reduce_only=category == LINEAR and said.flag("reduceOnly"),
         close_on_trigger=said.flag("closeOnTrigger"),
         trigger=trigger,
         direction=direction,
@@ -115,7 +115,9 @@ def _size(engine: Engine, contract: Contract, said: Parameters, side: int, *, ma
         raise Refused("parameter", "qty can not be empty")
     if contract.category == SPOT:
         unit = said.choice("marketUnit", ("baseCoin", "quoteCoin"), "quoteCoin" if side > 0 else "baseCoin")
-        return (ZERO, quantity) if market and unit == "quoteCoin" and side > 0 else (quantity, None)
+        if market and unit == "quoteCoin" and side < 0:
+            raise Refused("parameter", "a sale by value is not emulated: marketUnit has to be baseCoin")
+        return (ZERO, quantity) if market and unit == "quoteCoin" else (quantity, None)
     if said.flag("reduceOnly"):
         held = abs(engine.ledger.position(contract).size)
         everything = quantity == ZERO and said.flag("closeOnTrigger")

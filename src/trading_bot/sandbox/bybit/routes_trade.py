@@ -58,8 +58,9 @@ def cancel_all(engine: Engine, said: Parameters) -> dict[str, Any]:
 def batch(engine: Engine, said: Parameters, deed: Callable[[Engine, Parameters], dict[str, Any]]) -> dict[str, Any]:
     """The same deed for each request of a list, each with a code of its own."""
     results, codes = [], []
-    for one in said.values.get("request") or ():
-        values = {"category": said.text("category"), **one}
+    asked = said.values.get("request")
+    for one in asked if isinstance(asked, list) else ():
+        values = {"category": said.text("category"), **(one if isinstance(one, dict) else {})}
         blank = {"category": values["category"], "symbol": values.get("symbol", ""), "orderId": "", "orderLinkId": ""}
         try:
             results.append(blank | deed(engine, Parameters(values)) | {"createAt": str(millis(moment(engine.clock)))})

@@ -219,8 +219,7 @@ class Service:
             return routes_account.key_info(self.engine, self.credentials, UID)
         if call.path == CREATE:
             return routes_trade.create(self.engine, said, fate.fortune)
-        if call.path == CANCEL and fate.late_fill:
-            order = placing.find(self.engine, said)
+        if call.path == CANCEL and fate.late_fill and not (order := placing.find(self.engine, said)).waits:
             self.engine.execute(order, order.left)
             return routes_trade.acknowledged(order)
         return route.handler(self.engine, said)

@@ -108,7 +108,7 @@ def _delta(before: Message | None, message: Message) -> Message:
 
 def topic_of(engine: Engine, category: str, topic: str) -> tuple[str, str, Contract]:
     """Kind, parameter and contract of a public topic, or a refusal."""
-    kind, *middle, symbol = topic.split(".")
+    kind, *middle, symbol = topic.split(".") if "." in topic else (topic, "")
     if kind not in _SYMBOLED or len(middle) != (kind in {"orderbook", "kline"}):
         raise Refused("parameter", f"handler not found,topic:{topic}")
     parameter = middle[0] if middle else ""

@@ -21,6 +21,9 @@ CATEGORIES = ("spot", "linear")
 ELSEWHERE = ("inverse", "option")
 """Categories that exist at the venue and have nothing here."""
 
+_LARGEST, _FINEST, _DIGITS = 12, 18, 13
+"""Places before and after the point that an amount may have, and digits of a whole number."""
+
 REFUSALS: Mapping[str, tuple[int, str]] = {
     "timeout": (10000, "Server Timeout"),
     "parameter": (10001, "params error: {}"),
@@ -120,7 +123,8 @@ class Parameters:
 
     def has(self, name: str) -> bool:
         """Whether something is there."""
-        return self.values.get(name) not in {None, ""}
+        value = self.values.get(name)
+        return value is not None and value != ""
 
     def text(self, name: str, default: str | None = None) -> str:
         """A text; 10001 if it is missing and nothing stands in for it."""
@@ -145,7 +149,7 @@ class Parameters:
             value = Decimal(str(self.values[name]))
         except InvalidOperation:
             raise Refused("parameter", f"{name} invalid") from None
-        if not value.is_finite() or value < ZERO:
+        if not value.is_finite() or value < ZERO or value.adjusted() > _LARGEST or Decimal(value.as_tuple().exponent) < -_FINEST:
             raise Refused("parameter", f"{name} invalid")
         return value
 
@@ -155,10 +159,10 @@ class Parameters:
 
     def number(self, name: str, default: int) -> int:
         """A whole number."""
-        try:
-            return int(self.text(name, str(default)))
-        except ValueError:
-            raise Refused("parameter", f"{name} invalid") from None
+        said = self.text(name, str(default))
+        if not said.lstrip("-").isdecimal() or len(said) > _DIGITS:
+            raise Refused("parameter", f"{name} invalid")
+        return int(said)
 
     def flag(self, name: str) -> bool:
         """Yes or no; no if it is missing."""
