@@ -3,7 +3,7 @@
 from brokers.alpaca_bench import COIN, alpaca_bench
 from trading_bot.sandbox.conformance import PROMISES, Standing, check
 
-COIN_PROMISES = {"P02", "P07", "P21", "P24", "P26", "P27", "P29", "P46", "P49", "P62", "P63", "P71", "P73", "P80"}
+COIN_PROMISES = {"P07", "P21", "P24", "P26", "P29", "P46", "P49", "P62", "P71", "P80"}
 """What coins do in other ways than stocks: fees in coins, no legs, no sessions."""
 
 

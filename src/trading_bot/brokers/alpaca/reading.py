@@ -22,8 +22,8 @@ ORDERS_PAGE = 500
 ACTIVITIES_PAGE = 100
 OVERLAP = timedelta(minutes=10)
 """Activities are read again so far back: some appear late, and out of order."""
-START_OVERLAP = timedelta(hours=1)
-"""The same for orders, after a start or a lost connection."""
+START_OVERLAP = timedelta(days=1)
+"""The same after a start, and for orders after a lost connection too."""
 OPENING = "opening-balance"
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -36,6 +36,7 @@ class Reading:
         self._story = story
         self._began = began
         self._newest = newest
+        self._overlap = START_OVERLAP
         self._strangers: set[str] = set()
 
     # -- orders ------------------------------------------------------------------------------------------------------
@@ -124,12 +125,13 @@ class Reading:
         for raw in found:
             if raw["activity_type"] != activities.FILL and activities.counts(raw, self._began):
                 self._pay(raw)
-        self._newest = activities.newest(found, self._newest)
+        self._newest, self._overlap = activities.newest(found, self._newest), OVERLAP
         return len(new)
 
     def _activities(self) -> list[dict[str, Any]]:
         what = "reading account activities"
-        since = (self._newest - OVERLAP).isoformat().replace("+00:00", "Z")
+        waiting = [o.submitted_at for i in self._story.chronicle.incomplete() if (o := self._story.order(i)) is not None]
+        since = min([self._newest - self._overlap, *waiting]).isoformat().replace("+00:00", "Z")
         found: list[dict[str, Any]] = []
         more: dict[str, str] = {}
         while True:
