@@ -20,6 +20,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import requests
 import structlog
 
 from trading_bot.bootstrap.brokers import build_broker
@@ -150,7 +151,7 @@ def _trade(life: Life, wall: WallClock) -> int:
             structlog.get_logger().info("the desk cannot come up", error=str(error))
             return VENUE_AWAY
         desk.session.run(desk)
-        return AT_REST if desk.is_at_rest() else RESTLESS
+        return AT_REST if desk.rested else RESTLESS
 
 
 class _Desk:
@@ -175,15 +176,23 @@ class _Desk:
         self.broker, self.clock, self._life = broker, clock, life
         self._draw = Random(f"{life.seed}:{life.number}")  # noqa: S311 - chaos has to be the same again
         self._steps = 0
+        self._frozen = False
+        self.rested = False
+        """Whether it came to rest, and stayed so when nothing was filled any more."""
 
     # -- agenda ------------------------------------------------------------------------------------------------------
 
     def next_due(self) -> datetime | None:
         """Soon, until the time is over and the desk is at rest, or never will be."""
         now = self.clock.now()
-        if now > self._life.until and (now > self._life.until + _SETTLE or self.is_at_rest()):
-            return None
-        return now + timedelta(seconds=self._draw.uniform(0.02, 0.2) if now <= self._life.until else _PATIENT_S)
+        if now <= self._life.until:
+            return now + timedelta(seconds=self._draw.uniform(0.02, 0.2))
+        if self.is_at_rest():
+            self.rested = self._frozen
+            if not self._frozen:
+                self._freeze()
+        over = self.rested or now > self._life.until + _SETTLE
+        return None if over else now + timedelta(seconds=_PATIENT_S)
 
     def run_due(self) -> None:
         """One step, as the seed has it."""
@@ -204,6 +213,13 @@ class _Desk:
             return not self.engine.restless and not self.engine.compare()
         except (BrokerError, DataError):
             return False
+
+    def _freeze(self) -> None:
+        """Have the emulator fill nothing more, so that what is compared stands still."""
+        connection = getattr(self._life.config, self._life.config.broker.name)
+        for symbol in self._life.config.universe.symbols:
+            requests.post(f"{connection.url}/__control", json={"do": "halt", "symbol": symbol, "seconds": 3600}, timeout=5)
+        self._frozen = True
 
     # -- steps -------------------------------------------------------------------------------------------------------
 

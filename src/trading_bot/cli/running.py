@@ -134,6 +134,7 @@ def _run_once(assembly: "Assembly", workflow: str) -> str:
 def _trade(config: "Config", setting: "Setting", sessions: int) -> None:
     from trading_bot.bootstrap.desk import announce, build
     from trading_bot.bootstrap.doors import desk_socket
+    from trading_bot.bootstrap.sources import open_source
     from trading_bot.cli.progress import Progress
     from trading_bot.cli.tables import closing_table, opening_lines
     from trading_bot.orchestrator.trading_orchestrator import TradingOrchestrator
@@ -145,6 +146,7 @@ def _trade(config: "Config", setting: "Setting", sessions: int) -> None:
         left = [slot for slot in slots if not assembly.scheduler.has_ended(slot)]
         if not setting.simulated:
             opening_lines(assembly)
+            open_source(assembly.source, config.universe.symbols)
         with desk_socket(assembly), Progress(len(left)) as progress:
             until = slots[-1].due if slots else None
             TradingOrchestrator(assembly.desk, assembly.scheduler, stop, until=until, tell=progress.tell).run()
