@@ -61,7 +61,7 @@ def test_an_order_that_never_arrived_is_absent_for_good_and_can_be_sent_under_it
 
 def test_a_rate_limit_sends_nothing_and_ends(venue: Floor) -> None:
     """Believed until its reset; the order goes out once."""
-    venue.fault(fault="rate_limited", on="order", reset=True)
+    venue.fault(fault="rate_limited", on="order", reset=True, seconds=1)
     with pytest.raises(RateLimitedError, match="wait"):
         venue.send(spec("a-1"))
 

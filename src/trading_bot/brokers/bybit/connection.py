@@ -6,6 +6,7 @@ left of its limits is believed. Refuses to call when the budget says no for long
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
 from pybit.exceptions import FailedRequestError, InvalidRequestError
@@ -118,9 +119,8 @@ class Connection:
             self._budget.remaining(self._capacity * int(left) / int(most))
         if not limited:
             return 0.0
-        now, reset = headers.get("Timenow", ""), headers.get("X-Bapi-Limit-Reset-Timestamp", "")
-        known = now.isdigit() and reset.isdigit()
-        pause = (int(reset) - int(now)) / 1000 if known else (1.0 if left else _BANNED_SECONDS)
+        now, reset = _said_now(headers), headers.get("X-Bapi-Limit-Reset-Timestamp", "")
+        pause = (int(reset) - now) / 1000 if now and reset.isdigit() else (1.0 if left else _BANNED_SECONDS)
         pause = min(max(pause, 0.1), _LONGEST_SECONDS)
         self._budget.block(pause)
         return pause
@@ -131,3 +131,14 @@ class Connection:
             kind = "retCode" if isinstance(error, InvalidRequestError) else "HTTP"
             return self._keys.hide(f"{error.message}, {kind} {error.status_code}")
         return self._keys.hide(f"{type(error).__name__}: {error}")[:200]
+
+
+def _said_now(headers: Mapping[str, str]) -> int:
+    """Bybit's time in milliseconds as the headers of an answer tell it; 0 if they do not."""
+    exact, date = headers.get("Timenow", ""), headers.get("Date", "")
+    if exact.isdigit():
+        return int(exact)
+    try:
+        return int(parsedate_to_datetime(date).timestamp() * 1000)
+    except ValueError:
+        return 0
