@@ -141,7 +141,8 @@ class AlpacaEmulator:
             return early, ()
         rules = self.script.strikes(kind, symbol, now)
         for rule in rules:
-            self.evidence.note("fault", now, rule=rule.fault, hit=kind, client_id=call.body.get("client_order_id"))
+            client = call.body.get("client_order_id")
+            self.evidence.note("fault", now, rule=rule.fault, hit=kind, client_id=client, seconds=rule.seconds)
             self._deeds.strike(rule)
         refused = _refused(rules)
         reply = refused or self._carried_out(Call(call.method, call.path, call.query, call.body, rules))
