@@ -2,6 +2,7 @@
 
 import inspect
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -12,10 +13,12 @@ from typing import Any
 import alpaca.common.exceptions as sdk_errors
 import pytest
 import requests.exceptions as transport_errors
+from urllib3 import HTTPSConnectionPool
+from urllib3.exceptions import MaxRetryError, SSLError
 
 from brokers.alpaca_stub import Answer, Stub, stub
 from trading_bot.brokers.alpaca.connection import Connection, rows
-from trading_bot.brokers.alpaca.errors import FATES, Fate
+from trading_bot.brokers.alpaca.errors import FATES, Fate, fate_of
 from trading_bot.domain.errors import (
     BrokerKeysError,
     BrokerUnavailableError,
@@ -102,6 +105,13 @@ def test_nothing_was_sent_where_nobody_listens() -> None:
         with pytest.raises(BrokerUnavailableError, match="nothing was sent"):
             order(connection)
         connection.close()
+
+
+def test_a_certificate_that_is_not_the_vendor_s_is_sent_nothing() -> None:
+    """Somebody between us and the vendor sees no order and no key."""
+    wrong = MaxRetryError(HTTPSConnectionPool("paper-api"), "/", SSLError(ssl.SSLCertVerificationError("self-signed")))
+    assert fate_of(transport_errors.SSLError(wrong)) is Fate.NOT_SENT
+    assert fate_of(transport_errors.SSLError("broken in the middle")) is Fate.MAYBE
 
 
 def test_a_connection_cut_before_any_answer_leaves_the_outcome_open() -> None:

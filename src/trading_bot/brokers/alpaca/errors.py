@@ -5,6 +5,7 @@ placed is never taken for a refusal: only an answer in Alpaca's own words is one
 """
 
 import json
+import ssl
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
@@ -158,6 +159,8 @@ def _body(error: Exception) -> dict[str, Any] | None:
 
 
 def _never_connected(error: Exception) -> bool:
-    """Whether the connection was refused, or its name not found, before anything was sent."""
+    """Whether the connection was refused, its name not found, or its certificate wrong, before anything was sent."""
     pool = error.args[0] if error.args else None
-    return isinstance(getattr(pool, "reason", pool), NewConnectionError)
+    reason = getattr(pool, "reason", pool)
+    inner = reason.args[0] if isinstance(reason, PoolError) and reason.args else None
+    return isinstance(reason, NewConnectionError) or isinstance(inner, ssl.SSLCertVerificationError)

@@ -120,7 +120,7 @@ class Updates:
             # The SDK's own loop logs, waits and reconnects in ways of its own; its steps are used one by one.
             await sdk._start_ws()  # type: ignore[no-untyped-call] # noqa: SLF001 - connects, logs in and subscribes
             self._connections += 1
-            self._live, since = True, loop.time()
+            self._live, self._doubted, since = True, False, loop.time()
             self._ring()
             while True:
                 message = json.loads(await sdk._ws.recv())  # type: ignore[attr-defined] # noqa: SLF001 - untyped
