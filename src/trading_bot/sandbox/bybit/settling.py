@@ -53,8 +53,16 @@ def position_margins(engine: Engine, coin: str = "USDT") -> tuple[Decimal, Decim
 
 
 def order_margin(engine: Engine, coin: str = "USDT") -> Decimal:
-    """Initial margin of orders that may open or enlarge a position."""
-    return sum((_cost(engine, o, o.left) for o in engine.working(LINEAR) if o.contract.quote_coin == coin and not o.waits), ZERO)
+    """Initial margin of orders that may open or enlarge a position: of each side, what it has beyond closing."""
+    sides: dict[tuple[Symbol, int], tuple[Contract, Decimal, Decimal]] = {}
+    for order in engine.working(LINEAR):
+        asked = order.asked
+        if not (asked.reduce_only or order.waits) and asked.contract.quote_coin == coin:
+            key = asked.contract.symbol, asked.side
+            _, quantity, value = sides.get(key, (asked.contract, ZERO, ZERO))
+            left = order.left
+            sides[key] = asked.contract, quantity + left, value + left * (asked.price or order.last_price)
+    return sum((_margin(engine, c, side, quantity, value) for (_, side), (c, quantity, value) in sides.items()), ZERO)
 
 
 def locked(engine: Engine, coin: str) -> Decimal:
@@ -89,24 +97,19 @@ def needs(engine: Engine, asked: Asked) -> tuple[str, Decimal]:
     contract = asked.contract
     _, ask = engine.quote(contract)
     if contract.category == LINEAR:
-        return contract.quote_coin, _margin(engine, contract, asked, asked.quantity)
+        value = asked.quantity * (asked.price or engine.mark(contract))
+        return contract.quote_coin, _margin(engine, contract, asked.side, asked.quantity, value)
     if asked.side > 0:
         return contract.quote_coin, asked.value if asked.value is not None else asked.quantity * (asked.price or ask)
     return contract.base_coin, asked.quantity
 
 
-def _cost(engine: Engine, order: Order, quantity: Decimal) -> Decimal:
-    return _margin(engine, order.contract, order.asked, quantity)
-
-
-def _margin(engine: Engine, contract: Contract, asked: Asked, quantity: Decimal) -> Decimal:
+def _margin(engine: Engine, contract: Contract, side: int, quantity: Decimal, value: Decimal) -> Decimal:
     """Initial margin and fees of the part of a quantity that does not close what is held."""
-    if asked.reduce_only:
-        return ZERO
     position = engine.ledger.position(contract)
-    opened = max(quantity - (abs(position.size) if position.sign == -asked.side else ZERO), ZERO)
-    value = opened * (asked.price or engine.mark(contract))
-    return value / position.leverage + value * contract.fees.taker * 2
+    closing = min(abs(position.size), quantity) if position.sign == -side else ZERO
+    opened = value * (quantity - closing) / quantity if quantity else ZERO
+    return opened / position.leverage + opened * contract.fees.taker * 2
 
 
 def liquidate(engine: Engine) -> None:
