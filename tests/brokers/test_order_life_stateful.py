@@ -1,7 +1,7 @@
 """The life of orders on every adapter, as a machine that does anything in any order: what must hold, holds after each step."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
+from brokers.alpaca_bench import alpaca_bench
+from brokers.bybit_bench import bybit_bench
 from brokers.honest import bench_of
 from brokers.storytellers import Losing
 from brokers.weather import weathered_bench
@@ -51,7 +53,7 @@ class OrderLife(RuleBasedStateMachine):
     @rule(half=st.booleans(), aims=st.booleans())
     def enters_at_the_market(self, *, half: bool, aims: bool) -> None:
         """Buy, where nothing is doubtful."""
-        goal = self._at(D("1.05")) if aims else None
+        goal = self.bench.instrument.round_price(self.bench.quote().mid * D("1.05")) if aims else None
         self._sent(self.hand.ask.entry(Wish(self.bench.quantity / (2 if half else 1), target=goal)))
 
     @rule(part=st.sampled_from([D("0.9"), D("0.97"), D("0.999")]))
@@ -179,6 +181,21 @@ class PaperLife(OrderLife):
 
 TestPaperLife: Any = PaperLife.TestCase
 TestPaperLife.settings = settings(max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # an emulator that vanishes leaves sockets to the collector
+@pytest.mark.parametrize("venue", [alpaca_bench, bybit_bench], ids=["alpaca", "bybit"])
+def test_any_life_of_orders_on_an_emulated_venue(venue: Callable[[], AbstractContextManager[Bench]]) -> None:
+    """Over real sockets; one emulator for all lives, each with ids of its own."""
+    with venue() as bench:
+
+        class EmulatedLife(OrderLife):
+            """On the adapter and its emulator."""
+
+            make = staticmethod(lambda: bench)
+
+        few = settings(max_examples=4, stateful_step_count=10, deadline=None, database=None, phases=[Phase.generate])
+        run_state_machine_as_test(EmulatedLife, settings=settings(few, suppress_health_check=list(HealthCheck)))
 
 
 def test_the_machine_finds_a_liar() -> None:

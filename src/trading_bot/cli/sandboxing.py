@@ -9,6 +9,7 @@ import click
 
 from trading_bot.cli.sandboxing_bybit import bybit
 from trading_bot.cli.sandboxing_chaos import chaos
+from trading_bot.cli.sandboxing_conformance import conformance
 
 
 @click.group()
@@ -18,6 +19,7 @@ def sandbox() -> None:
 
 sandbox.add_command(bybit)
 sandbox.add_command(chaos)
+sandbox.add_command(conformance)
 
 
 @sandbox.command(name="claude-api")
