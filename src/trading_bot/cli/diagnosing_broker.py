@@ -19,7 +19,7 @@ def broker(context: Context) -> Finding:
 
     config = context.config()
     if config.broker.name == "paper":
-        return Finding("broker", passed=True, seen=f"the paper venue of this home, account {config.broker.account}: no connection, no keys")
+        return Finding("broker", passed=True, seen=f"the paper venue of this home, account {config.broker.account}")
     setting = context.setting(mode_of(config), simulated=False)
     calendars, clock = {name: open_calendar(name) for name in CALENDARS}, RealClock(Event())
     source = build_source(config, calendars, clock.now, context.home)
@@ -28,7 +28,7 @@ def broker(context: Context) -> Finding:
         facts = {"account": account.account_id, "equity": f"{account.equity} {account.currency}", "buying power": str(account.buying_power)}
         describe: Callable[[], dict[str, str]] | None = getattr(venue, "describe", None)
         facts |= describe() if describe is not None else {}
-    return Finding("broker", passed=True, seen=f"{venue.name}, {setting.mode}: " + ", ".join(f"{k} {v}" for k, v in facts.items()))
+    return Finding("broker", passed=True, seen=f"{venue.name}, {setting.mode}" + "".join(f"\n      {k}: {v}" for k, v in facts.items()))
 
 
 def mode(context: Context) -> Finding:
