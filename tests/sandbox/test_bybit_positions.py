@@ -52,6 +52,9 @@ def test_a_stop_of_a_resting_entry_waits_for_its_first_fill() -> None:
         assert guards(venue) == {}
         venue.price("58900")
         assert guards(venue) == {"StopLoss": ("57000", "0.01", "")}
+        stop(venue, stopLoss="58000")
+        venue.go(2)
+        assert guards(venue) == {"StopLoss": ("58000", "0.02", "")}
 
 
 def test_a_stop_that_strikes_closes_the_position(venue: House) -> None:

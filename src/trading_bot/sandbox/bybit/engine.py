@@ -292,12 +292,12 @@ class Engine:
             self.cancel(order, "CancelByCannotAffordOrderCost", "EC_PerCancelRequest")
 
     def _executed(self, order: Order, done: Executed) -> None:
-        contract, before = order.contract, self.sign(order.contract)
+        contract, before, first = order.contract, self.sign(order.contract), order.filled == ZERO
         self.ledger.book(Execution(order, done.quantity, done.price, done.at, done.maker, self.mark(contract)))
         self.change(order, Status.FILLED if order.left == ZERO else Status.PARTIAL)
         if contract.category == LINEAR:
             self.dirty.add(contract.symbol)
-            guards.follow(self, order, before)
+            guards.follow(self, order, before, first=first)
 
     def sign(self, contract: Contract) -> int:
         """Side of the position; 0 when flat, and on spot."""

@@ -41,13 +41,17 @@ def check_sides(contract: Contract, side: int, base: Decimal, stop_loss: Decimal
             raise refused
 
 
-def follow(engine: Engine, order: Order, before: int) -> None:
-    """After an execution: the position's stops come from its newest entry, follow its size, and end with it."""
+def follow(engine: Engine, order: Order, before: int, *, first: bool = False) -> None:
+    """After an execution: stops come with the first fill of an entry, follow the position's size, and end with it.
+
+    Later fills of the same entry bring nothing, so that a stop which was moved meanwhile stays where it is. `before`: side of the position
+    before the execution.
+    """
     position = engine.ledger.position(order.contract)
     if position.sign != before or not position.sign:
         forget(position)
     asked = order.asked
-    if position.sign == asked.side:
+    if position.sign == asked.side and (first or position.sign != before):
         position.stop_loss = asked.stop_loss or position.stop_loss
         position.take_profit = asked.take_profit or position.take_profit
     sync(engine, position)
