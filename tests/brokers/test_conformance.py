@@ -12,8 +12,9 @@ from brokers.alpaca_bench import COIN, alpaca_bench
 from brokers.bybit_bench import bybit_bench
 from brokers.honest import Honest, bench_of
 from brokers.weather import Stranger, Weathered, weathered_bench
+from trading_bot.market.calendar import open_calendar
 from trading_bot.sandbox.conformance import PROMISES, Bench, Report, Standing, check
-from trading_bot.sandbox.conformance.paper_bench import paper_bench
+from trading_bot.sandbox.conformance.paper_bench import START, paper_bench
 
 LIARS: dict[type[Honest], set[str]] = {
     liars.OtherAccount: {"P01"},
@@ -94,6 +95,8 @@ def at_once(venue: Callable[[], AbstractContextManager[Bench]]) -> Report:
         with venue() as bench:
             return check(bench, PROMISES[number::SHARES])
 
+    # The library behind the calendar builds it at first use, and not for several threads at once.
+    open_calendar("XNYS").session_at(START)
     with ThreadPoolExecutor(SHARES) as pool:
         reports = list(pool.map(share, range(SHARES)))
     results = sorted((r for report in reports for r in report.results), key=lambda r: r.number)
