@@ -28,6 +28,8 @@ _TIMEFRAMES = {
 }
 _SHORT = {"T": "Min", "H": "Hour", "D": "Day"}
 _LIMIT, _MOST = 1000, 10_000
+_BACK = (timedelta(minutes=5), timedelta(days=1), timedelta(days=5))
+"""How far the newest closed bar is looked for, first nearby."""
 _STOCKS, _COINS = r"/v2/stocks", r"/v1beta3/crypto/us"
 
 
@@ -90,8 +92,8 @@ class DataApi:
     def bar(self, symbol: Symbol, timeframe: Timeframe = Timeframe.MINUTE) -> dict[str, Any] | None:
         """The newest closed bar."""
         now = self._venue.clock.now()
-        for days in (1, 5):
-            bars = self._venue.market.bars(symbol, timeframe, now - timedelta(days=days), now)
+        for back in _BACK:
+            bars = self._venue.market.bars(symbol, timeframe, now - back, now)
             if bars:
                 return bar_json(bars[-1])
         return None

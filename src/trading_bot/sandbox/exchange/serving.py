@@ -5,13 +5,14 @@ Promises that an error in what it serves is not swallowed: it is raised when the
 
 import asyncio
 import contextlib
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import uvicorn
 
-from trading_bot.sandbox.listening import listen
+from trading_bot.sandbox.listening import bound, listen
 
 _PUMP = 0.02
 _HOST = "127.0.0.1"
@@ -40,6 +41,8 @@ class Loopback:
         self._begun = threading.Event()
         self._stopping = False
         self._away = 0.0
+        self._kept: socket.socket | None = None
+        """Keeps the port while nobody listens, so that no other process gets it."""
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name=name, daemon=True)
         self.failures: list[BaseException] = []
 
@@ -67,6 +70,9 @@ class Loopback:
         """Refuse connections for so long, and cut those that are open. From the server's loop."""
         self._away = max(self._away, seconds)
         self._hang_up()
+        if self._kept is None:
+            self._socket.close()
+            self._kept = bound(self.port)
 
     def cut(self, client: Any) -> None:  # noqa: ANN401 - an address as Starlette tells it
         """Cut the connection of one client without a word."""
@@ -84,21 +90,23 @@ class Loopback:
 
     async def _run(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self._begun.set()
         pumping = asyncio.create_task(self._pumping())
         while not self._stopping:
             await self._server.serve(sockets=[self._socket])
             while self._away > 0 and not self._stopping:
                 step, self._away = min(self._away, 0.05), max(self._away - 0.05, 0)
                 await asyncio.sleep(step)
-            if not self._stopping:
-                self._socket = listen(self.port)
+            if self._kept is not None:
+                self._socket, self._kept = self._kept, None
                 self._server = uvicorn.Server(self._config)
         pumping.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await pumping
 
     async def _pumping(self) -> None:
+        while not self._server.started:  # noqa: ASYNC110 - a flag is all that uvicorn gives
+            await asyncio.sleep(0.002)
+        self._begun.set()
         while self._pump is not None:
             try:
                 self._pump()
