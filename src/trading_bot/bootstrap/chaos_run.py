@@ -4,6 +4,7 @@ Promises that what is done is the seed's alone (timing on a real machine is not)
 really dies, and that the verdict comes from the venue's own log. Refuses any venue but an emulator that it has started itself.
 """
 
+import json
 import multiprocessing
 import os
 import signal
@@ -267,7 +268,10 @@ def _judge(run: _Run, emulator: Any) -> Outcome:  # noqa: ANN401 - one of the em
         halts=tuple(run.halts),
         excused=tuple(run.excused),
     )
-    return Outcome(run.plan, (*run.wrong, *audit(trial)), run.lives, len(intents), len(trial.fills))
+    found = (*run.wrong, *audit(trial))
+    if found:
+        (run.home.path / "evidence.json").write_text(json.dumps(emulator.evidence.after(0)), "utf-8")
+    return Outcome(run.plan, found, run.lives, len(intents), len(trial.fills))
 
 
 # -- venues ------------------------------------------------------------------------------------------------------------

@@ -4,15 +4,15 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from trading_bot.domain.books import Books, Position
-from trading_bot.domain.orders import Order, OrderRole
+from trading_bot.domain.orders import Order, OrderRole, OrderType
 from trading_bot.domain.values import ZERO, Symbol
 
 _GUARDS = frozenset({OrderRole.STOP_LOSS, OrderRole.CLOSE})
 
 
 def guarding(position: Position, working: Iterable[Order]) -> Decimal:
-    """Return the quantity that stops and closing orders among `working` would take off, at most what is held."""
-    orders = (o for o in working if o.role in _GUARDS and o.side is position.side.opposite)
+    """Return the quantity that stops, closing orders and exits at the market among `working` would take off, at most what is held."""
+    orders = (o for o in working if (o.role in _GUARDS or o.type is OrderType.MARKET) and o.side is position.side.opposite)
     return min(sum((o.remaining for o in orders), ZERO), abs(position.quantity))
 
 

@@ -148,7 +148,8 @@ def _order(raw: Mapping[str, Any]) -> OrderNote:
         quantity=Decimal(str(raw["quantity"])),
         filled=Decimal(str(raw["filled"])),
         guards="TakeProfit" not in leg and (stops or kind == "market"),
-        rests=status in _RESTS,
+        # A venue that says whether it works an order is believed: Alpaca calls the woken stop of a pair `held`.
+        rests=bool(raw["works"]) if "works" in raw else status in _RESTS,
         ended=status in _ENDED,
         reduces=bool(raw.get("reduce_only")) or of_position,
         by_hand=bool(raw.get("by_hand")),
