@@ -68,14 +68,14 @@ class Havoc:
         """Rules that strike at a call, written down."""
         found = self.script.strikes(kind, None if symbol is None else Symbol(symbol), at)
         for rule in found:
-            self._evidence.note("fault", at, rule=rule.fault, hit=kind)
+            self._evidence.note("fault", at, rule=rule.fault, hit=kind, seconds=rule.seconds)
         return found
 
     def due(self, at: datetime) -> tuple[Rule, ...]:
         """Rules whose time has come, written down."""
         found = self.script.due(at)
         for rule in found:
-            self._evidence.note("fault", at, rule=rule.fault, hit="time")
+            self._evidence.note("fault", at, rule=rule.fault, hit="time", seconds=rule.seconds)
         return found
 
     def active(self, fault: str, at: datetime) -> Rule | None:
