@@ -156,5 +156,5 @@ def alpaca_bench(instrument: Instrument = STOCK) -> Iterator[Bench]:
             stranger=lambda: on.broker(Keys("PKWRONG", "wrong-secret")),
             unshortable=None if instrument is COIN else HARD,
             troubles=troubles,
-            secrets=(KEYS.key, KEYS.secret),
+            secrets=(KEYS.key, KEYS.secret, "PKWRONG", "wrong-secret"),
         )

@@ -119,5 +119,5 @@ def bybit_bench(category: str = "linear") -> Iterator[Bench]:
             move=hold.move,
             stranger=lambda: broker(Keys("WRONG-KEY-000", "WRONG-SECRET-000")),
             troubles=troubles(api.control, category),
-            secrets=(KEYS.key, KEYS.secret),
+            secrets=(KEYS.key, KEYS.secret, "WRONG-KEY-000", "WRONG-SECRET-000"),
         )

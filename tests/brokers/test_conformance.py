@@ -64,7 +64,7 @@ STORMS: dict[type[Weathered], set[str]] = {
     weather.Confused: {"P79", "P80", "P81"},
     weather.Printing: {"P68"},
 }
-STRANGERS: dict[type[Stranger], set[str]] = {weather.Chatty: set(), weather.Generous: {"P67"}}
+STRANGERS: dict[type[Stranger], set[str]] = {weather.Chatty: {"P67"}, weather.Generous: {"P67"}}
 
 
 VENUES: dict[str, Callable[[], AbstractContextManager[Bench]]] = {
