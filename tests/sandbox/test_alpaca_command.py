@@ -26,7 +26,20 @@ KEYS = {"APCA-API-KEY-ID": "PKEMULATED", "APCA-API-SECRET-KEY": "offline"}
 def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """Address and log of an emulator that runs sixty times as fast as the machine, from a Tuesday's noon."""
     log = tmp_path / "evidence.jsonl"
-    options = ["--port", "0", "--speed", "60", "--start", "2024-03-05T12:00", "--symbols", "AAPL,BTC/USD", "--log", str(log)]
+    options = [
+        "--port",
+        "0",
+        "--requests-per-minute",
+        "9000",
+        "--speed",
+        "60",
+        "--start",
+        "2024-03-05T12:00",
+        "--symbols",
+        "AAPL,BTC/USD",
+        "--log",
+        str(log),
+    ]
     command = [sys.executable, "-m", "trading_bot", "sandbox", "alpaca", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:  # noqa: S603 - our own
         assert process.stdout is not None

@@ -74,7 +74,7 @@ class Deeds:
     def _split(self, told: Mapping[str, Any]) -> None:
         symbol, ratio = _symbol(told), Decimal(str(told["ratio"]))
         self._venue.market.split(symbol, Fraction(ratio), self._venue.clock.nanos())
-        self._venue.split_position(symbol, ratio)
+        self._venue.records.split(symbol, ratio)
 
     def _position(self, told: Mapping[str, Any]) -> None:
         symbol = _symbol(told)

@@ -16,10 +16,11 @@ from trading_bot.domain.market import Split
 from trading_bot.domain.values import ZERO, Symbol, amount_text
 from trading_bot.sandbox.alpaca import rules
 from trading_bot.sandbox.alpaca.account import AlpacaAccount, Standing
-from trading_bot.sandbox.alpaca.assets import Asset, Assets, stable_id
+from trading_bot.sandbox.alpaca.assets import Assets, stable_id
 from trading_bot.sandbox.alpaca.intake import Intake
-from trading_bot.sandbox.alpaca.orders import AlpacaOrder, iso, missing, text, unprocessable
+from trading_bot.sandbox.alpaca.orders import AlpacaOrder, missing, text, unprocessable
 from trading_bot.sandbox.alpaca.outbox import Outbox
+from trading_bot.sandbox.alpaca.records import Records
 from trading_bot.sandbox.alpaca.setup import Setup
 from trading_bot.sandbox.evidence import Evidence
 from trading_bot.sandbox.exchange.book import Exchange
@@ -27,8 +28,6 @@ from trading_bot.sandbox.exchange.clock import EmulatedClock
 from trading_bot.sandbox.exchange.market import EmulatedMarket, Phase
 from trading_bot.sandbox.exchange.tickets import Executed, Happening, Lapsed, Moved, Ticket, Triggered
 from trading_bot.sandbox.venue_faults import FaultScript, Rule
-
-_FRACTION = Decimal("0.000001")
 
 
 class AlpacaVenue:
@@ -51,6 +50,7 @@ class AlpacaVenue:
         self._actions: dict[Symbol, tuple[datetime, list[tuple[int, Any]]]] = {}
         self._late: dict[str, Rule] = {}
         self._intake = Intake(self)
+        self.records = Records(self)
         self.exchange.advance(stamp(start))
         script.begin(start)
 
@@ -227,8 +227,8 @@ class AlpacaVenue:
         money, coins = self.account.fill(after, asset, done.quantity, done.price, maker=done.maker)
         execution = stable_id("execution", self.setup.seed, self.account.number, done.execution)
         self._save(after)
-        self._record_fill(after, done, execution, at)
-        self._charge(asset, money, coins, done, at)
+        self.records.fill(after, done, execution, at)
+        self.records.charge(asset, money, coins, done, at)
         event = "fill" if after.status == "filled" else "partial_fill"
         told = {"execution_id": execution, "price": text(done.price), "qty": text(done.quantity)}
         position = amount_text(self.account.quantity(order.symbol))
@@ -237,33 +237,6 @@ class AlpacaVenue:
             self.outbox.tell("new", replace(order, status="new"), at)
             self._late.pop(order.id)
         self._linked(after)
-
-    def _record_fill(self, order: AlpacaOrder, done: Executed, execution: str, at: datetime) -> None:
-        self.account.record(
-            "FILL",
-            execution,
-            at,
-            transaction_time=iso(at),
-            type="fill" if order.status == "filled" else "partial_fill",
-            price=done.price,
-            qty=done.quantity,
-            side=order.side,
-            symbol=order.symbol,
-            leaves_qty=order.remaining,
-            order_id=order.id,
-            cum_qty=order.filled,
-            order_status="filled" if order.status == "filled" else "partially_filled",
-        )
-        ids = {"venue_id": order.id, "client_id": order.client_order_id, "execution_id": execution}
-        self.evidence.note("fill", at, **ids, symbol=order.symbol, side=order.side, quantity=done.quantity, price=done.price, fee=ZERO)
-        self.evidence.note("position", at, symbol=order.symbol, quantity=self.account.quantity(order.symbol))
-
-    def _charge(self, asset: Asset, money: Decimal, coins: Decimal, done: Executed, at: datetime) -> None:
-        """Tell of a coin's fee, in what was credited."""
-        if money or coins:
-            text_of = "Coin Pair Transaction Fee" + (" (Non USD)" if coins else "")
-            self.account.note("CFEE", at, -money, symbol=asset.held_as, qty=-coins, price=done.price, description=text_of)
-            self.evidence.note("cash", at, reason="CFEE", amount=-money, symbol=asset.symbol, coins=-coins)
 
     def _linked(self, order: AlpacaOrder) -> None:
         """What a fill does to other orders: wake legs, shrink or end the other of a pair."""
@@ -364,9 +337,9 @@ class AlpacaVenue:
             for due, action in [a for a in self._actions_of(symbol) if a[0] <= at]:
                 self._actions[symbol][1].remove((due, action))
                 if isinstance(action, Split):
-                    self.split_position(symbol, action.ratio)
+                    self.records.split(symbol, action.ratio)
                 else:
-                    self._dividend(symbol, action.amount)
+                    self.records.dividend(symbol, action.amount)
 
     def _finish_cancel(self, order: AlpacaOrder) -> None:
         """End an order and its partners: whoever cancels one of a pair cancels both."""
@@ -384,23 +357,3 @@ class AlpacaVenue:
                 self._end(other, "canceled", "canceled_at")
             self._end(order, "canceled", "canceled_at")
         self.outbox.flush(late=True)
-
-    # -- corporate actions -------------------------------------------------------------------------------------------------
-
-    def split_position(self, symbol: Symbol, ratio: Decimal) -> None:
-        """Split what is held; resting orders stay as they are, which is what surprises people."""
-        before, after = self.account.split(symbol, ratio, _FRACTION)
-        if before:
-            group, at = stable_id("split", symbol, self.now()), self.now()
-            for quantity in (-before, after):
-                self.account.note(
-                    "SPLIT", at, ZERO, symbol=self.assets.find(symbol).held_as, qty=quantity, group_id=group, description=f"split {ratio}:1"
-                )
-            self.evidence.note("position", self.clock.now(), symbol=symbol, quantity=after, why="split")
-
-    def _dividend(self, symbol: Symbol, per_share: Decimal) -> None:
-        held = self.account.quantity(symbol)
-        amount = round(held * per_share, 2)
-        self.account.pay(amount)
-        self.account.note("DIV", self.now(), amount, symbol=symbol, qty=held, per_share_amount=per_share)
-        self.evidence.note("cash", self.clock.now(), reason="DIV", amount=amount, symbol=symbol)
