@@ -45,15 +45,18 @@ def test_a_refusal_says_how_long_to_wait_and_takes_nothing() -> None:
     assert budget.take(Purpose.GUARDIAN) == 0
 
 
-def test_who_was_asked_to_wait_waits_whatever_is_left() -> None:
-    """The vendor's word counts for every purpose; a shorter one later does not cut it."""
+@pytest.mark.parametrize(("purpose", "longest"), [(Purpose.READ, 5), (Purpose.ORDER, 5), (Purpose.CANCEL, 1), (Purpose.GUARDIAN, 1)])
+def test_who_was_asked_to_wait_waits_but_asks_again_after_a_while(purpose: Purpose, longest: float) -> None:
+    """The vendor's word counts for every purpose, and soonest runs out for what guards a position."""
     counter = Counter()
     budget = RequestBudget(10, 1, counter)
     budget.block(30)
-    budget.block(5)
-    assert budget.take(Purpose.GUARDIAN) == 30
+    assert budget.take(purpose) == longest
+    counter.seconds = 0.5
+    budget.block(0.1)
+    assert budget.take(purpose) == longest, "each word counts anew"
     counter.seconds = 30
-    assert budget.take(Purpose.GUARDIAN) == 0
+    assert budget.take(purpose) == 0
 
 
 def test_fewer_calls_than_we_thought_are_believed_and_more_are_not() -> None:

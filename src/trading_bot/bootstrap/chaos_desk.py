@@ -48,7 +48,7 @@ from trading_bot.storage.journal import SqlJournal
 
 AT_REST, STORAGE_FAILED, CLOCK_FAILED, RESTLESS, BROKEN, VENUE_AWAY = 0, 11, 12, 13, 14, 15
 """Exit codes of a life."""
-_SETTLE = timedelta(seconds=40)
+_SETTLE = timedelta(seconds=60)
 _PATIENT_S = 0.4
 """Between two looks at whether the desk is at rest."""
 _HOME_LEFT = 64 * 1024

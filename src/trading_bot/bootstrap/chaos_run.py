@@ -43,7 +43,7 @@ TICK_NS = 50_000_000
 _VOLATILITY_BPS = 12.0
 _SECONDS = 5.0
 _MOST_LIVES = 40
-_HANGS_AFTER_S = 75.0
+_HANGS_AFTER_S = 95.0
 _HALT_EVERY = 4
 """Every so many seeds, one ends under HALT."""
 _GENEROUS = {

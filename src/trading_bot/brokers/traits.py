@@ -16,6 +16,7 @@ ALPACA_EQUITY = VenueTraits(
     legs_share_life=True,
     stop_beside_entry=False,
     exits_reserve=True,
+    caps_exits=False,
     whole_lots_rest=True,
     stop_lifetime=timedelta(days=90),
     exits_told_within=timedelta(milliseconds=700),
@@ -28,9 +29,10 @@ ALPACA_CRYPTO = VenueTraits(
     stop_type=OrderType.STOP_LIMIT,
     targets_rest=False,
     exits_reserve=True,
+    caps_exits=False,
 )
 BYBIT_LINEAR = VenueTraits(attachment=Attachment.POSITION_STOP, pairs=False, exits_told_within=timedelta(milliseconds=700))
-BYBIT_SPOT = VenueTraits(attachment=Attachment.NONE, pairs=False, targets_rest=False)
+BYBIT_SPOT = VenueTraits(attachment=Attachment.NONE, pairs=False, targets_rest=False, caps_exits=False)
 
 
 def alpaca_traits(symbol: Symbol) -> VenueTraits:

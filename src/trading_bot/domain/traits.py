@@ -41,6 +41,8 @@ class VenueTraits(Record):
     """A target may rest beside the stop; else the engine watches its price."""
     exits_reserve: bool = False
     """A resting exit holds back what it would sell: it has to be canceled before anything else can close that."""
+    caps_exits: bool = True
+    """The venue itself keeps exits from closing more than is held, and ends those that have nothing left to close."""
     whole_lots_rest: bool = False
     """Only whole units rest good-till-canceled; a fraction is guarded day by day."""
     stop_lifetime: timedelta | None = None

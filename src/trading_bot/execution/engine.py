@@ -32,7 +32,7 @@ from trading_bot.risk.gate import (
     verdict_id,
 )
 
-_MINUTE = timedelta(minutes=1)
+_ENTRY_LIFE = timedelta(days=1)
 
 
 class Engine:
@@ -204,8 +204,11 @@ class Engine:
         self._cancel([o.client_order_id for o in entries if stopped or self._outlived(o)])
 
     def _outlived(self, entry: Order) -> bool:
+        """Whether a resting entry's session, or where the market never closes its day, is over, and its venue does not see to that."""
+        now = self._parts.clock.now()
         calendar = self._parts.calendars[self._parts.view.instrument(entry.symbol).calendar]
-        return entry.time_in_force is TimeInForce.GTC and calendar.session_at(self._parts.clock.now()) is None
+        closed = entry.time_in_force is TimeInForce.GTC and calendar.session_at(now) is None
+        return closed or now - entry.submitted_at >= _ENTRY_LIFE
 
     def flatten(self, command: str) -> None:
         """Cancel working entries and close every position. `command` names who asked; for the same books the same again does nothing."""

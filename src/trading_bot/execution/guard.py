@@ -27,6 +27,8 @@ from trading_bot.risk.shapes import jumped, split_targets
 
 PARTIAL_ENTRY = timedelta(seconds=2)
 """A partial fill may be naked for so long where no stop may rest beside its entry."""
+_IDLE_EXIT = timedelta(seconds=1)
+"""An exit may be told so long before or after the fills that it belongs to."""
 _RENEW_BEFORE = timedelta(days=10)
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=0.5), timedelta(minutes=5)
 
@@ -54,6 +56,11 @@ class Held:
     def naked(self) -> Decimal:
         """Quantity without a live stop or close."""
         return abs(self.position.quantity) - guarding(self.position, self.working)
+
+    @property
+    def oversized(self) -> bool:
+        """Whether its stops would close more than is held."""
+        return sum((o.remaining for o in self.orders(OrderRole.STOP_LOSS)), ZERO) > abs(self.position.quantity)
 
     def orders(self, role: OrderRole) -> list[Order]:
         """Its working orders of one role."""
@@ -96,7 +103,9 @@ class Guard:
         for symbol in sorted(books.positions):
             if symbol not in in_flight:
                 self._look_after(self._held(books.positions[symbol], working.get(symbol, [])))
-        self._since = {key: at for key, at in self._since.items() if key[0] in books.positions}
+        for symbol in sorted(working.keys() - books.positions.keys() - in_flight):
+            self._sweep(symbol, working[symbol])
+        self._since = {key: at for key, at in self._since.items() if key[0] in books.positions or key[0] in working}
 
     def _held(self, position: Position, working: Sequence[Order]) -> Held:
         plan = self._plan(position.symbol)
@@ -131,6 +140,15 @@ class Guard:
             self._since.pop((symbol, "naked"), None)
             self._patience.pop(symbol, None)
             self._improve(held)
+
+    def _sweep(self, symbol: Symbol, working: Sequence[Order]) -> None:
+        """Take off exits that have nothing left to close, where the venue does not: they would open something."""
+        exits = [o for o in working if not o.role.adds_risk]
+        if not exits or self._parts.broker.traits(symbol).caps_exits:
+            self._since.pop((symbol, "idle"), None)
+        elif self._lasts(symbol, "idle", _IDLE_EXIT):
+            for order in exits:
+                self._dispatch.cancel(order.client_order_id)
 
     def _lasts(self, symbol: Symbol, what: str, long: timedelta) -> bool:
         """Whether a condition has lasted for `long`; it is remembered from its first sight on."""
@@ -182,8 +200,11 @@ class Guard:
 
     def _improve(self, held: Held) -> None:
         symbol, position, traits = held.position.symbol, held.position, held.traits
-        since = position.opened_at.isoformat()
-        if self._is_stale(held):
+        if not traits.caps_exits and held.oversized:
+            # What is canceled here is naked for a moment, and guarded anew at the next look.
+            for order in held.orders(OrderRole.STOP_LOSS):
+                self._dispatch.cancel(order.client_order_id)
+        elif self._is_stale(held):
             quantity, stop = abs(position.quantity), held.stop
             newest = max(o.submitted_at for o in held.working).isoformat()
             self._once("renew", symbol, newest, lambda cause: rule_on_protection(self._judge.exit(symbol), cause, quantity, stop))
@@ -191,13 +212,16 @@ class Guard:
             return
         elif not traits.targets_rest:
             self._take_reached_target(held)
-        elif held.orders(OrderRole.TAKE_PROFIT) or not held.plan.targets or held.stop is None:
-            return
-        elif self._wants_pairs(held, abs(position.quantity)):
-            quantity, stop, targets = abs(position.quantity), held.stop, held.plan.targets
+        elif held.plan.targets and held.stop is not None and not held.orders(OrderRole.TAKE_PROFIT):
+            self._set_targets(held, held.stop)
+
+    def _set_targets(self, held: Held, stop: Decimal) -> None:
+        """Put the targets that did not come with the entry: pairs in the place of its lone stop, or limits beside it."""
+        symbol, quantity, targets = held.position.symbol, abs(held.position.quantity), held.plan.targets
+        since = held.position.opened_at.isoformat()
+        if self._wants_pairs(held, quantity):
             self._once("pairs", symbol, since, lambda cause: rule_on_pairs(self._judge.exit(symbol), cause, quantity, stop, targets))
-        elif traits.attachment is Attachment.POSITION_STOP:
-            quantity, targets = abs(position.quantity), held.plan.targets
+        elif held.traits.attachment is Attachment.POSITION_STOP:
             self._once("targets", symbol, since, lambda cause: rule_on_targets(self._judge.exit(symbol), cause, quantity, targets))
 
     def _once(self, name: str, symbol: Symbol, of: str, make: Callable[[DecisionId], Ruling]) -> None:

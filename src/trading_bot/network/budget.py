@@ -22,6 +22,9 @@ class Purpose(StrEnum):
 _KEPT = {Purpose.READ: 0.35, Purpose.ORDER: 0.30, Purpose.CANCEL: 0.10, Purpose.GUARDIAN: 0.0}
 """Share of the bucket that a call of this purpose has to leave."""
 
+_LONGEST_BLOCK = {Purpose.READ: 5.0, Purpose.ORDER: 5.0, Purpose.CANCEL: 1.0, Purpose.GUARDIAN: 1.0}
+"""Seconds for which a vendor's word to wait is taken; each new one counts anew, so a vendor that means it is asked at this pace."""
+
 
 class RequestBudget:
     """`capacity` calls at once, refilled at `per_second`. Safe to use from several threads."""
@@ -32,7 +35,7 @@ class RequestBudget:
         self._steady = steady
         self._level = capacity
         self._last = steady()
-        self._blocked_until = self._last
+        self._blocked_until = self._blocked_at = self._last
         self._lock = threading.Lock()
 
     def take(self, purpose: Purpose) -> float:
@@ -41,8 +44,9 @@ class RequestBudget:
             now = self._steady()
             self._level = min(self._capacity, self._level + (now - self._last) * self._rate)
             self._last = now
-            if now < self._blocked_until:
-                return self._blocked_until - now
+            wait = min(self._blocked_until, self._blocked_at + _LONGEST_BLOCK[purpose]) - now
+            if wait > 0:
+                return wait
             short = _KEPT[purpose] * self._capacity + 1 - self._level
             if short > 0:
                 return short / self._rate
@@ -50,9 +54,10 @@ class RequestBudget:
             return 0.0
 
     def block(self, seconds: float) -> None:
-        """The vendor said to wait."""
+        """The vendor said to wait; after a while it is asked again all the same, for a stop may depend on it."""
         with self._lock:
-            self._blocked_until = max(self._blocked_until, self._steady() + seconds)
+            self._blocked_at = self._steady()
+            self._blocked_until = max(self._blocked_until, self._blocked_at + seconds)
 
     def remaining(self, calls: float) -> None:
         """The vendor says how many calls are left; fewer than we thought is believed."""
