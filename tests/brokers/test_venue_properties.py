@@ -69,18 +69,20 @@ def _market(draw: st.DrawFn) -> Market:
 @st.composite
 def _orders(draw: st.DrawFn, name: str) -> OrderSpec:
     side, quantity = draw(st.sampled_from(["buy", "sell"])), draw(st.integers(1, 400))
-    kind = draw(st.sampled_from(["market", "limit", "stop", "stop_limit", "bracket", "close", "exit", "pair"]))
+    kind = draw(st.sampled_from(["market", "limit", "stop", "stop_limit", "bracket", "close", "exit", "trail", "follow", "pair"]))
     more: dict[str, object] = {"symbol": draw(st.sampled_from([A, A, B])), "tif": draw(st.sampled_from(["day", "gtc"]))}
     if kind in {"limit", "stop_limit", "pair"}:
         more["limit"] = draw(_price)
     if kind in {"stop", "stop_limit", "exit"}:
         more["stop"] = draw(_price)
+    if kind in {"trail", "follow"}:
+        more["trail"] = D(draw(st.integers(1, 400))) / 100
     if kind == "bracket":
         near, far = D(draw(st.integers(90, 99))), D(draw(st.integers(101, 110)))
         more["legs"] = (near, far) if side == "buy" else (far, near)
     if kind == "pair":
         more["legs"] = (draw(_price),)
-    roles = {"close": "close", "exit": "stop_loss", "pair": "take_profit"}
+    roles = {"close": "close", "exit": "stop_loss", "trail": "stop_loss", "pair": "take_profit"}
     return spec(name, side, quantity, role=roles.get(kind, "entry"), **more)
 
 

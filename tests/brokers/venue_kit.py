@@ -209,8 +209,8 @@ class Desk:
 
 
 def spec(identity: str, side: str = "buy", quantity: int | str = 100, **more: object) -> OrderSpec:
-    """An order in A: market unless `limit` or `stop` is given; `legs` are prices of stop loss and (maybe) take profit."""
-    limit, stop, legs = more.pop("limit", None), more.pop("stop", None), more.pop("legs", None)
+    """An order in A: market unless `limit`, `stop` or `trail` is given; `legs` are prices of stop loss and (maybe) take profit."""
+    limit, stop, legs, trail = (more.pop(name, None) for name in ("limit", "stop", "legs", "trail"))
     kinds = {(False, False): "market", (True, False): "limit", (False, True): "stop", (True, True): "stop_limit"}
     prices = [str(p) for p in legs] if isinstance(legs, (tuple, list)) else []
     leg = [
@@ -222,11 +222,12 @@ def spec(identity: str, side: str = "buy", quantity: int | str = 100, **more: ob
         client_order_id=ClientOrderId(identity),
         symbol=Symbol(str(more.pop("symbol", A))),
         side=Side(side),
-        type=OrderType(kinds[limit is not None, stop is not None]),
+        type=OrderType.TRAILING_STOP if trail is not None else OrderType(kinds[limit is not None, stop is not None]),
         order_class=kind,
         quantity=Decimal(quantity),
         limit_price=None if limit is None else Decimal(str(limit)),
         stop_price=None if stop is None else Decimal(str(stop)),
+        trail=None if trail is None else Decimal(str(trail)),
         time_in_force=TimeInForce(str(more.pop("tif", "gtc"))),
         role=OrderRole(role),
         stop_loss=leg[0] if leg else None,

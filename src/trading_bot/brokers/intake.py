@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from trading_bot.brokers.margin import adding, requirement
-from trading_bot.brokers.matching import BUY, TickQuote, at_market
+from trading_bot.brokers.matching import BUY, TickQuote, at_market, trail_start
 from trading_bot.brokers.state import SIDES, SleepingLeg, State, VenueOrder
 from trading_bot.brokers.units import Units, cash
 from trading_bot.domain.errors import OrderRejectedError
 from trading_bot.domain.instrument import Instrument
-from trading_bot.domain.orders import Leg, OrderClass, OrderRole, OrderSpec, OrderType, TimeInForce
+from trading_bot.domain.orders import Leg, OrderClass, OrderRole, OrderSpec, TimeInForce
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,19 @@ class Request:
     @property
     def price(self) -> int | None:
         """Ticks at which it is valued: its limit, its stop with slippage, or the newest quote's; None without any."""
-        limit, stop = self.spec.limit_price, self.spec.stop_price
-        if limit is not None:
-            return self.units.ticks(limit)
-        if stop is not None:
-            level = self.units.ticks(stop)
+        if self.spec.limit_price is not None:
+            return self.units.ticks(self.spec.limit_price)
+        level = self.stop
+        if level is not None:
             return at_market(self.side, TickQuote(level, level, 0), self.slippage)
         return None if self.quote is None else at_market(self.side, self.quote, self.slippage)
+
+    @property
+    def stop(self) -> int | None:
+        """Ticks at which it triggers; a trailing stop begins behind the newest quote. None without a stop, or without that quote."""
+        if self.spec.trail is not None and self.quote is not None:
+            return trail_start(self.side, self.quote, self.units.ticks(self.spec.trail))
+        return None if self.spec.stop_price is None else self.units.ticks(self.spec.stop_price)
 
     @property
     def lots(self) -> int:
@@ -77,7 +83,7 @@ def _off_grid(request: Request) -> str | None:
     spec, units = request.spec, request.units
     try:
         units.lots(spec.quantity)
-        for price in (spec.limit_price, spec.stop_price, *(leg.price for leg in request.legs)):
+        for price in (spec.limit_price, spec.stop_price, spec.trail, *(leg.price for leg in request.legs)):
             if price is not None:
                 units.ticks(price)
     except ValueError as error:
@@ -86,8 +92,8 @@ def _off_grid(request: Request) -> str | None:
 
 
 def _not_here(request: Request) -> str | None:
-    if request.spec.type is OrderType.TRAILING_STOP or request.spec.extended_hours:
-        return "the paper venue knows neither trailing stops nor extended hours: use a stop, in the regular session"
+    if request.spec.extended_hours:
+        return "the paper venue trades in the regular session only: send it without extended hours"
     return None
 
 
@@ -118,8 +124,14 @@ def _crossed_legs(request: Request) -> str | None:
 
 
 def _unpriced(request: Request) -> str | None:
-    if request.price is None and not request.spec.reduce_only:
+    if request.price is None and (request.spec.trail is not None or not request.spec.reduce_only):
         return f"{request.spec.symbol} has no price yet: send a limit order, or wait for its first quote"
+    return None
+
+
+def _trails_too_far(request: Request) -> str | None:
+    if request.spec.trail is not None and (request.stop or 0) < 1:
+        return f"a trail of {request.spec.trail} reaches below zero: send one that is smaller than the price"
     return None
 
 
@@ -157,6 +169,7 @@ _CHECKS: tuple[Callable[[Request], str | None], ...] = (
     _wrong_side,
     _crossed_legs,
     _unpriced,
+    _trails_too_far,
     _too_small,
     _not_shortable,
     _beyond_buying_power,
@@ -185,7 +198,8 @@ def draft(request: Request, number: int, now: int, closing: int) -> VenueOrder:
         time_in_force=spec.time_in_force,
         quantity=min(request.lots, held) if spec.reduce_only else request.lots,
         limit=None if spec.limit_price is None else units.ticks(spec.limit_price),
-        stop=None if spec.stop_price is None else units.ticks(spec.stop_price),
+        stop=request.stop,
+        trail=None if spec.trail is None else units.ticks(spec.trail),
         stop_leg=leg(spec.stop_loss),
         target_leg=leg(spec.take_profit),
         reserve=0 if spec.role is not OrderRole.ENTRY else request.price or 0,

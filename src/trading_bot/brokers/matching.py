@@ -70,6 +70,17 @@ def gapped(side: int, stop: int, quote: TickQuote) -> bool:
     return side * (quote.bid + quote.ask - 2 * stop) >= 0
 
 
+def trailed(side: int, stop: int, level: int) -> int:
+    """Where a trailing stop at `stop` stands once the price allows `level`: never back."""
+    return min(stop, level) if side == BUY else max(stop, level)
+
+
+def trail_start(side: int, quote: TickQuote, trail: int) -> int:
+    """Where a trailing stop stands at first: `trail` ticks behind the middle of `quote`, a half tick rounded away from the price."""
+    doubled = quote.bid + quote.ask
+    return (-(-doubled // 2) if side == BUY else doubled // 2) + side * trail
+
+
 def stopped_inside(side: int, stop: int, bar: TickBar, half_spread: int, bps: Fraction) -> int:
     """Price of a stop touched inside `bar`: worse than the stop by half spread and slippage, within the bar's range."""
     price = stop + side * (half_spread + slippage(stop, bps))

@@ -44,6 +44,8 @@ class VenueOrder:
     quantity: int
     limit: int | None = None
     stop: int | None = None
+    trail: int | None = None
+    """Ticks at which `stop` follows the best price; None if it stands still."""
     stop_leg: SleepingLeg | None = None
     target_leg: SleepingLeg | None = None
     reserve: int = 0

@@ -21,6 +21,8 @@ from trading_bot.brokers.matching import (
     stopped_inside,
     touched,
     traded_through,
+    trail_start,
+    trailed,
 )
 from trading_bot.brokers.state import State, VenueOrder
 from trading_bot.brokers.tape import Band, Prices, Tape
@@ -121,6 +123,8 @@ class Timeline:
     def _try_quote(self, venue: Venue, order: VenueOrder, quote: TickQuote, at: int) -> None:
         if order.waits_for_stop:
             if not gapped(order.side, order.stop or 0, quote):
+                if order.trail is not None:
+                    _follow(venue, order, trail_start(order.side, quote, order.trail), at)
                 return
             order = venue.keep(replace(order, triggered=True, active_from=at))
         bps = self._rules.slippage_bps
@@ -176,6 +180,8 @@ class Timeline:
                 order = venue.state.orders.get(number)
                 if order is not None:
                     self._try_inside(venue, order, bar, half, resting.get(number, 0))
+        for order in venue.state.working(symbol):
+            _follow_inside(venue, order, bar)
 
     def _try_inside(self, venue: Venue, order: VenueOrder, bar: TickBar, half: int, rested: int) -> None:
         room = min(order.remaining, self._room(order, bar, bar.volume))
@@ -234,7 +240,32 @@ def _band(orders: Iterable[VenueOrder]) -> Band:
             return _ANYTHING
         falls = (order.side == BUY) != order.waits_for_stop
         low, high = (max(low, price), high) if falls else (low, min(high, price))
+        if order.trail is not None and order.waits_for_stop:
+            # A new best price moves it.
+            best = price - order.side * order.trail
+            low, high = (max(low, best - 1), high) if order.side == BUY else (low, min(high, best + 1))
     return Band(low, high)
+
+
+def _follow(venue: Venue, order: VenueOrder, level: int, at: int) -> VenueOrder:
+    """Bring a trailing stop to `level`, unless that is back; told as an order update, so that books know where it stands."""
+    stop = trailed(order.side, order.stop or level, level)
+    return order if stop == order.stop else venue.tell(replace(order, stop=stop), at)
+
+
+def _follow_inside(venue: Venue, order: VenueOrder, bar: TickBar) -> None:
+    """Bring a trailing stop after the best price of a bar that did not touch it where it stood.
+
+    Of a bar that began before the order, only the close surely came after it. A close at the stop's new place or beyond came after the
+    best price, so the stop was reached: it trades at the next price that is published.
+    """
+    if order.trail is None or not order.waits_for_stop:
+        return
+    extreme = bar.low if order.side == BUY else bar.high
+    best = extreme if order.active_from <= bar.start else bar.close
+    order = _follow(venue, order, best + order.side * order.trail, bar.end)
+    if order.side * (bar.close - (order.stop or 0)) >= 0:
+        venue.keep(replace(order, triggered=True, active_from=bar.end))
 
 
 def _nothing_begins(tape: Tape, number: int, at: int) -> bool:

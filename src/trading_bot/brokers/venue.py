@@ -220,6 +220,7 @@ class Venue:
             filled=filled,
             limit=None if order.limit is None else split_price(order.limit, ratio),
             stop=None if order.stop is None else split_price(order.stop, ratio),
+            trail=None if order.trail is None else split_price(order.trail, ratio),
             stop_leg=_split_leg(order.stop_leg, ratio),
             target_leg=_split_leg(order.target_leg, ratio),
             reserve=0 if order.reserve == 0 else split_price(order.reserve, ratio),

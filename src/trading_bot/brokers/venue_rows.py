@@ -62,6 +62,7 @@ _ORDER: tuple[tuple[str, str, tuple[_Write, _Read]], ...] = (
     ("value", "TEXT NOT NULL", _CASH),
     ("limit", "TEXT", _PRICE),
     ("stop", "TEXT", _PRICE),
+    ("trail", "TEXT", _PRICE),
     ("triggered", "INTEGER NOT NULL", _FLAG),
     ("stop_leg", "TEXT", _LEG),
     ("target_leg", "TEXT", _LEG),
@@ -75,6 +76,8 @@ _ORDER: tuple[tuple[str, str, tuple[_Write, _Read]], ...] = (
     ("reason", "TEXT NOT NULL", _PLAIN),
 )
 _COLUMNS = ", ".join(f'"{name}" {kind}' for name, kind, _ in _ORDER)
+_NAMES = ", ".join([*(f'"{name}"' for name, _, _ in _ORDER), "tick", "lot"])
+"""Named wherever rows are read or written: in a file that an older version made, a newer column stands last."""
 
 TABLES = (
     """CREATE TABLE account (account_id TEXT PRIMARY KEY, cash TEXT NOT NULL, matched_to TEXT NOT NULL, last_event INTEGER NOT NULL,
@@ -87,14 +90,17 @@ TABLES = (
     "CREATE TABLE refusals (client_order_id TEXT PRIMARY KEY, reason TEXT NOT NULL, at TEXT NOT NULL)",
 )
 
+UPGRADES = {1: "ALTER TABLE orders ADD COLUMN trail TEXT"}
+"""What brings a file from one schema to the next."""
+
 READ_ACCOUNT = "SELECT account_id, cash, matched_to, last_event, last_order, version FROM account"
 WRITE_ACCOUNT = "INSERT OR REPLACE INTO account VALUES (?, ?, ?, ?, ?, ?)"
 READ_HOLDINGS = "SELECT symbol, quantity, cost, opened_at, tick, lot FROM positions"
 CLEAR_HOLDINGS = "DELETE FROM positions"
 WRITE_HOLDING = "INSERT INTO positions VALUES (?, ?, ?, ?, ?, ?)"
-READ_WORKING = "SELECT * FROM orders WHERE state IN ('accepted', 'partially_filled') ORDER BY number"
-FIND_ORDER = "SELECT * FROM orders WHERE client_order_id = ?"
-WRITE_ORDER = f"INSERT OR REPLACE INTO orders VALUES ({', '.join('?' * (len(_ORDER) + 2))})"  # noqa: S608 - question marks, counted
+READ_WORKING = f"SELECT {_NAMES} FROM orders WHERE state IN ('accepted', 'partially_filled') ORDER BY number"  # noqa: S608 - names of the table above
+FIND_ORDER = f"SELECT {_NAMES} FROM orders WHERE client_order_id = ?"  # noqa: S608 - names of the table above
+WRITE_ORDER = f"INSERT OR REPLACE INTO orders ({_NAMES}) VALUES ({', '.join('?' * (len(_ORDER) + 2))})"  # noqa: S608 - names, and question marks, counted
 READ_EVENTS = "SELECT body FROM events WHERE sequence > ? ORDER BY sequence"
 WRITE_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?)"
 FIND_REFUSAL = "SELECT reason FROM refusals WHERE client_order_id = ?"

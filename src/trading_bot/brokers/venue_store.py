@@ -22,7 +22,7 @@ from trading_bot.domain.errors import BrokerUnavailableError, DiskFullError, Hom
 from trading_bot.domain.events import BrokerEvent
 from trading_bot.domain.values import ClientOrderId
 
-SCHEMA = 1
+SCHEMA = 2
 _PATIENCE = 30.0
 """Seconds to wait for another process's turn."""
 _EVENT: TypeAdapter[BrokerEvent] = TypeAdapter(BrokerEvent)
@@ -156,7 +156,7 @@ class SqliteVenueStore:
                 self._connection.execute("ROLLBACK")
                 msg = f"{self._path} has schema {version}, this program knows {SCHEMA}: start the version that wrote it"
                 raise SchemaTooNewError(msg)
-            for statement in rows.TABLES if version == 0 else ():
+            for statement in rows.TABLES if version == 0 else [rows.UPGRADES[n] for n in range(version, SCHEMA)]:
                 self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version={SCHEMA}")
             self._connection.execute("COMMIT")
