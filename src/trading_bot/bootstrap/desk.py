@@ -15,6 +15,7 @@ from trading_bot.backtest.report import Header
 from trading_bot.bootstrap.bench import Bench
 from trading_bot.bootstrap.brokers import build_broker
 from trading_bot.bootstrap.claude import build_asker, build_chair
+from trading_bot.bootstrap.faulty import FaultyVenue
 from trading_bot.bootstrap.setting import Setting, authority_of
 from trading_bot.bootstrap.sources import CALENDARS, build_source
 from trading_bot.config import Config, recall
@@ -71,10 +72,12 @@ class Assembly:
     bench: Bench
     """What its tools look at."""
     notifier: Notifier
+    faulty: FaultyVenue | None = None
+    """The emulated venue of a day with faults."""
 
     def close(self) -> None:
         """End streams and connections; orders stay as they are."""
-        for part in (self.broker, self.source, self.notifier):
+        for part in (self.broker, self.source, self.notifier, self.faulty):
             getattr(part, "close", _still)()
 
 
@@ -86,7 +89,8 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
     journal = _journal(config, setting, wall)
     clock = _clock(config, setting, journal, calendars["XNYS"], stop)
     source = build_source(config, calendars, clock.now, setting.home, setting.last)
-    broker = build_broker(config, setting, source, calendars, clock)
+    faulty = None if setting.faults is None else FaultyVenue(config, setting.faults, source, calendars.__getitem__, clock)
+    broker = build_broker(config, setting, source, calendars, clock) if faulty is None else faulty.broker
     authority = authority_of(config, setting, wall)
     switch = DeskSwitch(None if setting.mode is Mode.BACKTEST else setting.home.halt_file, journal)
     view = AsOfView(source, clock.now)
@@ -134,7 +138,7 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
         spent_today=partial(spent_today, setting.home.journal, wall),
     )
     scheduler = Scheduler(calendars["XNYS"], config.schedule, journal, _since(journal, clock))
-    return Assembly(config, setting.home, desk, scheduler, source, broker, journal, authority, inbox, stop, bench, notifier)
+    return Assembly(config, setting.home, desk, scheduler, source, broker, journal, authority, inbox, stop, bench, notifier, faulty)
 
 
 def reopen(home: Home, operator: Path) -> Assembly:

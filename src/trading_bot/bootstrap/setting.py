@@ -11,6 +11,7 @@ from trading_bot.execution.parts import Authority
 from trading_bot.ports import WallClock
 from trading_bot.risk import mandate as mandates
 from trading_bot.risk.operator import pinned_key
+from trading_bot.sandbox.venue_faults import Rule
 from trading_bot.storage.home import Home
 
 
@@ -27,6 +28,8 @@ class Setting:
     operator: Path
     first: date | None = None
     last: date | None = None
+    faults: tuple[Rule, ...] | None = None
+    """Not None: a simulated desk trades an emulated Alpaca, with these faults."""
 
 
 def authority_of(config: Config, setting: Setting, wall: WallClock) -> Authority:

@@ -44,6 +44,8 @@ def _with_source(command: Any) -> Any:  # noqa: ANN401 - click's decorators
 @click.option("--orchestrator-mode", "mode", type=click.Choice(["paper", "live", "backtest"]), default="paper", show_default=True)
 @click.option("--fast", is_flag=True, help="Simulated clock and synthetic market: one session in seconds, no mandate needed.")
 @click.option("--sessions", type=click.IntRange(min=1), default=1, show_default=True, help="How many sessions a --fast desk trades in all.")
+@click.option("--faults", is_flag=True, help="With --fast: on an emulated Alpaca where things go wrong; tells how each was survived.")
+@click.option("--fault-script", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="YAML rules for --faults.")
 @click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help="First day of a backtest.")
 @click.option("--end", type=click.DateTime(["%Y-%m-%d"]), help="Last day of a backtest.")
 @click.option("--cash", help="Starting cash of the paper broker in a backtest.")
@@ -56,6 +58,8 @@ def orchestrator(  # noqa: PLR0913 - flags of the main command
     *,
     fast: bool,
     sessions: int,
+    faults: bool,
+    fault_script: Path | None,
     start: datetime | None,
     end: datetime | None,
     **flags: Any,  # noqa: ANN401 - options shared with `run`
@@ -73,9 +77,24 @@ def orchestrator(  # noqa: PLR0913 - flags of the main command
         raise click.UsageError("--start, --end and --cash belong to --orchestrator-mode backtest")
     if fast and mode == "live":
         raise click.UsageError("--fast is a simulation; it cannot be live")
+    if (faults or fault_script) and not fast:
+        raise click.UsageError("--faults belongs to --fast: real venues bring faults of their own")
     setting = context.setting(Mode(mode), simulated=fast)
+    if faults or fault_script:
+        setting = _with_faults(setting, fault_script)
     demand_all(config, setting)
     _trade(config, setting, sessions)
+
+
+def _with_faults(setting: "Setting", script: Path | None) -> "Setting":
+    """The same run on an emulated venue with faults, in a home of its own that begins anew each time."""
+    from dataclasses import replace
+
+    from trading_bot.bootstrap.faulty import fresh_home, rules_of
+    from trading_bot.storage.home import Home
+
+    rules = rules_of(script)
+    return replace(setting, home=Home(fresh_home(setting.home.path)), faults=rules)
 
 
 @click.command()
@@ -134,9 +153,10 @@ def _run_once(assembly: "Assembly", workflow: str) -> str:
 def _trade(config: "Config", setting: "Setting", sessions: int) -> None:
     from trading_bot.bootstrap.desk import announce, build
     from trading_bot.bootstrap.doors import desk_socket
+    from trading_bot.bootstrap.faulty import saves
     from trading_bot.bootstrap.sources import open_source
     from trading_bot.cli.progress import Progress
-    from trading_bot.cli.tables import closing_table, opening_lines
+    from trading_bot.cli.tables import closing_table, opening_lines, saves_table
     from trading_bot.orchestrator.trading_orchestrator import TradingOrchestrator
 
     with owned_as_desk(setting), stoppable() as stop:
@@ -152,6 +172,8 @@ def _trade(config: "Config", setting: "Setting", sessions: int) -> None:
             TradingOrchestrator(assembly.desk, assembly.scheduler, stop, until=until, tell=progress.tell).run()
         assembly.close()
         closing_table(assembly, slots[-1].session if slots else None)
+        if assembly.faulty is not None:
+            saves_table(saves(assembly.faulty, assembly.journal))
         if stop.is_set():
             click.echo("Stopped. Start again to go on where it stopped; positions keep their stops at the broker.")
         elif setting.simulated:

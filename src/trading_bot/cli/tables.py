@@ -29,6 +29,7 @@ from trading_bot.storage.home import Home, Owner, Starting
 
 if TYPE_CHECKING:
     from trading_bot.bootstrap.desk import Assembly
+    from trading_bot.bootstrap.faulty import Save
 
 _OUT = Console(highlight=False, markup=False)
 _REASON = 200
@@ -201,6 +202,16 @@ def _earned(journal: Journal, ledger: Ledger) -> None:
     if points:
         earned = points[-1].equity - ledger.deposit
         _OUT.print(f"equity   {points[-1].equity:,.2f} ({earned:+,.2f} since the start; fees {ledger.books.fees:,.2f})")
+
+
+def saves_table(found: Sequence["Save"]) -> None:
+    """What went wrong on a day with faults, and what came of it."""
+    table = _table("first (ET)", "what went wrong", "times", "what came of it", "", numbers=frozenset({"times"}))
+    for save in found:
+        when = datetime.fromisoformat(save.at).astimezone(NEW_YORK)
+        table.add_row(f"{when:%H:%M:%S}", save.fault, str(save.times), save.outcome, "saved" if save.saved else "NOT SAVED")
+    lost = sum(1 for save in found if not save.saved)
+    _show("What went wrong, and what came of it", table, f"{len(found)} kinds of fault, {len(found) - lost} saved, {lost} not")
 
 
 def status_table(found: Status, home: Home, clock: str, owner: Owner | Starting | None) -> None:

@@ -32,6 +32,8 @@ _SOON = timedelta(milliseconds=300)
 _LOOKS = 40
 """How often the venue is asked whether an exit is off."""
 _ABSENT_TWICE = 2
+_AWAY = (OutcomeUnknownError, BrokerUnavailableError, BrokerKeysError)
+"""The venue did not say what became of it."""
 
 
 class Dispatch:
@@ -50,7 +52,11 @@ class Dispatch:
         intents = tuple(OrderIntent(at=now, order=order) for order in ruling.orders)
         self._journal.append(*cause, ruling.verdict, *intents)
         self._ledger.note_intents(intents)
-        way = all(self._make_way(intent) for intent in intents[:1])
+        try:
+            way = all(self._make_way(intent) for intent in intents[:1])
+        except _AWAY:
+            # Nothing was sent: the intents stay pending, and are gone on with as soon as the venue can be asked.
+            return
         for intent in intents:
             self._send(intent, way=way)
 
@@ -81,7 +87,7 @@ class Dispatch:
                 self._broker.replace(order)
         except (OrderRejectedError, OrderNotFoundError) as error:
             self._end(intent, SendOutcome.REJECTED, str(error))
-        except (OutcomeUnknownError, BrokerUnavailableError, BrokerKeysError):
+        except _AWAY:
             return
         else:
             self._end(intent, SendOutcome.ACKNOWLEDGED)
@@ -91,14 +97,20 @@ class Dispatch:
         spec = intent.order.spec
         if spec.role.adds_risk or intent.order.replaces is not None or not self._broker.traits(spec.symbol).exits_reserve:
             return True
-        try:
-            return self._clear(spec.symbol) and self._still_held(intent)
-        except (OutcomeUnknownError, BrokerUnavailableError, BrokerKeysError):
-            return False
+        return self._clear(spec.symbol, self._siblings(intent)) and self._still_held(intent)
 
-    def _clear(self, symbol: Symbol) -> bool:
+    def _siblings(self, intent: OrderIntent) -> set[ClientOrderId]:
+        """Orders of the same ruling, which may rest already when one of them has to be sent again."""
+        verdict = intent.order.verdict_id
+        return {i.order.spec.client_order_id for i in self._ledger.intents if i.order.verdict_id == verdict}
+
+    def _clear(self, symbol: Symbol, but: set[ClientOrderId]) -> bool:
         for _ in range(_LOOKS):
-            resting = [o for o in self._broker.open_orders() if o.symbol == symbol and not o.role.adds_risk]
+            resting = [
+                o
+                for o in self._broker.open_orders()
+                if o.symbol == symbol and not o.role.adds_risk and self._ledger.group(o.client_order_id) not in but
+            ]
             if not resting:
                 return True
             # One of each pair: its sibling goes with it, and every call is a moment without a stop.
