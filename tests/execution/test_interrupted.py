@@ -114,6 +114,22 @@ def test_a_stop_without_an_answer_is_not_asked_for_twice() -> None:
     assert desk.journal.count(OrderIntent) == 3
 
 
+def test_an_exit_is_not_given_up_while_the_venue_cannot_say_what_rests_in_its_way() -> None:
+    """It waits as it was meant, and the venue's silence is not taken for a refusal, for which a person would be called."""
+    desk = holding()
+    traits, look = desk.broker.traits, desk.broker.open_orders
+    desk.broker.traits = lambda symbol: traits(symbol).model_copy(update={"exits_reserve": True})
+    lose_stops(desk)
+    desk.broker.open_orders = _raising(BrokerUnavailableError("asks to wait"))
+    desk.engine.pump()
+    assert desk.switch.state() is DeskState.RUNNING
+    assert [s for s in desk.journal.all(Send) if s.outcome is SendOutcome.ABANDONED] == []
+    desk.broker.open_orders = look
+    desk.go_to(NOW + timedelta(minutes=1))
+    assert stops_of(desk) == 49
+    assert desk.journal.count(OrderIntent) == 3
+
+
 @pytest.mark.parametrize("later", [NOW, NOW + timedelta(seconds=30), NIGHT + timedelta(minutes=5)])
 def test_a_flatten_killed_before_it_was_recorded_as_done_is_finished_later(later: datetime) -> None:
     """Its closing orders may rest until the morning; the second run asks for nothing twice."""
@@ -201,8 +217,8 @@ def test_an_entry_is_not_sent_late_after_its_proposal_has_expired_even_without_a
     assert desk.engine.ledger.books.positions == {}
 
 
-def _raising(error: Exception) -> Callable[[ApprovedOrder], Order]:
-    def submit(_order: ApprovedOrder) -> Order:
+def _raising(error: Exception) -> Callable[..., Order]:
+    def submit(*_: object) -> Order:
         raise error
 
     return submit

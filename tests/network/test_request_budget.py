@@ -45,7 +45,10 @@ def test_a_refusal_says_how_long_to_wait_and_takes_nothing() -> None:
     assert budget.take(Purpose.GUARDIAN) == 0
 
 
-@pytest.mark.parametrize(("purpose", "longest"), [(Purpose.READ, 5), (Purpose.ORDER, 5), (Purpose.CANCEL, 1), (Purpose.GUARDIAN, 1)])
+@pytest.mark.parametrize(
+    ("purpose", "longest"),
+    [(Purpose.READ, 5), (Purpose.ORDER, 5), (Purpose.LOOK, 1), (Purpose.CANCEL, 1), (Purpose.GUARDIAN, 1)],
+)
 def test_who_was_asked_to_wait_waits_but_asks_again_after_a_while(purpose: Purpose, longest: float) -> None:
     """The vendor's word counts for every purpose, and soonest runs out for what guards a position."""
     counter = Counter()

@@ -13,16 +13,19 @@ class Purpose(StrEnum):
     """What a call is for; later ones may dig deeper into the bucket."""
 
     READ = "read"
+    """Data, which can wait."""
+    LOOK = "look"
+    """What is held and what rests: a stop cannot be placed without it."""
     ORDER = "order"
     CANCEL = "cancel"
     """Cancels, and orders that guard or close."""
     GUARDIAN = "guardian"
 
 
-_KEPT = {Purpose.READ: 0.35, Purpose.ORDER: 0.30, Purpose.CANCEL: 0.10, Purpose.GUARDIAN: 0.0}
+_KEPT = {Purpose.READ: 0.35, Purpose.LOOK: 0.35, Purpose.ORDER: 0.30, Purpose.CANCEL: 0.10, Purpose.GUARDIAN: 0.0}
 """Share of the bucket that a call of this purpose has to leave."""
 
-_LONGEST_BLOCK = {Purpose.READ: 5.0, Purpose.ORDER: 5.0, Purpose.CANCEL: 1.0, Purpose.GUARDIAN: 1.0}
+_LONGEST_BLOCK = {Purpose.READ: 5.0, Purpose.LOOK: 1.0, Purpose.ORDER: 5.0, Purpose.CANCEL: 1.0, Purpose.GUARDIAN: 1.0}
 """Seconds for which a vendor's word to wait is taken; each new one counts anew, so a vendor that means it is asked at this pace."""
 
 

@@ -64,7 +64,7 @@ class Connection:
 
     def get(self, path: str, what: str, **parameters: str) -> Any:  # noqa: ANN401 - any JSON
         """Read."""
-        return self._call(lambda: self._client.get(path, parameters), what, Purpose.READ, acts=False)
+        return self._call(lambda: self._client.get(path, parameters), what, Purpose.LOOK, acts=False)
 
     def post(self, path: str, body: Mapping[str, object], what: str, purpose: Purpose) -> dict[str, Any]:
         """Send once."""

@@ -64,7 +64,7 @@ class Connection:
         self.milliseconds = 0
         """Bybit's own time in its last answer."""
 
-    def read(self, method: str, purpose: Purpose = Purpose.READ, **query: object) -> Row:
+    def read(self, method: str, purpose: Purpose = Purpose.LOOK, **query: object) -> Row:
         """Ask; the answer's `result`. BrokerUnavailableError or BrokerKeysError."""
         return self._call(method, purpose, query, raise_read)
 
@@ -76,7 +76,7 @@ class Connection:
         """Every row of a list, page by page."""
         cursor = None
         for _ in range(_MOST_PAGES):
-            result = self.read(method, Purpose.READ, **query, cursor=cursor)
+            result = self.read(method, Purpose.LOOK, **query, cursor=cursor)
             rows = result.get("list") or []
             yield from rows
             cursor = result.get("nextPageCursor") or None
