@@ -126,7 +126,7 @@ class Guard:
     def _look_after(self, held: Held) -> None:
         symbol, traits = held.position.symbol, held.traits
         if held.orders(OrderRole.ENTRY) and not traits.stop_beside_entry:
-            if self._lasts(symbol, "partial", PARTIAL_ENTRY):
+            if self._lasts(symbol, "partial", PARTIAL_ENTRY, held.position.opened_at):
                 for entry in held.orders(OrderRole.ENTRY):
                     self._dispatch.cancel(entry.client_order_id)
             return
@@ -150,10 +150,11 @@ class Guard:
             for order in exits:
                 self._dispatch.cancel(order.client_order_id)
 
-    def _lasts(self, symbol: Symbol, what: str, long: timedelta) -> bool:
-        """Whether a condition has lasted for `long`; it is remembered from its first sight on."""
+    def _lasts(self, symbol: Symbol, what: str, long: timedelta, since: datetime | None = None) -> bool:
+        """Whether a condition has lasted for `long`, counted from its first sight, or from `since` if the venue's time for it can be true."""
         now = self._parts.clock.now()
-        return now - self._since.setdefault((symbol, what), now) >= long
+        first = since if since is not None and now - long <= since <= now else now
+        return now - self._since.setdefault((symbol, what), first) >= long
 
     # -- what is naked -----------------------------------------------------------------------------------------------
 
