@@ -62,6 +62,11 @@ class Held:
         """Whether its stops would close more than is held."""
         return sum((o.remaining for o in self.orders(OrderRole.STOP_LOSS)), ZERO) > abs(self.position.quantity)
 
+    @property
+    def trails(self) -> bool:
+        """Whether its stop follows the price: then that was wanted instead of targets, and pairs would end it."""
+        return any(o.type is OrderType.TRAILING_STOP for o in self.working)
+
     def orders(self, role: OrderRole) -> list[Order]:
         """Its working orders of one role."""
         return [o for o in self.working if o.role is role]
@@ -151,7 +156,7 @@ class Guard:
                 self._dispatch.cancel(order.client_order_id)
 
     def _lasts(self, symbol: Symbol, what: str, long: timedelta, since: datetime | None = None) -> bool:
-        """Whether a condition has lasted for `long`, counted from its first sight, or from `since` if the venue's time for it can be true."""
+        """Whether a condition has lasted for `long`, from its first sight on, or from `since` if the venue's time for it can be true."""
         now = self._parts.clock.now()
         first = since if since is not None and now - long <= since <= now else now
         return now - self._since.setdefault((symbol, what), first) >= long
@@ -209,7 +214,7 @@ class Guard:
             quantity, stop = abs(position.quantity), held.stop
             newest = max(o.submitted_at for o in held.working).isoformat()
             self._once("renew", symbol, newest, lambda cause: rule_on_protection(self._judge.exit(symbol), cause, quantity, stop))
-        elif held.orders(OrderRole.ENTRY) or held.orders(OrderRole.CLOSE) or symbol in self._ledger.books.paid:
+        elif held.orders(OrderRole.ENTRY) or held.orders(OrderRole.CLOSE) or symbol in self._ledger.books.paid or held.trails:
             return
         elif not traits.targets_rest:
             self._take_reached_target(held)
