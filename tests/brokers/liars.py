@@ -164,6 +164,17 @@ class Halving(Honest):
         return self.inner.replace(changed(order, replaces=order.replaces, quantity=order.spec.quantity / 2))
 
 
+class Stiff(Honest):
+    """Has stops that trail, and takes them for stops that stand still."""
+
+    def replace(self, order: ApprovedOrder) -> Order:
+        """Where the old one stands."""
+        if order.spec.type is OrderType.TRAILING_STOP:
+            old = next(o for o in self.inner.open_orders() if o.client_order_id == order.replaces)
+            order = changed(order, replaces=order.replaces, type=OrderType.STOP, trail=None, stop_price=old.stop_price)
+        return self.inner.replace(order)
+
+
 class Disorderly(Honest):
     """Answers in an order of its own."""
 

@@ -48,6 +48,7 @@ LIARS: dict[type[Honest], set[str]] = {
     liars.Timid: {"P28", "P47", "P48"},
     liars.Impatient: {"P49"},
     liars.Shy: {"P50"},
+    liars.Stiff: {"P51"},
     liars.Rounding: {"P61", "P62", "P63", "P64", "P65", "P66"},
     liars.Blunt: {"P61", "P62", "P63", "P64", "P65", "P66"},
     liars.LATE: {"P91"},
@@ -76,11 +77,11 @@ VENUES: dict[str, Callable[[], AbstractContextManager[Bench]]] = {
 NO_LEGS = {"P42", "P44", "P95"}
 NOT_THERE = {
     "alpaca-stocks": {"P95"},
-    "alpaca-coins": {"P41", "P50", "P91", *NO_LEGS},
+    "alpaca-coins": {"P41", "P50", "P51", "P91", *NO_LEGS},
     "bybit-linear": {"P63", "P66", *NO_LEGS},
-    "bybit-spot": {"P41", "P50", "P91", *NO_LEGS},
+    "bybit-spot": {"P41", "P50", "P51", "P91", *NO_LEGS},
 }
-"""What does not apply: coins are not sold short, entries carry no stop or no target; a lot of bitcoin is worth more than the least."""
+"""What does not apply: coins are not sold short, their stops do not trail, entries carry no stop or no target; a lot is worth too much."""
 CAUTIOUS = {"alpaca-coins": {"P92"}}
 """Traits that are worse than the emulator: whether Alpaca takes a coin's stop beside an entry is documented nowhere."""
 

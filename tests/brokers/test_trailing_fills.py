@@ -79,7 +79,7 @@ def test_of_the_bar_in_which_it_was_sent_only_the_close_counts_as_later() -> Non
     late = open_desk(Market().days([(100, 110, 99.5, 105, 1_000), FLAT]), start=at("14:30"))
     late.send(spec("e"))
     late.go("17:00").send(spec("t", "sell", trail=8, role="stop_loss"))
-    assert (stands(desk.go("21:00")), stands(late.go("21:00"))) == (102, 97)
+    assert (stands(desk.go("21:00")), stands(late.go("21:00"))) == (D(102), D(97))
 
 
 def test_each_place_is_told_so_that_books_know_it() -> None:

@@ -27,12 +27,13 @@ ALPACA_CRYPTO = VenueTraits(
     stop_beside_entry=False,
     pairs=False,
     stop_type=OrderType.STOP_LIMIT,
+    trails=False,
     targets_rest=False,
     exits_reserve=True,
     caps_exits=False,
 )
 BYBIT_LINEAR = VenueTraits(attachment=Attachment.POSITION_STOP, pairs=False, exits_told_within=timedelta(milliseconds=700))
-BYBIT_SPOT = VenueTraits(attachment=Attachment.NONE, pairs=False, targets_rest=False, caps_exits=False)
+BYBIT_SPOT = VenueTraits(attachment=Attachment.NONE, pairs=False, trails=False, targets_rest=False, caps_exits=False)
 
 
 def alpaca_traits(symbol: Symbol) -> VenueTraits:

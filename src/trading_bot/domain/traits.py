@@ -37,6 +37,8 @@ class VenueTraits(Record):
     """A target and a stop that cancel each other may be placed for what is held."""
     stop_type: Literal[OrderType.STOP, OrderType.STOP_LIMIT] = OrderType.STOP
     """A stop-limit can be jumped over, and has to be watched."""
+    trails: bool = True
+    """A stop may follow the price."""
     targets_rest: bool = True
     """A target may rest beside the stop; else the engine watches its price."""
     exits_reserve: bool = False

@@ -11,14 +11,14 @@ from datetime import datetime
 from decimal import Decimal
 
 from trading_bot.domain.books import Position
-from trading_bot.domain.instrument import Instrument
+from trading_bot.domain.instrument import Instrument, Rounding
 from trading_bot.domain.orders import ApprovedOrder, Order, OrderRole, OrderSpec, Side
 from trading_bot.domain.proposals import Effect, Finding, Proposal, ProposalKind, Target, Verdict, VerdictOutcome
 from trading_bot.domain.traits import PAPER, VenueTraits
 from trading_bot.domain.values import ZERO, ClientOrderId, DecisionId, ProposalId, VerdictId, derive_id
 from trading_bot.risk.case import Case, Consent
 from trading_bot.risk.rules import RULES, reject
-from trading_bot.risk.shapes import Namer, entries, market_exit, pairs, resting_stops, resting_targets, trailing_stop
+from trading_bot.risk.shapes import Namer, entries, market_exit, pairs, resting_stops, resting_targets, trailing_stop, trailing_stops
 from trading_bot.risk.sizing import Sizing, size
 
 _DONE = {"protect": "protected", "flatten": "flattened", "pairs": "paired", "targets": "given targets", "target": "sold at its target"}
@@ -164,10 +164,14 @@ def _guard_verdict(case: Exit, decision: DecisionId, name: str, quantity: Decima
 
 
 def _move_stops(proposal: Proposal, case: Exit) -> Ruling:
-    stop, position = proposal.stop_loss, case.position
+    position, trail = case.position, proposal.trail
+    if trail is not None and (not case.traits.trails or case.price is None):
+        wants = "a venue whose stops can trail" if case.price is not None else "a price to trail"
+        return Ruling(_exit_verdict(proposal, case, (reject("trailing_stop", wants, "none"),), ZERO))
+    stop = _first_place(proposal, case)
     stops = [o for o in case.working if o.role is OrderRole.STOP_LOSS and o.stop_price is not None]
     if stop is None or position is None or not stops:
-        return Ruling(_exit_verdict(proposal, case, (reject("resting_stop", "a stop to move", "none"),), ZERO))
+        return Ruling(_exit_verdict(proposal, case, (reject("resting_stop", "a stop to move whose place is known", "none"),), ZERO))
     looser = [o for o in stops if o.stop_price is not None and not _is_beyond(position.side, o.stop_price, stop)]
     if looser:
         worst = reject("less_risk_only", f"beyond {looser[0].stop_price}", stop)
@@ -176,18 +180,30 @@ def _move_stops(proposal: Proposal, case: Exit) -> Ruling:
     if _has_passed(case, stop):
         spec = market_exit(position, case.closable, name, f"passed-{position.symbol}")
         return _approve(_exit_verdict(proposal, case, (), case.closable), [(spec, None)])
-    if proposal.trail is not None and case.traits.exits_reserve:
+    if trail is not None and case.traits.exits_reserve:
         # Nothing can rest beside what is to be replaced, and no stop becomes a trailing one in its place.
-        spec = trailing_stop(position, case.closable, proposal.trail, name, f"trail-{position.symbol}")
-        return _approve(_exit_verdict(proposal, case, (), case.closable), [(spec, None)])
+        leg = f"trail-{position.symbol}"
+        specs = trailing_stops(position, case.closable, _on_tick(trail, case), stop, case.instrument, case.traits, name, leg)
+        return _approve(_exit_verdict(proposal, case, (), case.closable), _unreplaced(specs))
     moved = [(spec, old.client_order_id) for old in stops for spec in _in_place_of(old, position, proposal, stop, case, name)]
     return _approve(_exit_verdict(proposal, case, (), sum((o.remaining for o in stops), ZERO)), moved)
+
+
+def _first_place(proposal: Proposal, case: Exit) -> Decimal | None:
+    """Where the moved stop will stand: a trailing one behind the newest price, whatever the proposal calls its place."""
+    if proposal.trail is None or case.price is None or case.position is None:
+        return proposal.stop_loss
+    return case.price - case.position.side.sign * _on_tick(proposal.trail, case)
+
+
+def _on_tick(trail: Decimal, case: Exit) -> Decimal:
+    return case.instrument.round_price(trail, Rounding.UP)
 
 
 def _in_place_of(old: Order, position: Position, proposal: Proposal, stop: Decimal, case: Exit, name: Namer) -> list[OrderSpec]:  # noqa: PLR0913, PLR0917 - what is moved, and where to
     leg = f"move-{old.client_order_id}"
     if proposal.trail is not None:
-        return [trailing_stop(position, old.remaining, proposal.trail, name, leg)]
+        return [trailing_stop(position, old.remaining, _on_tick(proposal.trail, case), name, leg)]
     made = resting_stops(position, old.remaining, stop, case.instrument, case.traits, name, leg)
     return made[:1]
 

@@ -127,6 +127,15 @@ def trailing_stop(position: Position, quantity: Decimal, trail: Decimal, name: N
     )
 
 
+def trailing_stops(  # noqa: PLR0913, PLR0917 - what they are made of
+    position: Position, quantity: Decimal, trail: Decimal, stop: Decimal, instrument: Instrument, traits: VenueTraits, name: Namer, leg: str
+) -> list[OrderSpec]:
+    """A trailing stop for `quantity`; where fractions rest for a day only, they do not trail: one stands at `stop`."""
+    fraction = quantity % 1 if traits.whole_lots_rest else ZERO
+    still = resting_stops(position, fraction, stop, instrument, traits, name, leg)
+    return [trailing_stop(position, quantity - fraction, trail, name, leg), *still] if quantity > fraction else still
+
+
 def pairs(  # noqa: PLR0913, PLR0917 - what the pairs are made of
     position: Position, quantity: Decimal, stop: Decimal, targets: Sequence[Target], instrument: Instrument, name: Namer
 ) -> list[OrderSpec]:

@@ -92,6 +92,12 @@ class Asker:
         wish = self._proposal(ProposalKind.MOVE_STOP, side=held.side, stop_loss=stop)
         return _only(rule_on_exit(wish, self._exit(held, (stop_order,))))
 
+    def trailed(self, held: Position, stop_order: Order, trail: Decimal) -> ApprovedOrder:
+        """The order that takes a resting stop's place and follows the price from now on."""
+        stop = self.bench.quote().mid - held.side.sign * trail
+        wish = self._proposal(ProposalKind.MOVE_STOP, side=held.side, stop_loss=stop, trail=trail)
+        return _only(rule_on_exit(wish, self._exit(held, (stop_order,))))
+
     def _exit(self, held: Position | None, working: tuple[Order, ...]) -> Exit:
         bench = self.bench
         return Exit(self.desk, bench.now(), bench.instrument, held, working, bench.quote().mid, self.traits)

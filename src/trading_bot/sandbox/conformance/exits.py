@@ -5,7 +5,7 @@ from decimal import Decimal
 from trading_bot.domain.books import Position
 from trading_bot.domain.errors import OrderRejectedError
 from trading_bot.domain.events import OrderUpdate
-from trading_bot.domain.orders import OrderRole, OrderState, Side
+from trading_bot.domain.orders import OrderRole, OrderState, OrderType, Side
 from trading_bot.domain.traits import Attachment
 from trading_bot.domain.values import ZERO, ClientOrderId
 from trading_bot.sandbox.conformance.asking import Wish
@@ -155,6 +155,37 @@ def short_and_back(hand: Hand) -> None:
     hand.send(hand.ask.close(hand.held()))
     hand.until(lambda: hand.held() is None, f"{hand.size()} is held")
     hand.agree()
+
+
+def trailing_stop_follows(hand: Hand) -> None:
+    """A stop that trails stands behind the best price since, never goes back, and closes what is held when the price comes to it."""
+    move = needed(hand.bench.move, "nobody can move the price here")
+    needs(hand.broker.traits(hand.bench.instrument.symbol).trails, "stops do not trail here")
+    instrument, price = hand.bench.instrument, hand.bench.quote().mid
+    hand.enter()
+    old, trail = guarded(hand), instrument.round_price(price * Decimal("0.04"))
+    order = hand.ask.trailed(hand.holding(), old, trail)
+    if order.replaces is None:
+        hand.cancel_all()
+    hand.send(order)
+    hand.until(lambda: [o.type for o in hand.stops()] == [OrderType.TRAILING_STOP], f"not it alone guards: {hand.stops()}")
+    for share in ("1.02", "0.99"):  # it rises with the first, and stays where it is at the second
+        move(price * Decimal(share))
+        hand.bench.wait(lambda: False, 1)  # a venue may not say where it stands, and needs time to see the price
+        hand.until(lambda: _stands_near(hand, price * Decimal("0.98")), f"at {share} of the price it stands at {hand.stops()}")
+        hold(hand.held() is not None, "the price is above it and the position is gone")
+    hand.agree()
+    move(price * Decimal("0.975"))
+    hand.until(lambda: hand.held() is None and not hand.working(), "the price fell below it and the position is there")
+    hand.agree()
+    move(price)
+    hold(hand.state(order) is OrderState.FILLED, f"it is {hand.state(order)}")
+
+
+def _stands_near(hand: Hand, level: Decimal) -> bool:
+    """Whether the one stop stands there, or the venue does not say where."""
+    stops = hand.stops()
+    return len(stops) == 1 and (stops[0].stop_price is None or abs(stops[0].stop_price - level) <= level / 500)
 
 
 def _legs(hand: Hand) -> bool:

@@ -76,6 +76,7 @@ _ATTEMPTS: tuple[tuple[int, Sequence[Callable[[Hand], None]]], ...] = (
             exits.stop_alone,
             exits.partial_fill,
             exits.short_and_back,
+            exits.trailing_stop_follows,
         ),
     ),
     (
