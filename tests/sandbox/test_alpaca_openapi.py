@@ -114,6 +114,28 @@ READS = (
     "/v1beta3/crypto/us/latest/orderbooks?symbols=BTC/USD",
     "/v1beta3/crypto/us/snapshots?symbols=BTC/USD",
     "/v1/corporate-actions?symbols=AAPL",
+    "/v3/clock?markets=NYSE,NASDAQ",
+    "/v3/calendar/NYSE?start=2024-03-01&end=2024-03-10",
+    "/v1beta1/news?symbols=AAPL",
+    "/v1beta1/options/bars?symbols=AAPL240315C00100000&timeframe=1Day",
+    "/v1beta1/options/quotes/latest?symbols=AAPL240315C00100000",
+    "/v1beta1/options/snapshots?symbols=AAPL240315C00100000",
+    "/v1beta1/options/snapshots/AAPL",
+    "/v1beta1/options/trades?symbols=AAPL240315C00100000",
+    "/v1beta1/options/meta/exchanges",
+    "/v1beta1/screener/stocks/movers?top=5",
+    "/v1beta1/screener/crypto/movers",
+    "/v1beta1/screener/stocks/most-actives?by=trades",
+    "/v1beta1/forex/latest/rates?currency_pairs=USDJPY",
+    "/v1beta1/indices/latest/values?symbols=SPX",
+    "/v1beta1/fixed_income/latest/quotes?isins=US912797KJ59",
+    "/v2/options/contracts?underlying_symbols=AAPL",
+    "/v2/stocks/auctions?symbols=AAPL",
+    "/v2/stocks/AAPL/auctions",
+    "/v2/stocks/meta/exchanges",
+    "/v2/stocks/meta/conditions/trade?tape=C",
+    "/v2/assets/fixed_income/us_treasuries",
+    "/v1/locates",
 )
 
 
@@ -152,6 +174,29 @@ def test_what_is_done_is_as_specified(specification: Specification) -> None:
             specification.check(method, b.call(method, path, body))
 
 
+def test_watchlists_are_as_specified(specification: Specification) -> None:
+    """Made, renamed, filled, emptied and gone, by id and by name; a second one of the same name is refused."""
+    with bench() as b:
+        made = b.call("POST", "/v2/watchlists", {"name": "mine", "symbols": ["AAPL"]})
+        path = f"/v2/watchlists/{made.json()['id']}"
+        changes: list[tuple[str, str, dict[str, Any] | None, list[str]]] = [
+            ("GET", path, None, ["AAPL"]),
+            ("POST", path, {"symbol": "BTC/USD"}, ["AAPL", "BTC/USD"]),
+            ("POST", "/v2/watchlists:by_name?name=mine", {"symbol": "MSFT"}, ["AAPL", "BTC/USD", "MSFT"]),
+            ("DELETE", f"{path}/BTC%2FUSD", None, ["AAPL", "MSFT"]),
+            ("PUT", path, {"name": "ours", "symbols": ["MSFT"]}, ["MSFT"]),
+        ]
+        specification.check("POST", made)
+        for method, where, body, symbols in changes:
+            response = b.call(method, where, body)
+            specification.check(method, response) if "%" not in where else None
+            assert [a["symbol"] for a in response.json()["assets"]] == symbols
+        specification.check("GET", b.call("GET", "/v2/watchlists"))
+        assert b.call("POST", "/v2/watchlists", {"name": "ours"}).status_code == 422
+        assert b.call("POST", "/v2/watchlists", {"name": "new", "symbols": ["NOPE"]}).status_code == 422
+        assert (b.call("DELETE", path).status_code, b.call("GET", path).status_code) == (204, 404)
+
+
 def test_refusals_have_a_code_and_a_message(traded: Bench) -> None:
     """404 for what there is not, 405 for what cannot be done, 422 for what makes no sense."""
     asked = {
@@ -166,5 +211,5 @@ def test_refusals_have_a_code_and_a_message(traded: Bench) -> None:
         assert response.status_code == status
         assert {"code", "message"} <= set(response.json())
     assert traded.call("PUT", "/v2/account").status_code == 405
-    assert traded.call("GET", "/v2/stocks/bars?symbols=AAPL&timeframe=7Min").status_code == 400
+    assert traded.call("GET", "/v2/stocks/bars?symbols=AAPL&timeframe=2Day").status_code == 400
     assert traded.plain.post(f"{traded.emulator.url}/v2/orders", data="{", timeout=5).status_code == 400

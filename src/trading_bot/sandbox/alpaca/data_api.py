@@ -1,6 +1,5 @@
 """The market-data API of the emulated Alpaca: bars with paging, quotes, trades, snapshots, corporate actions, for stocks and coins."""
 
-import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -12,25 +11,16 @@ from trading_bot.domain.errors import NoDataError
 from trading_bot.domain.market import Split, Timeframe
 from trading_bot.domain.values import Symbol
 from trading_bot.sandbox.alpaca.orders import RefusedError, iso
+from trading_bot.sandbox.alpaca.rules import whole
+from trading_bot.sandbox.alpaca.timeframes import bars_of, span_of, today_of
 from trading_bot.sandbox.alpaca.trading_api import Call, Reply, Route
 from trading_bot.sandbox.alpaca.venue import AlpacaVenue
 from trading_bot.sandbox.exchange.path import EmulatedBar
 
-_TIMEFRAMES = {
-    "1Min": Timeframe.MINUTE,
-    "5Min": Timeframe.MINUTE_5,
-    "15Min": Timeframe.MINUTE_15,
-    "30Min": Timeframe.MINUTE_30,
-    "1Hour": Timeframe.HOUR,
-    "60Min": Timeframe.HOUR,
-    "4Hour": Timeframe.HOUR_4,
-    "1Day": Timeframe.DAY,
-}
-_SHORT = {"T": "Min", "H": "Hour", "D": "Day"}
 _LIMIT, _MOST = 1000, 10_000
 _BACK = (timedelta(minutes=5), timedelta(days=1), timedelta(days=5))
 """How far the newest closed bar is looked for, first nearby."""
-_STOCKS, _COINS = r"/v2/stocks", r"/v1beta3/crypto/us"
+_STOCKS, _COINS = r"/v2/stocks", r"/v1beta3/crypto/(?:us|us-1|us-2|eu-1|bs-1|global)"
 
 
 class DataApi:
@@ -100,9 +90,11 @@ class DataApi:
 
     def _snapshot(self, symbol: Symbol) -> dict[str, Any] | None:
         now = self._venue.clock.now()
-        days = [bar_json(b) for b in self._venue.market.bars(symbol, Timeframe.DAY, now - timedelta(days=10), now)][-2:]
+        closed = bars_of(self._venue.market, symbol, span_of("1Day"), (now - timedelta(days=10), now), now)
+        today = today_of(self._venue.market, symbol, now)
+        days = [bar_json(b) for b in [*closed, *([] if today is None else [today])]][-2:]
         told = {"latestTrade": self.trade(symbol), "latestQuote": self.quote(symbol), "minuteBar": self.bar(symbol)}
-        told |= {"dailyBar": days[-1] if days else None, "prevDailyBar": days[0] if len(days) > 1 else None}
+        told |= {"dailyBar": days[-1] if days else None, "prevDailyBar": days[-2] if len(days) > 1 else None}
         return {k: v for k, v in told.items() if v is not None}
 
     def _orderbook(self, symbol: Symbol) -> dict[str, Any] | None:
@@ -131,7 +123,7 @@ class DataApi:
 
         def answer(call: Call) -> Reply:
             symbols = [self._symbol(call.parts[0])] if call.parts else self._symbols(call)
-            limit = min(int(call.query.get("limit") or _LIMIT), _MOST)
+            limit = min(max(whole(call.query, "limit", _LIMIT, None), 1), _MOST)
             rows = self._rows(what, sorted(symbols), call.query)
             start = _offset(call.query.get("page_token"))
             page, token = rows[start : start + limit], None
@@ -157,7 +149,7 @@ class DataApi:
         return rows
 
     def _bars(self, symbol: Symbol, start: datetime, end: datetime, asked: Mapping[str, str]) -> list[dict[str, Any]]:
-        bars = self._venue.market.bars(symbol, timeframe_of(asked.get("timeframe", "")), start, end)
+        bars = bars_of(self._venue.market, symbol, span_of(asked.get("timeframe", "")), (start, end), self._venue.clock.now())
         if asked.get("adjustment", "raw") in {"split", "all"}:
             splits = [a for a in self._venue.market.actions(symbol) if isinstance(a, Split) and a.ex <= self._venue.clock.now()]
             return [bar_json(b, _ratio(splits, b.start)) for b in bars]
@@ -229,14 +221,6 @@ def bar_json(bar: EmulatedBar, ratio: Decimal = Decimal(1)) -> dict[str, Any]:
         "n": max(round(whole / 100), 1),
         "vw": round((o + h + low + c) / 4, 6),
     }
-
-
-def timeframe_of(told: str) -> Timeframe:
-    """A timeframe as the API spells it. 400 for one that is not emulated."""
-    spelled = re.sub(r"^(\d+)([THD])$", lambda m: m[1] + _SHORT[m[2]], told)
-    if spelled not in _TIMEFRAMES:
-        raise RefusedError(400, None, f"invalid timeframe: {told}")
-    return _TIMEFRAMES[spelled]
 
 
 def _ratio(splits: list[Split], start: datetime) -> Decimal:

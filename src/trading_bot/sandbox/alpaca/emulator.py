@@ -15,16 +15,21 @@ from typing import Any, Self
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route as Served
+from starlette.routing import WebSocketRoute
 
 from trading_bot.domain.errors import DeskError
+from trading_bot.sandbox.alpaca.answers import MAINTENANCE, CutShort, error_body, object_of, refusal_by
 from trading_bot.sandbox.alpaca.data_api import DataApi
 from trading_bot.sandbox.alpaca.deeds import Deeds
 from trading_bot.sandbox.alpaca.orders import RefusedError
+from trading_bot.sandbox.alpaca.quiet_api import quiet_routes
+from trading_bot.sandbox.alpaca.reference_api import ReferenceApi
 from trading_bot.sandbox.alpaca.setup import Setup
 from trading_bot.sandbox.alpaca.streams import DataStream, TradeStream
-from trading_bot.sandbox.alpaca.trading_api import Call, Reply, TradingApi, match
+from trading_bot.sandbox.alpaca.trading_api import Call, Reply, Route, TradingApi, match
 from trading_bot.sandbox.alpaca.venue import AlpacaVenue
+from trading_bot.sandbox.alpaca.watchlists import Watchlists
 from trading_bot.sandbox.evidence import Evidence
 from trading_bot.sandbox.exchange.clock import EmulatedClock
 from trading_bot.sandbox.exchange.market import EmulatedMarket
@@ -34,8 +39,13 @@ from trading_bot.sandbox.venue_faults import FaultScript, Rule
 _KINDS = {("POST", "orders"): "order", ("PATCH", "orders"): "replace", ("DELETE", "orders"): "cancel", ("DELETE", "positions"): "order"}
 _METHODS = ["GET", "POST", "PATCH", "DELETE", "PUT"]
 _WINDOW = 60.0
-_MAINTENANCE = "<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>"
-_DATA_PATHS = ("/v2/stocks", "/v1beta3", "/v1/corporate-actions")
+_FEEDS = (
+    *(f"/v2/{name}" for name in ("iex", "sip", "delayed_sip", "boats", "overnight", "test")),
+    *(f"/v1beta3/crypto/{place}" for place in ("us", "us-1", "us-2", "eu-1", "bs-1", "global")),
+    "/v1beta1/news",
+)
+"""Streams of market data."""
+_DATA_PATHS = ("/v2/stocks", "/v1beta1", "/v1beta3", "/v1/corporate-actions")
 
 
 class AlpacaEmulator:
@@ -57,7 +67,7 @@ class AlpacaEmulator:
         self.venue = AlpacaVenue(market, clock, self.setup, self.script, self.evidence)
         self._lock = threading.RLock()
         data = DataApi(self.venue)
-        self._routes = (*TradingApi(self.venue).routes, *data.routes)
+        self._routes = (*quiet_routes(self.venue, data), *TradingApi(self.venue).routes, *_routes(self.venue), *data.routes)
         self._trades, self._data = TradeStream(self.venue, self._fits), DataStream(self.venue, data, self._fits)
         self._spent: tuple[float, int] = (0.0, 0)
         """Begin of the minute that requests are counted in, and how many there were."""
@@ -99,14 +109,13 @@ class AlpacaEmulator:
     # -- serving -----------------------------------------------------------------------------------------------------------
 
     def _app(self) -> Starlette:
-        feeds = ("/v2/iex", "/v2/sip", "/v2/delayed_sip", "/v1beta3/crypto/us", "/v2/test")
         return Starlette(
             routes=[
-                WebSocketRoute("/stream", self._trades.serve),
-                *(WebSocketRoute(path, self._data.serve) for path in feeds),
-                Route("/__evidence", self._told_evidence),
-                Route("/__control", self._control, methods=["POST"]),
-                Route("/{path:path}", self._answer, methods=_METHODS),
+                *(WebSocketRoute(path, self._trades.serve) for path in ("/stream", "/stream/")),
+                *(WebSocketRoute(path, self._data.serve) for path in _FEEDS),
+                Served("/__evidence", self._told_evidence),
+                Served("/__control", self._control, methods=["POST"]),
+                Served("/{path:path}", self._answer, methods=_METHODS),
             ]
         )
 
@@ -114,7 +123,7 @@ class AlpacaEmulator:
         return JSONResponse(self.evidence.after(int(request.query_params.get("after", 0))))
 
     async def _control(self, request: Request) -> Response:
-        told = _object(await request.body()) or {}
+        told = object_of(await request.body()) or {}
         try:
             self.do(str(told.get("do")), **{k: v for k, v in told.items() if k != "do"})
         except (ValueError, KeyError, DeskError, RefusedError) as error:
@@ -123,11 +132,12 @@ class AlpacaEmulator:
 
     async def _answer(self, request: Request) -> Response:
         raw = await request.body()
-        body = _object(raw) if raw else {}
-        call = Call(request.method, request.url.path, dict(request.query_params), body or {})
+        body = object_of(raw) if raw else {}
+        asked = request.query_params
+        call = Call(request.method, request.url.path, {k: ",".join(asked.getlist(k)) for k in asked}, body or {})
         with self._lock:
             reply, rules = (
-                (Reply(400, _told(40010000, "request body format is invalid")), ()) if body is None else self._reply(call, request)
+                (Reply(400, error_body(40010000, "request body format is invalid")), ()) if body is None else self._reply(call, request)
             )
         headers = self._limits()
         return await self._sent(request, reply, rules, headers)
@@ -144,8 +154,8 @@ class AlpacaEmulator:
             client = call.body.get("client_order_id")
             self.evidence.note("fault", now, rule=rule.fault, hit=kind, client_id=client, seconds=rule.seconds)
             self._deeds.strike(rule)
-        refused = _refused(rules)
-        reply = refused or self._carried_out(Call(call.method, call.path, call.query, call.body, rules))
+        refusal = refusal_by(rules)
+        reply = refusal or self._carried_out(Call(call.method, call.path, call.query, call.body, rules))
         client = call.body.get("client_order_id") or call.query.get("client_order_id")
         self.evidence.note("request", now, method=call.method, path=call.path, call=kind, client_id=client, outcome=reply.status)
         return reply, rules
@@ -165,7 +175,7 @@ class AlpacaEmulator:
         if "slow" in faults:
             await asyncio.sleep(faults["slow"].seconds)
         if "server_error" in faults:
-            reply = Reply(faults["server_error"].status, _told(50010000, "internal server error occurred"))
+            reply = Reply(faults["server_error"].status, error_body(50010000, "internal server error occurred"))
         if "rate_limited" in faults and not faults["rate_limited"].reset:
             headers = {}
         if "lost_answer" in faults or self.script.active("unreachable", self.venue.clock.now()):
@@ -178,18 +188,18 @@ class AlpacaEmulator:
             if reply.body is None
             else JSONResponse(reply.body, reply.status, headers=dict(headers))
         )
-        return _Cut(answer, lambda: self._server.cut(request.client)) if "cut_body" in faults else answer
+        return CutShort(answer, lambda: self._server.cut(request.client)) if "cut_body" in faults else answer
 
     def _barred(self, call: Call, request: Request) -> Reply | None:
         """What is answered to those who do not get in."""
         now = self.venue.clock.now()
         if self.script.active("maintenance", now):
-            return Reply(503, _MAINTENANCE)
+            return Reply(503, MAINTENANCE)
         key, secret = request.headers.get("apca-api-key-id"), request.headers.get("apca-api-secret-key")
         if self.script.active("expired_token", now) or not self._fits(key, secret):
             is_data = call.path.startswith(_DATA_PATHS)
-            return Reply(403, {"message": "forbidden."}) if is_data else Reply(401, _told(40110000, "request is not authorized"))
-        return Reply(429, _told(42910000, "rate limit exceeded")) if self._over_limit() else None
+            return Reply(403, {"message": "forbidden."}) if is_data else Reply(401, error_body(40110000, "request is not authorized"))
+        return Reply(429, error_body(42910000, "rate limit exceeded")) if self._over_limit() else None
 
     def _fits(self, key: str | None, secret: str | None) -> bool:
         if self.script.active("expired_token", self.venue.clock.now()) or not key or not secret:
@@ -246,50 +256,11 @@ class AlpacaEmulator:
         return str(told) if told else (order.symbol if order is not None else None)
 
 
-class _Cut(Response):
-    """Sends the first half of an answer, then cuts the connection."""
-
-    def __init__(self, answer: Response, cut: Any) -> None:  # noqa: ANN401 - a function
-        super().__init__(answer.body, answer.status_code, dict(answer.headers))
-        self._cut_off = cut
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401, ARG002 - ASGI's signature
-        raw = bytes(self.body)
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": raw[: len(raw) // 2], "more_body": True})
-        await asyncio.sleep(0.02)
-        self._cut_off()
-        await asyncio.sleep(0.01)
-
-
-def _refused(rules: tuple[Rule, ...]) -> Reply | None:
-    """The answer of a rule that keeps a call from being carried out."""
-    for rule in rules:
-        if rule.fault == "rate_limited":
-            return Reply(429, _told(42910000, "rate limit exceeded"))
-        if rule.fault in {"server_error", "cut_body"} and not rule.accepted:
-            return Reply(rule.status, _told(50010000, "internal server error occurred"))
-        if rule.fault == "reject" and not rule.accepted:
-            return Reply(403, _told(40310000, rule.reason))
-        if rule.fault == "maintenance":
-            return Reply(503, _MAINTENANCE)
-        if rule.fault == "expired_token":
-            return Reply(401, _told(40110000, "request is not authorized"))
-    return None
+def _routes(venue: AlpacaVenue) -> tuple[Route, ...]:
+    """What has nothing to do with orders."""
+    return (*ReferenceApi(venue).routes, *Watchlists(venue).routes)
 
 
 def _kind(call: Call) -> str:
     head = call.path.removeprefix("/v2/").split("/")[0].split(":")[0]
     return _KINDS.get((call.method, head), "read")
-
-
-def _told(code: int, message: str) -> dict[str, object]:
-    return {"code": code, "message": message}
-
-
-def _object(raw: bytes) -> dict[str, Any] | None:
-    try:
-        body = json.loads(raw)
-    except ValueError:
-        return None
-    return body if isinstance(body, dict) else None

@@ -17,6 +17,7 @@ _TYPES = {"market", "limit", "stop", "stop_limit", "trailing_stop"}
 _CLASSES = {"", "simple", "bracket", "oco", "oto"}
 _TIFS = {"day", "gtc", "ioc", "fok"}
 _LONGEST_ID = 128
+_DIGITS = 10
 _CENT = Decimal("0.01")
 
 
@@ -73,6 +74,14 @@ def number(body: Mapping[str, Any], name: str) -> Decimal | None:
     if not found.is_finite():
         raise unprocessable(f"request body format is invalid: {name}", _MALFORMED)
     return found
+
+
+def whole(query: Mapping[str, str], name: str, default: int, code: int | None = _MALFORMED) -> int:
+    """A count of a request. 422 for what is none, or 400 without a code, as market data says it."""
+    told = query.get(name) or str(default)
+    if not (told.isascii() and told.isdigit() and len(told) < _DIGITS):
+        raise RefusedError(400 if code is None else 422, code, f"invalid {name}: {told[:20]}")
+    return int(told)
 
 
 def read(body: Mapping[str, Any], assets: Assets) -> Asked:
