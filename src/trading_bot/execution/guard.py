@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trading_bot.domain.books import Position
+from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.orders import Order, OrderRole, OrderType
 from trading_bot.domain.proposals import Proposal, Target, Verdict
 from trading_bot.domain.records import DeskState
@@ -51,11 +52,12 @@ class Held:
     plan: Plan
     stop: Decimal | None
     """Where its stop belongs."""
+    instrument: Instrument
 
     @property
     def naked(self) -> Decimal:
-        """Quantity without a live stop or close."""
-        return abs(self.position.quantity) - guarding(self.position, self.working)
+        """Quantity without a live stop or close, in whole lots: what fees in coins leave of a lot can be neither guarded nor sold."""
+        return self.instrument.round_quantity(abs(self.position.quantity) - guarding(self.position, self.working))
 
     @property
     def oversized(self) -> bool:
@@ -115,7 +117,8 @@ class Guard:
     def _held(self, position: Position, working: Sequence[Order]) -> Held:
         plan = self._plan(position.symbol)
         stop = self._ledger.books.stops.get(position.symbol, plan.stop)
-        return Held(position, self._parts.broker.traits(position.symbol), working, plan, stop)
+        symbol = position.symbol
+        return Held(position, self._parts.broker.traits(symbol), working, plan, stop, self._parts.view.instrument(symbol))
 
     def _plan(self, symbol: Symbol) -> Plan:
         """Stop and targets of the newest entry; none of them after a split, which moved all prices."""

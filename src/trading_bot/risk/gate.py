@@ -48,11 +48,11 @@ class Exit:
 
     @property
     def closable(self) -> Decimal:
-        """Quantity that no working closing order is closing already."""
+        """Quantity, in whole lots, that no working closing order is closing already."""
         if self.position is None:
             return ZERO
         closing = sum((o.remaining for o in self.working if o.role is OrderRole.CLOSE), ZERO)
-        return max(abs(self.position.quantity) - closing, ZERO)
+        return self.instrument.round_quantity(max(abs(self.position.quantity) - closing, ZERO))
 
 
 def verdict_id(proposal_id: ProposalId) -> VerdictId:
