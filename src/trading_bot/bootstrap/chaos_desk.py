@@ -66,18 +66,21 @@ class Life:
     number: int
     until: datetime
     die_at: int = 0
+    spoil: Callable[[], None] | None = None
+    """Breaks the desk before it is made: for those who try the audit."""
 
 
 class _Skewed:
-    """A wall clock that somebody else sets wrong."""
+    """A wall clock that somebody else sets wrong; right at the start: one that was wrong before is no jump."""
 
     def __init__(self, offset: "Synchronized[float]") -> None:
         self._offset = offset
+        self._at_start = offset.value
         self._true = SystemWallClock()
 
     def now(self) -> datetime:
         """The machine's time and the offset."""
-        return self._true.now() + timedelta(seconds=self._offset.value)
+        return self._true.now() + timedelta(seconds=self._offset.value - self._at_start)
 
 
 class _Doomed:
@@ -115,6 +118,8 @@ def live(life: Life, offset: "Synchronized[float]") -> None:
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(log))
         signal.signal(signal.SIGUSR1, _fill_disk)
         try:
+            if life.spoil is not None:
+                life.spoil()
             code = _trade(life, _Skewed(offset))
         except StorageError:
             code = STORAGE_FAILED

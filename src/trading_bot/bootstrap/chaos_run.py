@@ -9,38 +9,30 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from trading_bot.bootstrap.chaos_desk import AT_REST, CLOCK_FAILED, STORAGE_FAILED, VENUE_AWAY, Life, live
+from trading_bot.bootstrap.chaos_venues import VENUES, Venue
 from trading_bot.config import Config, load
 from trading_bot.domain.events import BookedEvent
-from trading_bot.domain.instrument import AssetClass, Instrument
 from trading_bot.domain.mandate import Mandate, Mode
 from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.values import Symbol
 from trading_bot.execution.clock import SystemWallClock
-from trading_bot.market.calendar import open_calendar
 from trading_bot.risk import mandate as mandates
 from trading_bot.risk.halt import write_halt_file
-from trading_bot.sandbox.bybit.contracts import instrument_of, start_price
-from trading_bot.sandbox.chaos.audit import Trial, Violation, audit
+from trading_bot.sandbox.chaos.audit import Trial, Violation, audit, without
 from trading_bot.sandbox.chaos.script import Blow, Plan, Strike, plan
 from trading_bot.sandbox.chaos.telling import Span, read
-from trading_bot.sandbox.exchange.clock import EmulatedClock
-from trading_bot.sandbox.exchange.market import EmulatedMarket
-from trading_bot.sandbox.exchange.path import RandomWalk
 from trading_bot.storage.audit import verify
 from trading_bot.storage.home import Home
 from trading_bot.storage.journal import SqlJournal
 
-TICK_NS = 50_000_000
-_VOLATILITY_BPS = 12.0
 _SECONDS = 5.0
 _MOST_LIVES = 40
 _HANGS_AFTER_S = 95.0
@@ -81,6 +73,9 @@ class Outcome:
     lives: int
     orders: int
     fills: int
+    seconds: float
+    excused: float
+    """Seconds in which a naked position was not held against the desk."""
 
 
 @dataclass
@@ -93,6 +88,7 @@ class _Run:
     mandate: Mandate
     began: datetime
     offset: Any
+    spoil: Callable[[], None] | None
     lives: int = 0
     excused: list[Span] = field(default_factory=list)
     halts: list[Span] = field(default_factory=list)
@@ -132,21 +128,24 @@ def _nothing() -> None:
     """What the first process does, so that the server of the others is up."""
 
 
-def run(venue: str, seed: int, folder: Path, seconds: float = _SECONDS) -> Outcome:
-    """Run the chaos of one seed in `folder`, which has to be empty."""
-    made, symbols = _VENUES[venue]
-    drawn = plan(venue, seed, seconds, symbols)
+def run(venue: str, seed: int, folder: Path, seconds: float = _SECONDS, spoil: Callable[[], None] | None = None) -> Outcome:
+    """Run the chaos of one seed in `folder`, which has to be empty.
+
+    `spoil`: called in each life before its desk is made. A test breaks the desk by it, to see that the audit finds that out.
+    """
+    there = VENUES[venue]
+    drawn = plan(venue, seed, seconds, there.symbols)
     home = Home(folder)
     home.prepare()
-    with made(drawn) as emulator:
-        config = load(flags={**_GENEROUS, **_flags(venue, emulator.url, symbols)})
+    with there.made(drawn) as emulator:
+        config = load(flags={**_GENEROUS, **_flags(venue, emulator.url, there.symbols)})
         mandate = mandates.propose(config, "chaos", Mode.PAPER, _WALL.now() - timedelta(days=1))
         timed = [s for s in drawn.strikes if s.blow is not Blow.KILL_AT_WRITE]
         deaths = [s.write for s in drawn.strikes if s.blow is Blow.KILL_AT_WRITE]
-        current = _Run(drawn, home, config, mandate, _WALL.now(), _CONTEXT.Value("d", 0.0), strikes=timed, deaths=deaths)
+        current = _Run(drawn, home, config, mandate, _WALL.now(), _CONTEXT.Value("d", 0.0), spoil, strikes=timed, deaths=deaths)
         while _live_once(current):
             pass
-        return _judge(current, emulator)
+        return _judge(current, emulator, there)
 
 
 def _flags(venue: str, url: str, symbols: tuple[Symbol, ...]) -> dict[str, Any]:
@@ -160,7 +159,7 @@ def _live_once(run: _Run) -> bool:
     """One life, with the blows that are due; whether another has to follow."""
     until = run.began + timedelta(seconds=run.plan.seconds)
     die_at = run.deaths.pop(0) if run.deaths else 0
-    life = Life(run.home.path, run.config, run.mandate, run.plan.seed, run.lives, until, die_at)
+    life = Life(run.home.path, run.config, run.mandate, run.plan.seed, run.lives, until, die_at, run.spoil)
     process = _CONTEXT.Process(target=live, args=(life, run.offset), daemon=True)
     process.start()
     run.lives += 1
@@ -214,21 +213,27 @@ def _last_words(run: _Run) -> str:
 # -- blows -------------------------------------------------------------------------------------------------------------
 
 
+def _signal(process: Any, number: int) -> None:  # noqa: ANN401 - as above
+    """Signal a life that may end at this very moment."""
+    with suppress(ProcessLookupError):
+        os.kill(process.pid, number)
+
+
 def _kill(_run: _Run, process: Any, _strike: Strike) -> None:  # noqa: ANN401 - as above
     process.kill()
     process.join()
 
 
 def _stop(run: _Run, process: Any, strike: Strike) -> None:  # noqa: ANN401 - as above
-    os.kill(process.pid, signal.SIGSTOP)
+    _signal(process, signal.SIGSTOP)
     start = _WALL.now()
     process.join(strike.seconds)
-    os.kill(process.pid, signal.SIGCONT)
+    _signal(process, signal.SIGCONT)
     run.excused.append(Span(start, _WALL.now() + timedelta(seconds=1)))
 
 
 def _fill_disk(run: _Run, process: Any, strike: Strike) -> None:  # noqa: ANN401 - as above
-    os.kill(process.pid, signal.SIGUSR1)
+    _signal(process, signal.SIGUSR1)
     start = _WALL.now()
     process.join(strike.seconds)
     process.kill()
@@ -255,7 +260,7 @@ _BLOWS: Mapping[Blow, Callable[[_Run, Any, Strike], None]] = {
 # -- the verdict -------------------------------------------------------------------------------------------------------
 
 
-def _judge(run: _Run, emulator: Any) -> Outcome:  # noqa: ANN401 - one of the emulators
+def _judge(run: _Run, emulator: Any, venue: Venue) -> Outcome:  # noqa: ANN401 - one of the emulators
     told = read(emulator.evidence.after(0))
     with SqlJournal.look(run.home.journal) as journal:
         intents, booked = journal.all(OrderIntent), tuple(row.event for row in journal.all(BookedEvent))
@@ -267,59 +272,17 @@ def _judge(run: _Run, emulator: Any) -> Outcome:  # noqa: ANN401 - one of the em
         chain_verifies=verify(run.home.journal).intact,
         halts=tuple(run.halts),
         excused=tuple(run.excused),
+        cash=venue.cash(emulator),
+        cash_tolerance=venue.cash_tolerance,
     )
     found = (*run.wrong, *audit(trial))
     if found:
         (run.home.path / "evidence.json").write_text(json.dumps(emulator.evidence.after(0)), "utf-8")
-    return Outcome(run.plan, found, run.lives, len(intents), len(trial.fills))
+    whole = Span(run.began, trial.ended)
+    length = _length((whole,))
+    excused = length - _length(without(whole, (*told.cut_off, *trial.excused)))
+    return Outcome(run.plan, found, run.lives, len(intents), len(trial.fills), length, excused)
 
 
-# -- venues ------------------------------------------------------------------------------------------------------------
-
-
-def _market(seed: int, instruments: Mapping[Symbol, Instrument], prices: Mapping[Symbol, Decimal], size: Decimal) -> EmulatedMarket:
-    path = RandomWalk(seed, instruments, prices, tick_ns=TICK_NS, volatility_bps=_VOLATILITY_BPS, size=size)
-    return EmulatedMarket(path, open_calendar, always_open=True, tick_ns=TICK_NS)
-
-
-def _bybit(drawn: Plan) -> AbstractContextManager[Any]:
-    from trading_bot.sandbox.bybit.api import BybitApi  # noqa: PLC0415 - a server that other venues do not need
-    from trading_bot.sandbox.bybit.service import Setup  # noqa: PLC0415 - the same
-
-    instruments = {s: instrument_of(s, "linear") for s in _COINS}
-    market = _market(drawn.seed, instruments, {s: start_price(s) for s in _COINS}, Decimal(1))
-    clock = EmulatedClock.running(_WALL)
-    return BybitApi(Setup(markets={"linear": market}, clock=clock, wall=_WALL, faults=drawn.faults, cash=Decimal(100_000), seed=drawn.seed))
-
-
-def _alpaca(drawn: Plan) -> AbstractContextManager[Any]:
-    from trading_bot.sandbox.alpaca.emulator import AlpacaEmulator  # noqa: PLC0415 - a server that other venues do not need
-    from trading_bot.sandbox.alpaca.setup import Setup  # noqa: PLC0415 - the same
-
-    instruments = {s: _alpaca_instrument(s) for s in _STOCKS}
-    market = _market(drawn.seed, instruments, dict.fromkeys(_STOCKS, Decimal(150)), Decimal(40))
-    setup = Setup(seed=drawn.seed, requests_per_minute=100_000)
-    return AlpacaEmulator(market, EmulatedClock.running(_WALL), setup, drawn.faults)
-
-
-def _alpaca_instrument(symbol: Symbol) -> Instrument:
-    if "/" not in symbol:
-        return Instrument(symbol=symbol, sector="all")
-    return Instrument(
-        symbol=symbol,
-        asset_class=AssetClass.CRYPTO_SPOT,
-        venue="crypto",
-        lot_size=Decimal("0.000001"),
-        calendar="24/7",
-        shortable=False,
-        sector="all",
-    )
-
-
-_STOCKS = (Symbol("AAPL"), Symbol("MSFT"), Symbol("BTC/USD"))
-_COINS = (Symbol("BTCUSDT"), Symbol("ETHUSDT"), Symbol("SOLUSDT"))
-_VENUES: Mapping[str, tuple[Callable[[Plan], AbstractContextManager[Any]], tuple[Symbol, ...]]] = {
-    "alpaca": (_alpaca, _STOCKS),
-    "bybit": (_bybit, _COINS),
-}
-VENUES = tuple(_VENUES)
+def _length(spans: Iterable[Span]) -> float:
+    return sum((span.end - span.start).total_seconds() for span in spans if span.end is not None)

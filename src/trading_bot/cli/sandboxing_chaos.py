@@ -71,4 +71,6 @@ def _sum(outcomes: list["Outcome"], seconds: float) -> str:
     failed = sum(1 for o in outcomes if o.violations)
     lives, orders, fills = (sum(getattr(o, name) for o in outcomes) for name in ("lives", "orders", "fills"))
     what = f"{lives} lives of the desk, {orders} orders meant, {fills} fills"
-    return f"{len(outcomes)} runs in {seconds:.0f} s: {what}; {failed} with violations"
+    excused = sum(o.excused for o in outcomes) / max(sum(o.seconds for o in outcomes), 1)
+    unguarded = f"{excused:.0%} of their time is not judged for naked positions: venue out of reach, or desk stopped"
+    return f"{len(outcomes)} runs in {seconds:.0f} s: {what}; {unguarded}; {failed} with violations"

@@ -182,14 +182,14 @@ def always_guarded(trial: Trial) -> Iterator[Violation]:
 
 
 def _too_long(trial: Trial, start: Exposure, end: datetime) -> Iterator[Violation]:
-    for span in _less(Span(start.since, end), (*trial.told.cut_off, *trial.excused)):
+    for span in without(Span(start.since, end), (*trial.told.cut_off, *trial.excused)):
         length = (span.end or end) - span.start
         if length > trial.patience:
             text = f"{start.naked} of {start.position} was without protection for {length.total_seconds():.1f} s"
             yield Violation("naked", start.symbol, text, span.start)
 
 
-def _less(span: Span, others: Sequence[Span]) -> list[Span]:
+def without(span: Span, others: Sequence[Span]) -> list[Span]:
     """What is left of a span without the others."""
     pieces, end = [], span.end
     at = span.start

@@ -180,7 +180,10 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], Note]] = {"order": _order, 
 
 
 def _span(raw: Mapping[str, Any]) -> list[Span]:
-    """The time of a fault during which nothing can be done at the venue, a call on which it sits included; its rule is told as a mapping, or as a name with its seconds beside it."""
+    """The time of a fault during which nothing can be done at the venue, a call on which it sits included.
+
+    Its rule is told as a mapping, or as a name with its seconds beside it.
+    """
     rule = raw.get("rule")
     told: Mapping[str, Any] = rule if isinstance(rule, Mapping) else raw
     name = told.get("fault", rule)
