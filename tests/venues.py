@@ -1,4 +1,4 @@
-"""Small desks at emulated venues: real gate, engine, journal and adapter, over real sockets, on a simulated clock that the emulator follows."""
+"""Small desks at emulated venues: real gate, engine and adapter, over real sockets, on a simulated clock that the emulator follows."""
 
 import threading
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""How positions are guarded where venues differ, seen by a real desk at the emulators: its stops, targets, closes, and what it does alone."""
+"""How positions are guarded where venues differ, seen by a real desk at the emulators."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -18,7 +18,7 @@ COIN = Instrument(
     symbol=Symbol("BTC/USD"), asset_class=AssetClass.CRYPTO_SPOT, lot_size=Decimal("0.000001"), calendar="24/7", shortable=False
 )
 PERPETUAL = Instrument(
-    symbol=Symbol("SOLUSDT"), asset_class=AssetClass.CRYPTO_PERPETUAL, currency="USDT", lot_size=Decimal("0.1"), minimum_notional=Decimal(5),
+    symbol=Symbol("SOLUSDT"), asset_class=AssetClass.CRYPTO_PERPETUAL, lot_size=Decimal("0.1"), minimum_notional=Decimal(5),
     calendar="24/7",
 )  # fmt: skip
 SPOT = PERPETUAL.model_copy(update={"asset_class": AssetClass.CRYPTO_SPOT, "lot_size": Decimal("0.001"), "shortable": False})

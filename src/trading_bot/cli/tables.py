@@ -211,7 +211,7 @@ def saves_table(found: Sequence["Save"]) -> None:
         when = datetime.fromisoformat(save.at).astimezone(NEW_YORK)
         table.add_row(f"{when:%H:%M:%S}", save.fault, str(save.times), save.outcome, "saved" if save.saved else "NOT SAVED")
     lost = sum(1 for save in found if not save.saved)
-    _show("What went wrong, and what came of it", table, f"{len(found)} kinds of fault, {len(found) - lost} saved, {lost} not")
+    _show("What went wrong, and what came of it", table, f"kinds of fault: {len(found)}; saved: {len(found) - lost}; not saved: {lost}")
 
 
 def status_table(found: Status, home: Home, clock: str, owner: Owner | Starting | None) -> None:
