@@ -110,6 +110,9 @@ class Story:
         execution = str(message["execution_id"])
         if self.chronicle.knows(execution):
             return
+        told = self.chronicle.order(order.client_order_id)
+        if (ZERO if told is None else told.filled_quantity) + wire.amount(message, "qty") > order.quantity:
+            raise ValueError(f"more is executed of {order.client_order_id} than was ordered")
         fee = ZERO
         if is_purchase(order):
             after = message.get("position_qty")

@@ -43,7 +43,7 @@ class Syncing:
         for message in self._stream.drain():
             try:
                 self._story.hear(message)
-            except (KeyError, ValueError, TypeError, ArithmeticError) as error:
+            except (KeyError, ValueError, TypeError, ArithmeticError, AttributeError) as error:
                 # Not believed, and no reason to stop: the next read says what is true.
                 _LOG.warning("alpaca trade updates: a message that makes no sense (%s) is not booked", type(error).__name__)
                 self._behind = True

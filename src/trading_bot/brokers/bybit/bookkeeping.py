@@ -12,8 +12,9 @@ from decimal import Decimal
 from trading_bot.brokers.bybit.stops import PositionStops
 from trading_bot.brokers.bybit.wire import VENUE_CLOSES, Row, amount, fill_of, identity_of, is_trade, moment, order_of, side_of
 from trading_bot.brokers.chronicle import Chronicle
-from trading_bot.brokers.roster import Roster
+from trading_bot.brokers.roster import Card, Roster
 from trading_bot.domain.books import Books
+from trading_bot.domain.errors import BrokerUnavailableError
 from trading_bot.domain.events import BrokerEvent, CashReason
 from trading_bot.domain.orders import Order, OrderRole, OrderState, OrderType, TimeInForce
 from trading_bot.domain.values import ZERO, ClientOrderId, Symbol
@@ -96,6 +97,7 @@ class Bookkeeper:
         identity = self._other_owner(row) if card is None else card.client_order_id
         if identity is None:
             return
+        self._doubt_more_than_ordered(row, card)
         owner = card or self._roster.card(identity)
         role = OrderRole.CLOSE if owner is None else owner.role
         self.chronicle.see_fill(fill_of({"category": self._category, **row}, identity, role))
@@ -138,6 +140,15 @@ class Bookkeeper:
             self.stops.see(row, read=False)
         else:
             self._early[row["symbol"]] = row
+
+    def _doubt_more_than_ordered(self, row: Row, card: Card | None) -> None:
+        """BrokerUnavailableError for an execution under our id that is more than we ever asked for."""
+        known = None if card is None else self.chronicle.order(card.client_order_id)
+        filled = (ZERO if known is None else known.filled_quantity) + amount(row["execQty"])
+        if card is not None and filled > card.spec.quantity:
+            raise BrokerUnavailableError(
+                f"Bybit tells of {filled} executed of {card.client_order_id}, which was for {card.spec.quantity}: look at the account"
+            )
 
     def _other_owner(self, row: Row) -> ClientOrderId | None:
         """Whose execution this is, if it carries no id of ours: a position stop's, the venue's own, or None for a hand's."""

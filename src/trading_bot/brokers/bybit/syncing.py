@@ -4,11 +4,13 @@ Promises that what the venue did since the last event becomes known whatever the
 open to doubt (no stream, a mute one, an order without its executions, an acknowledgement without an acceptance), else on a slow period.
 """
 
+import logging
 from collections.abc import Callable
 
 from trading_bot.brokers.bybit.bookkeeping import Bookkeeper
 from trading_bot.brokers.bybit.rounds import Rounds
 from trading_bot.brokers.bybit.stream import PrivateStream
+from trading_bot.domain.errors import BrokerUnavailableError
 from trading_bot.domain.values import ClientOrderId
 
 DOUBT_SECONDS, MUTE_SECONDS, WORKING_SECONDS, CALM_SECONDS, CASH_SECONDS = 1.0, 2.0, 3.0, 15.0, 60.0
@@ -18,6 +20,8 @@ A stream can answer pings and tell nothing: while orders work, reads must not be
 """
 _PATIENCE = 30.0
 """Seconds for which an acknowledged order may stay untold before it is no longer asked for with every read."""
+_NONSENSE = (KeyError, ValueError, TypeError, ArithmeticError, AttributeError, BrokerUnavailableError)
+_LOG = logging.getLogger(__name__)
 
 
 class Syncing:
@@ -41,7 +45,12 @@ class Syncing:
         """Take in what the stream brought; whether it brought anything."""
         messages = self._stream.take()
         for message in messages:
-            self._books.message(message)
+            try:
+                self._books.message(message)
+            except _NONSENSE as error:
+                # Not believed, and no reason to lose the next ones: a read says what is true, and says so if it is this.
+                _LOG.warning("bybit stream: a message that makes no sense (%s) is not booked", type(error).__name__)
+                self._unfinished = True
         self._mute = self._mute and not messages
         return bool(messages)
 
