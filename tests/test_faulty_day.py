@@ -14,7 +14,7 @@ def run(*arguments: str) -> str:
     """Run a command, which has to succeed; return what it printed."""
     done = subprocess.run([sys.executable, "-m", "trading_bot", *arguments], capture_output=True, text=True, timeout=240, check=False)  # noqa: S603 - our own command
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 def test_every_fault_of_the_day_is_told_with_what_came_of_it(tmp_path: Path) -> None:
