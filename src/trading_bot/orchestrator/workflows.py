@@ -207,12 +207,21 @@ def _mark(desk: Desk, slot: Slot, label: str) -> EquityPoint:
 def end_of_day(desk: Desk, slot: Slot) -> Ending:
     """Mark to the close, compare with the broker, apply the brakes, review, report."""
     desk.workflow.fire(Event.REVIEW_DAY)
-    desk.engine.reconcile()
+    compared = _compare(desk)
     point = _mark(desk, slot, CLOSE)
     desk.engine.brake()
     grade = review_day(desk, slot)
     desk.workflow.fire(Event.FINISH, equity=str(point.equity), grade=grade)
-    return TaskStatus.DONE, f"equity {point.equity:.2f}, {grade}"
+    return TaskStatus.DONE, f"equity {point.equity:.2f}, {grade}{compared}"
+
+
+def _compare(desk: Desk) -> str:
+    """Compare with the broker; a broker that is away is told, and does not cost the day its report."""
+    try:
+        desk.engine.reconcile()
+    except BrokerUnavailableError:
+        return "; not compared with the broker, which is away"
+    return ""
 
 
 def weekly(desk: Desk, slot: Slot) -> Ending:
