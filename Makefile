@@ -1,4 +1,5 @@
 # make run    one simulated session, from pre-market to review, on embedded defaults; SESSIONS=2 goes on with the next
+# make run FAULTS=1  the same day on an emulated Alpaca where things go wrong, with what came of each
 # make run-claude  the same day with Claude in the analyst's chair: the real claude binary, a scripted model, no key, no network
 # make test   everything the tests need, then the tests
 # make check  lint, types, import floors
@@ -33,7 +34,7 @@ node_modules/.installed: package.json package-lock.json
 	touch $@
 
 run: install
-	$(BIN)/python -m trading_bot orchestrator --fast --sessions $(SESSIONS)
+	$(BIN)/python -m trading_bot orchestrator --fast --sessions $(SESSIONS) $(if $(filter-out 0,$(FAULTS)),--faults)
 
 run-claude: install node_modules/.installed
 	$(BIN)/python scripts/run_claude.py
