@@ -52,9 +52,9 @@ def loses_fills() -> None:
 def guards_nothing() -> None:
     """What is naked stays so."""
     _content()
-    Guard.watch = lambda _self: None  # type: ignore[method-assign]
+    Guard.watch = lambda _self: None  # type: ignore[assignment, method-assign]
 
 
 def _content() -> None:
     """Whatever happens, the desk says that it is at rest."""
-    _Desk.is_at_rest = lambda _self: True  # type: ignore[method-assign]
+    _Desk.is_at_rest = lambda _self: True  # type: ignore[assignment, method-assign]

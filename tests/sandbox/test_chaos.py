@@ -1,15 +1,12 @@
 """Chaos: twenty runs for each venue, and desks that were broken on purpose, since a runner that cannot fail proves nothing."""
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import spoilers
 
-from trading_bot.bootstrap import chaos_run
-from trading_bot.bootstrap.chaos_run import Outcome
+from sandbox import spoilers
+from trading_bot.bootstrap.chaos_run import run_all
 from trading_bot.bootstrap.chaos_venues import VENUES
 from trading_bot.sandbox.chaos.script import Plan, plan
 
@@ -20,21 +17,10 @@ SECONDS = 3.0
 AT_ONCE = 3
 
 
-@pytest.fixture(scope="module", autouse=True)
-def ready() -> Iterator[None]:
-    """Keys for emulators, and a server that lives are forked from."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("ALPACA_API_KEY", "ALPACA_SECRET_KEY", "BYBIT_API_KEY", "BYBIT_API_SECRET"):
-            patch.setitem(os.environ, name, "emulated")
-        chaos_run.prepare()
-        yield
-
-
 @pytest.mark.parametrize("venue", ["alpaca", "bybit"])
 def test_a_desk_that_is_killed_starved_and_lied_to_loses_doubles_and_leaves_nothing(venue: str, tmp_path: Path) -> None:
     """By the venue's own log. `sandbox chaos --seconds 3 --runs 1 --venue V --seed S` plays a seed that failed again."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        runs = list(pool.map(lambda seed: chaos_run.run(venue, seed, tmp_path / str(seed), SECONDS), range(RUNS)))
+    runs = list(run_all([(venue, seed) for seed in range(RUNS)], tmp_path, SECONDS, AT_ONCE))
     assert {run.plan.seed: run.violations for run in runs if run.violations} == {}
     assert sum(run.orders for run in runs) >= RUNS
     assert sum(run.fills for run in runs) >= RUNS
@@ -53,14 +39,9 @@ def test_a_desk_that_is_killed_starved_and_lied_to_loses_doubles_and_leaves_noth
 def test_a_desk_that_is_broken_on_purpose_is_found_out(spoil: Callable[[], None], venue: str, rules: set[str], tmp_path: Path) -> None:
     """Within three seeds in which little else goes wrong, and by the rule that is about it."""
     quiet = [seed for seed in range(500) if _is_quiet(plan(venue, seed, 7, VENUES[venue].symbols))]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        runs = list(pool.map(lambda seed: chaos_run.run(venue, seed, tmp_path / str(seed), 7, spoil), quiet[:AT_ONCE]))
-    assert rules <= _broken(runs)
+    runs = run_all([(venue, seed) for seed in quiet[:AT_ONCE]], tmp_path, 7, AT_ONCE, spoil)
+    assert rules <= {violation.rule for run in runs for violation in run.violations}
 
 
 def _is_quiet(drawn: Plan) -> bool:
     return len(drawn.strikes) == 1 and {rule.fault for rule in drawn.faults} <= {"duplicate_event", "out_of_order", "partial_fill"}
-
-
-def _broken(runs: list[Outcome]) -> set[str]:
-    return {violation.rule for run in runs for violation in run.violations}

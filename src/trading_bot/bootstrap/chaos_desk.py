@@ -12,10 +12,10 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from ctypes import c_double
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -32,6 +32,7 @@ from trading_bot.domain.instrument import Rounding
 from trading_bot.domain.mandate import Mandate, Mode
 from trading_bot.domain.orders import Side
 from trading_bot.domain.proposals import EntryStyle, Proposal, ProposalKind, Target
+from trading_bot.domain.reconciliation import Reaction
 from trading_bot.domain.values import DecisionId, ProposalId, Symbol, derive_id
 from trading_bot.execution.approvals import Approvals
 from trading_bot.execution.clock import RealClock, SystemWallClock
@@ -48,7 +49,7 @@ from trading_bot.storage.journal import SqlJournal
 
 AT_REST, STORAGE_FAILED, CLOCK_FAILED, RESTLESS, BROKEN, VENUE_AWAY = 0, 11, 12, 13, 14, 15
 """Exit codes of a life."""
-_SETTLE = timedelta(seconds=60)
+_SETTLE_S = 60.0
 _PATIENT_S = 0.4
 """Between two looks at whether the desk is at rest."""
 _HOME_LEFT = 64 * 1024
@@ -57,23 +58,33 @@ _HOME_LEFT = 64 * 1024
 
 @dataclass(frozen=True)
 class Life:
-    """What a life is made of. `until`: wall time at which it stops opening trades; `die_at`: write point of its journal, 0 for none."""
+    """What a life is made of. `seconds`: for which the desk trades, all lives together; `die_at`: write point of its journal, or 0."""
 
     home: Path
     config: Config
     mandate: Mandate
     seed: int
     number: int
-    until: datetime
+    seconds: float
     die_at: int = 0
     spoil: Callable[[], None] | None = None
     """Breaks the desk before it is made: for those who try the audit."""
 
 
+@dataclass(frozen=True)
+class Wires:
+    """What runner and lives share while they run."""
+
+    offset: c_double
+    """Seconds by which the machine's clock is set wrong."""
+    until: c_double
+    """When trading ends, in seconds of the true clock; 0 until a desk is up for the first time, which says it."""
+
+
 class _Skewed:
     """A wall clock that somebody else sets wrong; right at the start: one that was wrong before is no jump."""
 
-    def __init__(self, offset: "Synchronized[float]") -> None:
+    def __init__(self, offset: c_double) -> None:
         self._offset = offset
         self._at_start = offset.value
         self._true = SystemWallClock()
@@ -109,7 +120,7 @@ class _Doomed:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def live(life: Life, offset: "Synchronized[float]") -> None:
+def live(life: Life, wires: Wires) -> None:
     """Run one life in this process and end it with an exit code."""
     code = BROKEN
     with (life.home / f"life-{life.number:03d}.log").open("w", encoding="utf-8") as log:
@@ -120,7 +131,7 @@ def live(life: Life, offset: "Synchronized[float]") -> None:
         try:
             if life.spoil is not None:
                 life.spoil()
-            code = _trade(life, _Skewed(offset))
+            code = _trade(life, wires)
         except StorageError:
             code = STORAGE_FAILED
             traceback.print_exc()
@@ -139,8 +150,9 @@ def _fill_disk(*_: object) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (_HOME_LEFT, resource.RLIM_INFINITY))
 
 
-def _trade(life: Life, wall: WallClock) -> int:
+def _trade(life: Life, wires: Wires) -> int:
     stop = threading.Event()
+    wall: WallClock = _Skewed(wires.offset)
     clock = RealClock(stop, wall)
     home = Home(life.home)
     home.prepare()
@@ -151,7 +163,7 @@ def _trade(life: Life, wall: WallClock) -> int:
             raise ClockError(f"the clock says {clock.now()}, this desk has seen {reached}")
         doomed: Journal = _Doomed(journal, life.die_at)
         try:
-            desk = _Desk(life, doomed, clock, home, stop)
+            desk = _Desk(life, wires, doomed, clock, home, stop)
         except (BrokerError, DataError) as error:
             structlog.get_logger().info("the desk cannot come up", error=str(error))
             return VENUE_AWAY
@@ -162,7 +174,9 @@ def _trade(life: Life, wall: WallClock) -> int:
 class _Desk:
     """The parts of a desk, and the agenda of somebody who trades all the time."""
 
-    def __init__(self, life: Life, journal: Journal, clock: RealClock, home: Home, stop: threading.Event) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what a desk is made of, and those who torment it
+        self, life: Life, wires: Wires, journal: Journal, clock: RealClock, home: Home, stop: threading.Event
+    ) -> None:
         setting = Setting(Mode.PAPER, simulated=False, home=home, operator=home.path)
         always = open_calendar("24/7")
         calendars = {"XNYS": always, "24/7": always}
@@ -178,7 +192,8 @@ class _Desk:
         approvals = Approvals(journal, self.engine, clock, lambda _word, _proposal: None)
         inbox = Inbox(journal, self.engine, switch, clock, lambda _proof, _number: None, approvals)
         self.session = Session(clock=clock, journal=journal, broker=broker, engine=self.engine, inbox=inbox, stop=stop, bell=clock.bell)
-        self.broker, self.clock, self._life = broker, clock, life
+        self.broker, self.clock, self._life, self._until = broker, clock, life, wires.until
+        self._true = SystemWallClock()
         self._draw = Random(f"{life.seed}:{life.number}")  # noqa: S311 - chaos has to be the same again
         self._steps = 0
         self._frozen = False
@@ -189,19 +204,19 @@ class _Desk:
 
     def next_due(self) -> datetime | None:
         """Soon, until the time is over and the desk is at rest, or never will be."""
-        now = self.clock.now()
-        if now <= self._life.until:
+        now, left = self.clock.now(), self._left()
+        if left > 0:
             return now + timedelta(seconds=self._draw.uniform(0.02, 0.2))
         if self.is_at_rest():
             self.rested = self._frozen
             if not self._frozen:
                 self._freeze()
-        over = self.rested or now > self._life.until + _SETTLE
+        over = self.rested or left < -_SETTLE_S
         return None if over else now + timedelta(seconds=_PATIENT_S)
 
     def run_due(self) -> None:
         """One step, as the seed has it."""
-        if self.clock.now() > self._life.until:
+        if self._left() <= 0:
             return
         self._steps += 1
         step = self._draw.choices((self._open, self._close, self._reduce, self._move), (6, 1, 1, 2))[0]
@@ -210,12 +225,19 @@ class _Desk:
         except (BrokerError, DataError) as error:
             structlog.get_logger().info("a step failed", step=step.__name__, error=str(error))
 
+    def _left(self) -> float:
+        """Seconds for which it still trades, however wrong the clock of the desk is."""
+        now = self._true.now().timestamp()
+        if not self._until.value:
+            self._until.value = now + self._life.seconds
+        return self._until.value - now
+
     def is_at_rest(self) -> bool:
-        """Whether nothing is doubtful or naked, and books and broker agree."""
+        """Whether nothing is doubtful or naked, and books and broker agree but for what is only told, such as others' orders."""
         try:
             self.engine.resolve()
             self.engine.pump()
-            return not self.engine.restless and not self.engine.compare()
+            return not self.engine.restless and all(found.reaction is Reaction.TELL for found in self.engine.compare())
         except (BrokerError, DataError):
             return False
 

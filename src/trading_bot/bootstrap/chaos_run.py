@@ -5,18 +5,21 @@ really dies, and that the verdict comes from the venue's own log. Refuses any ve
 """
 
 import json
+import logging
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
+from ctypes import c_double
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from trading_bot.bootstrap.chaos_desk import AT_REST, CLOCK_FAILED, STORAGE_FAILED, VENUE_AWAY, Life, live
+from trading_bot.bootstrap.chaos_desk import AT_REST, CLOCK_FAILED, STORAGE_FAILED, VENUE_AWAY, Life, Wires, live
 from trading_bot.bootstrap.chaos_venues import VENUES, Venue
 from trading_bot.config import Config, load
 from trading_bot.domain.events import BookedEvent
@@ -33,9 +36,11 @@ from trading_bot.storage.audit import verify
 from trading_bot.storage.home import Home
 from trading_bot.storage.journal import SqlJournal
 
-_SECONDS = 5.0
+_SECONDS = 8.0
 _MOST_LIVES = 40
 _HANGS_AFTER_S = 95.0
+_GLANCE_S = 0.02
+_HALT_BEFORE_S = 0.5
 _HALT_EVERY = 4
 """Every so many seeds, one ends under HALT."""
 _GENEROUS = {
@@ -87,7 +92,7 @@ class _Run:
     config: Config
     mandate: Mandate
     began: datetime
-    offset: Any
+    wires: Wires
     spoil: Callable[[], None] | None
     lives: int = 0
     excused: list[Span] = field(default_factory=list)
@@ -97,6 +102,11 @@ class _Run:
     deaths: list[int] = field(default_factory=list)
     """Write points at which the next lives die, one each."""
 
+    @property
+    def trades_until(self) -> float:
+        """When trading ends, in seconds of the clock; 0 if no desk was up yet."""
+        return float(self.wires.until.value)
+
 
 _WALL = SystemWallClock()
 _WAIT = threading.Event()
@@ -105,8 +115,23 @@ _PAUSE_S = 0.3
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 
+def run_all(
+    wanted: Iterable[tuple[str, int]], folder: Path, seconds: float = _SECONDS, jobs: int = 2, spoil: Callable[[], None] | None = None
+) -> Iterator[Outcome]:
+    """Run venues and seeds in processes of their own, `jobs` at once, each in `folder`/VENUE-SEED; what comes of each when it is over.
+
+    Threads would not do: multiprocessing polls all children whenever it starts one, and an exit code that two wait for may be lost.
+    """
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), prepare) as pool:
+        ends = [pool.submit(run, venue, seed, folder / f"{venue}-{seed}", seconds, spoil) for venue, seed in wanted]
+        for end in as_completed(ends):
+            yield end.result()
+
+
 def prepare() -> None:
-    """Have new lives begin with everything imported. Once, before the first run."""
+    """Have new lives begin with everything imported, and with keys that open nothing. Once in a process, before its first run."""
+    os.environ.update(dict.fromkeys(("ALPACA_API_KEY", "ALPACA_SECRET_KEY", "BYBIT_API_KEY", "BYBIT_API_SECRET"), "emulated"))
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of each desk that dies while the emulator talks to it
     _CONTEXT.set_forkserver_preload(
         [
             "trading_bot.bootstrap.chaos_desk",
@@ -142,7 +167,9 @@ def run(venue: str, seed: int, folder: Path, seconds: float = _SECONDS, spoil: C
         mandate = mandates.propose(config, "chaos", Mode.PAPER, _WALL.now() - timedelta(days=1))
         timed = [s for s in drawn.strikes if s.blow is not Blow.KILL_AT_WRITE]
         deaths = [s.write for s in drawn.strikes if s.blow is Blow.KILL_AT_WRITE]
-        current = _Run(drawn, home, config, mandate, _WALL.now(), _CONTEXT.Value("d", 0.0), spoil, strikes=timed, deaths=deaths)
+        # Without locks: one that a killed life held would never be free again.
+        wires = Wires(_CONTEXT.RawValue(c_double, 0.0), _CONTEXT.RawValue(c_double, 0.0))
+        current = _Run(drawn, home, config, mandate, _WALL.now(), wires, spoil, strikes=timed, deaths=deaths)
         while _live_once(current):
             pass
         return _judge(current, emulator, there)
@@ -157,12 +184,12 @@ def _flags(venue: str, url: str, symbols: tuple[Symbol, ...]) -> dict[str, Any]:
 
 def _live_once(run: _Run) -> bool:
     """One life, with the blows that are due; whether another has to follow."""
-    until = run.began + timedelta(seconds=run.plan.seconds)
     die_at = run.deaths.pop(0) if run.deaths else 0
-    life = Life(run.home.path, run.config, run.mandate, run.plan.seed, run.lives, until, die_at, run.spoil)
-    process = _CONTEXT.Process(target=live, args=(life, run.offset), daemon=True)
+    life = Life(run.home.path, run.config, run.mandate, run.plan.seed, run.lives, run.plan.seconds, die_at, run.spoil)
+    process = _CONTEXT.Process(target=live, args=(life, run.wires), daemon=True)
     process.start()
     run.lives += 1
+    _await_trading(run, process)
     while process.is_alive() and run.strikes:
         strike = run.strikes[0]
         process.join(max((run.began + timedelta(seconds=strike.after) - _WALL.now()).total_seconds(), 0))
@@ -171,15 +198,26 @@ def _live_once(run: _Run) -> bool:
             _BLOWS[strike.blow](run, process, strike)
         elif strike.blow in {Blow.STOP, Blow.KILL} and _WALL.now() > run.began + timedelta(seconds=strike.after):
             run.strikes.pop(0)
-    _halt(run, until)
+    process.join(max(run.trades_until - _WALL.now().timestamp() - _HALT_BEFORE_S, 0))
+    _halt(run)
     process.join(_HANGS_AFTER_S)
     return _after(run, process)
 
 
-def _halt(run: _Run, until: datetime) -> None:
+def _await_trading(run: _Run, process: Any) -> None:  # noqa: ANN401 - a process of the fork server
+    """A run begins when a desk trades for the first time: how long a machine takes to start one is not the seed's."""
+    if run.trades_until:
+        return
+    while process.is_alive() and not run.trades_until:
+        process.join(_GLANCE_S)
+    run.began = _WALL.now()
+
+
+def _halt(run: _Run) -> None:
     """Towards the end of some runs HALT is put in place."""
-    if run.plan.seed % _HALT_EVERY == 0 and not run.halts:
-        run.halts.append(Span(max(_WALL.now(), until - timedelta(seconds=0.5))))
+    near = run.trades_until and _WALL.now().timestamp() >= run.trades_until - _HALT_BEFORE_S
+    if near and run.plan.seed % _HALT_EVERY == 0 and not run.halts:
+        run.halts.append(Span(_WALL.now()))
         write_halt_file(run.home.halt_file, "chaos", "a run that ends under HALT", _WALL.now())
 
 
@@ -199,7 +237,7 @@ def _after(run: _Run, process: Any) -> bool:  # noqa: ANN401 - a process of the 
     if code == VENUE_AWAY:
         _WAIT.wait(_PAUSE_S)
     if code in {STORAGE_FAILED, CLOCK_FAILED, VENUE_AWAY, -signal.SIGKILL, -signal.SIGUSR1}:
-        run.offset.value = 0.0
+        run.wires.offset.value = 0.0
         return True
     run.wrong.append(Violation("ended", f"life {run.lives}", f"it ended with {code}; {_last_words(run)}"))
     return False
@@ -243,9 +281,9 @@ def _fill_disk(run: _Run, process: Any, strike: Strike) -> None:  # noqa: ANN401
 
 def _jump(run: _Run, process: Any, strike: Strike) -> None:  # noqa: ANN401 - as above
     start = _WALL.now()
-    run.offset.value = strike.seconds
+    run.wires.offset.value = strike.seconds
     process.join(10)
-    run.offset.value = 0.0
+    run.wires.offset.value = 0.0
     run.excused.append(Span(start, _WALL.now() + timedelta(seconds=1)))
 
 

@@ -1,11 +1,9 @@
 """`sandbox chaos`: trades through emulators with random faults while the desk is killed, and audits by the emulator's own log."""
 
-import os
 import shutil
 import tempfile
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +19,7 @@ _VENUES = ("alpaca", "bybit")
 @click.option("--runs", default=20, show_default=True, type=click.IntRange(min=1), help="For each venue.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Of the first run; the next ones count on.")
 @click.option("--venue", "venues", multiple=True, type=click.Choice(_VENUES), help="May be given again; left out: all.")
-@click.option("--seconds", default=5.0, show_default=True, type=click.FloatRange(1, 600), help="For which a run trades.")
+@click.option("--seconds", default=8.0, show_default=True, type=click.FloatRange(1, 600), help="For which a run trades.")
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="Runs at the same time.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep the homes of failed runs in this folder.")
 def chaos(runs: int, seed: int, venues: tuple[str, ...], seconds: float, jobs: int, keep: Path | None) -> None:  # noqa: PLR0913, PLR0917 - its options
@@ -31,16 +29,11 @@ def chaos(runs: int, seed: int, venues: tuple[str, ...], seconds: float, jobs: i
     """
     from trading_bot.bootstrap import chaos_run
 
-    for name in ("ALPACA_API_KEY", "ALPACA_SECRET_KEY", "BYBIT_API_KEY", "BYBIT_API_SECRET"):
-        os.environ[name] = "emulated"
-    chaos_run.prepare()
     scratch = Path(tempfile.mkdtemp(prefix="chaos-"))
     began = time.monotonic()
     try:
-        with ThreadPoolExecutor(jobs) as pool:
-            wanted = [(venue, number) for number in range(seed, seed + runs) for venue in venues or _VENUES]
-            ends = [pool.submit(chaos_run.run, venue, number, scratch / f"{venue}-{number}", seconds) for venue, number in wanted]
-            outcomes = [_told(end.result(), scratch, keep) for end in as_completed(ends)]
+        wanted = [(venue, number) for number in range(seed, seed + runs) for venue in venues or _VENUES]
+        outcomes = [_told(outcome, scratch, keep) for outcome in chaos_run.run_all(wanted, scratch, seconds, jobs)]
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     click.echo(_sum(outcomes, time.monotonic() - began))

@@ -86,35 +86,57 @@ _FAULTS: Mapping[str, Draw] = {
     "mute_stream": lambda d, _: {"seconds": round(d.uniform(1, 10), 2)},
     "drop_stream": lambda _, __: {},
     "halt": lambda d, symbol: {"symbol": symbol, "seconds": _short(d)},
-    "split": lambda d, symbol: {"symbol": symbol, "ratio": str(d.choice((2, 3, 4)))},
-    "order_by_hand": lambda d, symbol: {"symbol": symbol, "side": d.choice(("buy", "sell")), "quantity": 1, "limit": None},
+    "expired_token": lambda d, _: {"seconds": _short(d)},
+    "session_closed": lambda d, _: {"seconds": _short(d)},
+    "order_by_hand": lambda _, symbol: {"symbol": symbol, "side": "buy", "quantity": 1, "limit": 1},
     "liquidation": lambda _, symbol: {"symbol": symbol},
     "funding_flip": lambda _, symbol: {"symbol": symbol},
 }
 """Every fault that a desk has to come through by itself, and how its rule is drawn."""
-_BY_TIME = ("unreachable", "maintenance", "mute_stream", "drop_stream", "halt", "split", "liquidation", "funding_flip")
-_COMMON = tuple(name for name in _FAULTS if name not in {"split", "liquidation", "funding_flip", "order_by_hand"})
+_BY_TIME = frozenset(
+    {
+        "unreachable",
+        "maintenance",
+        "expired_token",
+        "session_closed",
+        "clock_skew",
+        "mute_stream",
+        "drop_stream",
+        "halt",
+        "order_by_hand",
+        "liquidation",
+        "funding_flip",
+    }
+)
+_SKEWS: Mapping[str, tuple[float, float]] = {"alpaca": (-30, 30), "bybit": (-0.5, 3)}
+"""By how many seconds a venue's clock may be ahead: Bybit refuses everything that is further from its own."""
+_COMMON = tuple(name for name in _FAULTS if name not in {"order_by_hand", "liquidation", "funding_flip"})
 FAULTS_OF: Mapping[str, tuple[str, ...]] = {
-    "alpaca": _COMMON,
-    "bybit": (*_COMMON, "liquidation", "funding_flip"),
+    "alpaca": (*_COMMON, "clock_skew"),
+    "bybit": (*_COMMON, "clock_skew", "order_by_hand", "liquidation", "funding_flip"),
 }
-"""What is drawn for each venue. Hands of other people are left to scripts of their own: what a desk does then needs a person. So are
-splits: they happen over night, and a market that never closes has none."""
+"""What is drawn for each venue.
+
+Positions changed by other people's hands are left to scripts of their own: what a desk does then needs a person. So is a foreign order at
+Alpaca, beside which every stop of ours is refused as a potential wash trade, and a split: it happens over night, and a market that never
+closes has none.
+"""
 _BLOWS = (Blow.KILL, Blow.KILL, Blow.KILL_AT_WRITE, Blow.KILL_AT_WRITE, Blow.STOP, Blow.DISK_FULL, Blow.CLOCK_JUMP)
 
 
 def plan(venue: str, seed: int, seconds: float, symbols: tuple[Symbol, ...], writes: int = 60) -> Plan:
     """Draw a run of so many seconds. `writes`: write points that a quiet run has; each seed kills at another one in turn."""
     draw = Random(f"{venue}:{seed}")  # noqa: S311 - chaos is not a secret, and has to be the same again
-    faults = tuple(_fault(draw, draw.choice(FAULTS_OF[venue]), symbols, seconds) for _ in range(draw.randint(1, 5)))
+    faults = tuple(_fault(draw, venue, symbols, seconds) for _ in range(draw.randint(1, 5)))
     drawn = [_strike(draw, seconds) for _ in range(draw.randint(0, 2))]
     in_turn = Strike(blow=Blow.KILL_AT_WRITE, after=0, write=1 + seed % writes)
     strikes = sorted([in_turn, *drawn], key=lambda s: (s.after, s.blow, s.write))
     return Plan(venue=venue, seed=seed, seconds=seconds, faults=faults, strikes=tuple(strikes))
 
 
-def _fault(draw: Random, name: str, symbols: tuple[Symbol, ...], seconds: float) -> Rule:
-    fields = _FAULTS[name](draw, draw.choice(symbols))
+def _fault(draw: Random, venue: str, symbols: tuple[Symbol, ...], seconds: float) -> Rule:
+    name = draw.choice(FAULTS_OF[venue])
+    fields = _FAULTS[name](draw, draw.choice(symbols)) if name in _FAULTS else {"seconds": round(draw.uniform(*_SKEWS[venue]), 2)}
     if name in _BY_TIME:
         fields["after"] = round(draw.uniform(0, seconds * 0.7), 2)
     return Rule.model_validate({"fault": name, **fields})

@@ -20,8 +20,8 @@ _ENDED = frozenset(
     {"filled", "canceled", "cancelled", "expired", "replaced", "rejected", "done_for_day", "partiallyfilledcanceled", "deactivated"}
 )
 _FORCED = frozenset({"BustTrade", "AdlTrade"})
-_CUT_OFF = frozenset({"unreachable", "maintenance", "expired_token", "clock_skew", "slow"})
-"""Faults during which nothing can be done at the venue."""
+_CUT_OFF = frozenset({"unreachable", "maintenance", "expired_token", "session_closed", "slow"})
+"""Faults during which nothing can be done at the venue. A clock that is wrong is none: what is drawn of it has to be borne."""
 
 
 @dataclass(frozen=True)
@@ -189,8 +189,7 @@ def _span(raw: Mapping[str, Any]) -> list[Span]:
     name = told.get("fault", rule)
     if name not in _CUT_OFF:
         return []
-    seconds = 86_400.0 if name == "clock_skew" else float(told.get("seconds", 0))
-    return [Span(_at(raw), _at(raw) + timedelta(seconds=seconds))]
+    return [Span(_at(raw), _at(raw) + timedelta(seconds=float(told.get("seconds", 0))))]
 
 
 def _said(raw: Mapping[str, Any], *names: str) -> object:
