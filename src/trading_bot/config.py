@@ -205,6 +205,8 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
 
 def _set(tree: dict[str, Any], origins: _Origins, key: _Path, value: object, origin: str) -> None:
     """Put one value into the tree, and remember who did."""
+    if key[-1] in _NAMED and len(key) == 1 and isinstance(value, str):
+        key = (*key, "name")
     origins[key] = origin
     for length, part in enumerate(key[:-1], start=1):
         origins.setdefault(key[:length], origin)

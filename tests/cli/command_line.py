@@ -36,7 +36,7 @@ class Desk:
     operator: Path
     run: Callable[..., Outcome]
 
-    def sign_mandate(self, mode: Mode = Mode.PAPER, issued: datetime | None = None, **flags: str) -> None:
+    def sign_mandate(self, mode: Mode = Mode.PAPER, issued: datetime | None = None, **flags: Any) -> None:  # noqa: ANN401 - values of settings
         """Sign what the configuration asks for, as `mandate sign` would; `issued` moves its time."""
         settings = config.load(flags={key.replace("__", "."): value for key, value in flags.items()})
         text = mandates.to_text(mandates.propose(settings, settings.broker.account, mode, issued or datetime.now(UTC)))

@@ -36,5 +36,5 @@ def test_keys_are_never_printed() -> None:
 def test_a_missing_key_is_named_and_blank_counts_as_missing() -> None:
     """The message names the variables, never their values."""
     assert keys_from({"A": " k ", "B": "s"}, "A", "B") == Keys("k", "s")
-    with pytest.raises(BrokerKeysError, match=r"^A and B is not set: export it"):
+    with pytest.raises(BrokerKeysError, match=r"^A and B are not set: export them"):
         keys_from({"A": " "}, "A", "B")

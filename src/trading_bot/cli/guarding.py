@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from trading_bot.bootstrap.desk import Assembly
     from trading_bot.bootstrap.setting import Setting
     from trading_bot.config import Config
     from trading_bot.storage.home import Home, Owner
@@ -36,6 +37,7 @@ def demand_all(config: "Config", setting: "Setting") -> None:
     if setting.simulated:
         return
     demand_mode(config, setting.mode)
+    demand_true_prices(config)
     load_mandate(config, setting, SystemWallClock())
     if setting.mode is not Mode.LIVE:
         return
@@ -44,6 +46,28 @@ def demand_all(config: "Config", setting: "Setting") -> None:
         raise ConfigError(
             "live needs a broker with real money, and broker.name is paper; for paper money leave out --orchestrator-mode live"
         )
+
+
+def demand_true_prices(config: "Config") -> None:
+    """Raise ConfigError for a vendor's venue that would be traded on invented prices."""
+    from trading_bot.domain.errors import ConfigError
+
+    if config.broker.name != "paper" and config.source.name == "synthetic":
+        name = config.broker.name
+        raise ConfigError(f"broker {name} is a market of its own, and source synthetic invents prices: set `source: {name}`")
+
+
+def demand_account(assembly: "Assembly") -> None:
+    """Raise BrokerKeysError if the keys open nothing, or another account than they should. A venue that is away may come back."""
+    from trading_bot.domain.errors import BrokerKeysError, BrokerUnavailableError
+
+    try:
+        assembly.broker.account()
+    except BrokerUnavailableError:
+        return
+    except BrokerKeysError:
+        assembly.close()
+        raise
 
 
 def demand_claude(config: "Config") -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trading_bot.cli.context import Context
-from trading_bot.cli.guarding import demand_all, desk_in, owned_as_desk, owned_for, stoppable
+from trading_bot.cli.guarding import demand_account, demand_all, desk_in, owned_as_desk, owned_for, stoppable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,6 +120,8 @@ def run(context: Context, /, workflow: str, *, fast: bool, **flags: Any) -> None
         return
     with owned_for(setting, f"run {workflow}", _PATIENCE_S), stoppable() as stop:
         assembly = build(config, setting, stop)
+        if not setting.simulated:
+            demand_account(assembly)
         announce(assembly, _version())
         try:
             click.echo(_run_once(assembly, workflow))
@@ -161,6 +163,8 @@ def _trade(config: "Config", setting: "Setting", sessions: int) -> None:
 
     with owned_as_desk(setting), stoppable() as stop:
         assembly = build(config, setting, stop)
+        if not setting.simulated:
+            demand_account(assembly)
         announce(assembly, _version())
         slots = assembly.scheduler.first_slots(sessions) if setting.simulated else []
         left = [slot for slot in slots if not assembly.scheduler.has_ended(slot)]

@@ -30,5 +30,6 @@ def keys_from(environment: Mapping[str, str], key: str, secret: str) -> Keys:
     """Return the keys in the variables called `key` and `secret`. BrokerKeysError names the one that is missing."""
     missing = [name for name in (key, secret) if not environment.get(name, "").strip()]
     if missing:
-        raise BrokerKeysError(f"{' and '.join(missing)} is not set: export it in the environment of this process, never in config.yaml")
+        which, them = (f"{' and '.join(missing)} are", "them") if len(missing) > 1 else (f"{missing[0]} is", "it")
+        raise BrokerKeysError(f"{which} not set: export {them} in the environment of this process, never in config.yaml")
     return Keys(environment[key].strip(), environment[secret].strip())

@@ -149,7 +149,9 @@ def explain(keys: Keys, error: Exception) -> Trouble:
     if isinstance(error, APIError):
         status = error.status_code
         if status in _REFUSED_KEYS:
-            return Trouble(SourceFailedError(f"Alpaca refused the keys, or what they may read (HTTP {status}): {said}"))
+            return Trouble(
+                SourceFailedError(f"Alpaca refused the keys, or what they may read: look at ALPACA_API_KEY (HTTP {status}: {said})")
+            )
         if status == 404:  # noqa: PLR2004 - the status code for what is not there
             return Trouble(NoDataError(f"Alpaca has no such thing: {said}"))
         wait = _wait(error) if status == 429 else 0.0  # noqa: PLR2004 - the status code for too many requests

@@ -109,7 +109,7 @@ class AlpacaBroker:
         reading.read()
         paper = self._settings.environment is AlpacaEnvironment.PAPER
         stream = Updates(self._keys, paper=paper, url=self._settings.url, backoff=Backoff(self._draw), ring=ring)
-        syncing = Syncing(reading, story, stream, self._steady, always=self._clock.simulated)
+        syncing = Syncing(reading, story, stream, self._steady, ring, always=self._clock.simulated)
         self._opened = _Opened(story, reading, stream, syncing, Asking(reading, story), Ordering(self._connection, reading, story))
 
     def close(self) -> None:
@@ -234,9 +234,13 @@ class AlpacaBroker:
         raw: Mapping[str, Any] = self._connection.get("/account", "reading the account")
         found, wanted = _environment_of(raw), self._settings.environment
         if found is not wanted:
-            raise BrokerKeysError(f"these keys open {found} account {raw['account_number']}, and alpaca.environment is {wanted}")
+            raise BrokerKeysError(
+                f"these keys open {found} account {raw['account_number']}, and alpaca.environment is {wanted}: take the other pair of keys"
+            )
         if self._account and self._account not in {raw["account_number"], raw.get("id")}:
-            raise BrokerKeysError(f"these keys open account {raw['account_number']}, and broker.account is {self._account}")
+            raise BrokerKeysError(
+                f"these keys open account {raw['account_number']}, and broker.account is {self._account}: take that account's keys"
+            )
         return raw
 
     def _open(self) -> _Opened:

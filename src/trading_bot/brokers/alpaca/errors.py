@@ -86,7 +86,10 @@ STATUSES: Mapping[int, Fate] = {
 """Of an answer's status; others of the 4xx are refusals too, everything else leaves it open."""
 
 _WORDS: Mapping[Fate, tuple[type[BrokerError], str]] = {
-    Fate.KEYS: (BrokerKeysError, "Alpaca does not accept these keys; nothing was placed"),
+    Fate.KEYS: (
+        BrokerKeysError,
+        "Alpaca does not accept these keys; nothing was placed; paper and live have keys of their own: look at alpaca.environment",
+    ),
     Fate.LIMITED: (RateLimitedError, "Alpaca asks to wait; nothing was placed"),
     Fate.NOT_SENT: (BrokerUnavailableError, "Alpaca cannot be reached; nothing was sent"),
     Fate.ABSENT: (OrderNotFoundError, "Alpaca does not have it; nothing was changed"),

@@ -263,7 +263,8 @@ class BybitBroker:
         uid = str(self._reader.user().get("userID") or "")
         if not uid or (self._account and uid != self._account):
             raise BrokerKeysError(
-                f"these keys open Bybit account {uid or 'unknown'}, and broker.account is {self._account}: nothing was sent"
+                f"these keys open Bybit account {uid or 'unknown'}, and broker.account is {self._account}: nothing was sent; "
+                "take that account's keys"
             )
         self._uid = uid
 
