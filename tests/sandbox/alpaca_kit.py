@@ -80,9 +80,14 @@ class Bench:
 
 
 @contextmanager
-def bench(faults: Sequence[dict[str, Any]] = (), at: datetime = TUESDAY, **setup: Any) -> Iterator[Bench]:  # noqa: ANN401 - fields of the setup
-    """An emulator that stands at `at`, AAPL at 100.00 / 100.02."""
-    clock = EmulatedClock.standing(at)
+def bench(
+    faults: Sequence[dict[str, Any]] = (),
+    at: datetime = TUESDAY,
+    clock: EmulatedClock | None = None,
+    **setup: Any,  # noqa: ANN401 - fields of the setup
+) -> Iterator[Bench]:
+    """An emulator that stands at `at`, or has the time of `clock`; AAPL at 100.00 / 100.02."""
+    clock = clock or EmulatedClock.standing(at)
     rules = [Rule.model_validate(rule) for rule in faults]
     market = invented_market(SYMBOLS, open_calendar, seed=3)
     with AlpacaEmulator(market, clock, Setup(**({"requests_per_minute": 10_000} | setup)), rules) as emulator:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.alpaca_kit import Bench, bench
+from sandbox.alpaca_kit import TUESDAY, Bench, bench
 from trading_bot.domain.errors import ConfigError
+from trading_bot.execution.clock import SystemWallClock
+from trading_bot.sandbox.exchange.clock import EmulatedClock
 from trading_bot.sandbox.venue_faults import FAULTS, FaultScript, Rule, load
 
 PATIENCE = 5.0
@@ -90,8 +92,8 @@ def test_a_body_is_cut_in_the_middle() -> None:
 
 
 def test_the_venue_is_unreachable_for_a_while() -> None:
-    """Connections are refused, and then taken again on the same port."""
-    with bench() as b:
+    """Connections are refused, and then taken again on the same port: where time runs by itself, for only there the port is closed."""
+    with bench(clock=EmulatedClock.running(SystemWallClock(), TUESDAY)) as b:
         b.emulator.do("unreachable", seconds=0.4)
         until(lambda: refused(b))
         until(lambda: not refused(b))

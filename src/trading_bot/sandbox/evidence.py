@@ -15,10 +15,11 @@ from typing import Any
 
 from trading_bot.domain.values import amount_text
 
-KINDS = ("request", "order", "fill", "position", "cash", "fault", "stream", "action")
+KINDS = ("request", "order", "fill", "position", "cash", "fault", "stream", "action", "error")
 """request: method, path, client_id, outcome. order: every change (number, venue_id, client_id, symbol, side, type, quantity, filled,
 stop, limit, status, reduce_only). fill: execution_id, venue_id, client_id, symbol, side, quantity, price, fee. position: symbol, quantity
-afterwards. cash: reason, amount. fault: rule, hit. stream: what (connected, subscribed, dropped, muted). action: what a hand did."""
+afterwards. cash: reason, amount. fault: rule, hit. stream: what (connected, subscribed, dropped, muted). action: what a hand did.
+error: path, problem; the emulator's own, which nobody should ever see."""
 
 
 class Evidence:

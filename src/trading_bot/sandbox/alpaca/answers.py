@@ -1,7 +1,6 @@
-"""Answers of the emulated Alpaca that are no API's own: refusals by faults, halves of answers; and bodies as they are read."""
+"""Answers of the emulated Alpaca that are no API's own: refusals by faults and halves of answers."""
 
 import asyncio
-import json
 from typing import Any
 
 from starlette.responses import Response
@@ -48,12 +47,3 @@ def refusal_by(rules: tuple[Rule, ...]) -> Reply | None:
 def error_body(code: int, message: str) -> dict[str, object]:
     """An error as the trading API tells it."""
     return {"code": code, "message": message}
-
-
-def object_of(raw: bytes) -> dict[str, Any] | None:
-    """The JSON object that a body is; None if it is none."""
-    try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-    return body if isinstance(body, dict) else None

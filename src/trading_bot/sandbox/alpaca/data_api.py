@@ -1,9 +1,10 @@
 """The market-data API of the emulated Alpaca: bars with paging, quotes, trades, snapshots, corporate actions, for stocks and coins."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from trading_bot.brokers.units import moment, stamp
@@ -12,7 +13,7 @@ from trading_bot.domain.market import Split, Timeframe
 from trading_bot.domain.values import Symbol
 from trading_bot.sandbox.alpaca.orders import RefusedError, iso
 from trading_bot.sandbox.alpaca.rules import whole
-from trading_bot.sandbox.alpaca.timeframes import bars_of, span_of, today_of
+from trading_bot.sandbox.alpaca.timeframes import bars_of, span_of, today_of, walk
 from trading_bot.sandbox.alpaca.trading_api import Call, Reply, Route
 from trading_bot.sandbox.alpaca.venue import AlpacaVenue
 from trading_bot.sandbox.exchange.path import EmulatedBar
@@ -124,36 +125,36 @@ class DataApi:
         def answer(call: Call) -> Reply:
             symbols = [self._symbol(call.parts[0])] if call.parts else self._symbols(call)
             limit = min(max(whole(call.query, "limit", _LIMIT, None), 1), _MOST)
-            rows = self._rows(what, sorted(symbols), call.query)
-            start = _offset(call.query.get("page_token"))
-            page, token = rows[start : start + limit], None
-            if start + limit < len(rows):
-                token = urlsafe_b64encode(f"{what}|{start + limit}".encode()).decode()
+            found = list(islice(self._rows(what, sorted(set(symbols)), call.query), limit + 1))
+            token = _token(*found[limit]) if len(found) > limit else None
             if call.parts:
-                return Reply(200, {what: [told for _, told in page], "symbol": symbols[0], "next_page_token": token})
+                return Reply(200, {what: [told for _, told in found[:limit]], "symbol": symbols[0], "next_page_token": token})
             grouped: dict[str, list[Any]] = {}
-            for symbol, told in page:
+            for symbol, told in found[:limit]:
                 grouped.setdefault(symbol, []).append(told)
             return Reply(200, {what: grouped, "next_page_token": token})
 
         return answer
 
-    def _rows(self, what: str, symbols: list[Symbol], asked: Mapping[str, str]) -> list[tuple[Symbol, Any]]:
-        now = self._venue.clock.now()
+    def _rows(self, what: str, symbols: list[Symbol], asked: Mapping[str, str]) -> Iterator[tuple[Symbol, dict[str, Any]]]:
+        """From the place on that `page_token` names."""
+        now, falls = self._venue.clock.now(), asked.get("sort") == "desc"
         start = _time(asked.get("start")) or now.replace(hour=0, minute=0, second=0, microsecond=0)
         end = min(_time(asked.get("end")) or now, now)
-        rows: list[tuple[Symbol, Any]] = []
+        first, place = _place(asked.get("page_token"))
         for symbol in symbols:
-            found = self._bars(symbol, start, end, asked) if what == "bars" else self._ticks(what, symbol, start, end)
-            rows += [(symbol, told) for told in (reversed(found) if asked.get("sort") == "desc" else found)]
-        return rows
+            if symbol < first:
+                continue
+            within = (start, end) if place is None or symbol != first else (start, place) if falls else (place, end)
+            ticks = [] if what == "bars" else self._ticks(what, symbol, *within)[:: -1 if falls else 1]
+            yield from ((symbol, told) for told in (self._bars(symbol, within, asked) if what == "bars" else ticks))
 
-    def _bars(self, symbol: Symbol, start: datetime, end: datetime, asked: Mapping[str, str]) -> list[dict[str, Any]]:
-        bars = bars_of(self._venue.market, symbol, span_of(asked.get("timeframe", "")), (start, end), self._venue.clock.now())
-        if asked.get("adjustment", "raw") in {"split", "all"}:
-            splits = [a for a in self._venue.market.actions(symbol) if isinstance(a, Split) and a.ex <= self._venue.clock.now()]
-            return [bar_json(b, _ratio(splits, b.start)) for b in bars]
-        return [bar_json(b) for b in bars]
+    def _bars(self, symbol: Symbol, within: tuple[datetime, datetime], asked: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        market, now, span = self._venue.market, self._venue.clock.now(), span_of(asked.get("timeframe", ""))
+        adjusts = asked.get("adjustment", "raw") in {"split", "all"}
+        splits = [a for a in market.actions(symbol) if isinstance(a, Split) and a.ex <= now] if adjusts else []
+        bars = walk(span, within, lambda ends: bars_of(market, symbol, span, ends, now), backwards=asked.get("sort") == "desc")
+        return (bar_json(bar, _ratio(splits, bar.start)) for bar in bars)
 
     def _ticks(self, what: str, symbol: Symbol, start: datetime, end: datetime) -> list[dict[str, Any]]:
         """Quotes or trades of the last minutes of the span, at most 1,000."""
@@ -230,13 +231,19 @@ def _ratio(splits: list[Split], start: datetime) -> Decimal:
     return ratio
 
 
-def _offset(token: str | None) -> int:
+def _token(symbol: Symbol, told: Mapping[str, Any]) -> str:
+    """The place of a row."""
+    return urlsafe_b64encode(f"{symbol}|{told['t']}".encode()).decode()
+
+
+def _place(token: str | None) -> tuple[str, datetime | None]:
     if not token:
-        return 0
+        return "", None
     try:
-        return int(urlsafe_b64decode(token).decode().split("|")[1])
-    except (ValueError, IndexError) as error:
+        symbol, at = urlsafe_b64decode(token).decode().split("|")
+    except ValueError as error:
         raise RefusedError(400, None, "invalid page_token") from error
+    return symbol, _time(at)
 
 
 def _time(told: str | None) -> datetime | None:

@@ -19,9 +19,10 @@ from starlette.routing import Route as Served
 from starlette.routing import WebSocketRoute
 
 from trading_bot.domain.errors import DeskError
-from trading_bot.sandbox.alpaca.answers import MAINTENANCE, CutShort, error_body, object_of, refusal_by
+from trading_bot.sandbox.alpaca.answers import MAINTENANCE, CutShort, error_body, refusal_by
 from trading_bot.sandbox.alpaca.data_api import DataApi
 from trading_bot.sandbox.alpaca.deeds import Deeds
+from trading_bot.sandbox.alpaca.forms import check_form, object_of
 from trading_bot.sandbox.alpaca.orders import RefusedError
 from trading_bot.sandbox.alpaca.quiet_api import quiet_routes
 from trading_bot.sandbox.alpaca.reference_api import ReferenceApi
@@ -37,8 +38,9 @@ from trading_bot.sandbox.exchange.serving import Loopback
 from trading_bot.sandbox.venue_faults import FaultScript, Rule
 
 _KINDS = {("POST", "orders"): "order", ("PATCH", "orders"): "replace", ("DELETE", "orders"): "cancel", ("DELETE", "positions"): "order"}
-_METHODS = ["GET", "POST", "PATCH", "DELETE", "PUT"]
+_METHODS = ["GET", "POST", "PATCH", "DELETE", "PUT", "HEAD", "OPTIONS", "TRACE"]
 _WINDOW = 60.0
+_UNREADABLE = Reply(400, error_body(40010000, "request body format is invalid"))
 _FEEDS = (
     *(f"/v2/{name}" for name in ("iex", "sip", "delayed_sip", "boats", "overnight", "test")),
     *(f"/v1beta3/crypto/{place}" for place in ("us", "us-1", "us-2", "eu-1", "bs-1", "global")),
@@ -120,7 +122,8 @@ class AlpacaEmulator:
         )
 
     async def _told_evidence(self, request: Request) -> Response:
-        return JSONResponse(self.evidence.after(int(request.query_params.get("after", 0))))
+        after = request.query_params.get("after", "0")
+        return JSONResponse(self.evidence.after(int(after) if after.isdecimal() else 0))
 
     async def _control(self, request: Request) -> Response:
         told = object_of(await request.body()) or {}
@@ -136,9 +139,11 @@ class AlpacaEmulator:
         asked = request.query_params
         call = Call(request.method, request.url.path, {k: ",".join(asked.getlist(k)) for k in asked}, body or {})
         with self._lock:
-            reply, rules = (
-                (Reply(400, error_body(40010000, "request body format is invalid")), ()) if body is None else self._reply(call, request)
-            )
+            try:
+                reply, rules = (_UNREADABLE, ()) if body is None else self._reply(call, request)
+            except Exception as error:  # noqa: BLE001  # edge: the venue answers and goes on, and the evidence says what it did not know
+                self.evidence.note("error", self.venue.clock.now(), path=call.path, problem=repr(error)[:500])
+                reply, rules = Reply(500, error_body(50010000, "internal server error occurred")), ()
         headers = self._limits()
         return await self._sent(request, reply, rules, headers)
 
@@ -151,17 +156,16 @@ class AlpacaEmulator:
             return early, ()
         rules = self.script.strikes(kind, symbol, now)
         for rule in rules:
-            client = call.body.get("client_order_id")
-            self.evidence.note("fault", now, rule=rule.fault, hit=kind, client_id=client, seconds=rule.seconds)
+            self.evidence.note("fault", now, rule=rule.fault, hit=kind, client_id=_client(call), seconds=rule.seconds)
             self._deeds.strike(rule)
         refusal = refusal_by(rules)
         reply = refusal or self._carried_out(Call(call.method, call.path, call.query, call.body, rules))
-        client = call.body.get("client_order_id") or call.query.get("client_order_id")
-        self.evidence.note("request", now, method=call.method, path=call.path, call=kind, client_id=client, outcome=reply.status)
+        self.evidence.note("request", now, method=call.method, path=call.path, call=kind, client_id=_client(call), outcome=reply.status)
         return reply, rules
 
     def _carried_out(self, call: Call) -> Reply:
         try:
+            check_form(call.body)
             reply = match(self._routes, call)
         except RefusedError as error:
             return Reply(error.status, dict(error.body))
@@ -202,10 +206,11 @@ class AlpacaEmulator:
         return Reply(429, error_body(42910000, "rate limit exceeded")) if self._over_limit() else None
 
     def _fits(self, key: str | None, secret: str | None) -> bool:
-        if self.script.active("expired_token", self.venue.clock.now()) or not key or not secret:
+        told = key, secret
+        if self.script.active("expired_token", self.venue.clock.now()) or not all(isinstance(word, str) and word for word in told):
             return False
-        wanted = (self.setup.key or key, self.setup.secret or secret)
-        return secrets.compare_digest(key, wanted[0]) and secrets.compare_digest(secret, wanted[1])
+        wanted = self.setup.key or key, self.setup.secret or secret
+        return all(secrets.compare_digest(str(ours).encode(), str(theirs).encode()) for ours, theirs in zip(told, wanted, strict=True))
 
     def _over_limit(self) -> bool:
         began, count = self._spent
@@ -259,6 +264,12 @@ class AlpacaEmulator:
 def _routes(venue: AlpacaVenue) -> tuple[Route, ...]:
     """What has nothing to do with orders."""
     return (*ReferenceApi(venue).routes, *Watchlists(venue).routes)
+
+
+def _client(call: Call) -> str | None:
+    """The client's id that a call names."""
+    told = call.body.get("client_order_id") or call.query.get("client_order_id")
+    return told[:200] if isinstance(told, str) else None
 
 
 def _kind(call: Call) -> str:

@@ -60,7 +60,10 @@ class ReferenceApi:
         }
 
     def _clocks(self, call: Call) -> Reply:
-        told, at = self._clock(), time_of(call.query.get("time")) or self._venue.clock.now()
+        now = self._venue.clock.now()
+        told, at = self._clock(), time_of(call.query.get("time")) or now
+        if abs(at - now) > _YEAR:
+            raise RefusedError(400, None, "invalid time: the calendar does not reach so far")
         phase, until = _phase(at)
         if not call.query.get("time") and told["is_open"] and phase != "core":
             phase, until = "core", datetime.fromisoformat(told["next_close"])
@@ -104,7 +107,7 @@ class ReferenceApi:
     def _ends(self, call: Call, back: timedelta, ahead: timedelta) -> tuple[date, date]:
         today = self._venue.clock.now().astimezone(_NEW_YORK).date()
         first = day_of(call.query.get("start"), None) or today - back
-        return first, day_of(call.query.get("end"), None) or max(first, today) + ahead
+        return first, day_of(call.query.get("end"), None) or min(max(first, today), date.max - ahead) + ahead
 
     def _days(
         self, call: Call, back: timedelta, ahead: timedelta, *, before: timedelta = timedelta(0)

@@ -18,6 +18,8 @@ _CLASSES = {"", "simple", "bracket", "oco", "oto"}
 _TIFS = {"day", "gtc", "ioc", "fok"}
 _LONGEST_ID = 128
 _DIGITS = 10
+_FINEST, _LARGEST = -18, 12
+"""Places behind and before the point that an amount may have."""
 _CENT = Decimal("0.01")
 
 
@@ -71,7 +73,7 @@ def number(body: Mapping[str, Any], name: str) -> Decimal | None:
         found = Decimal(str(value))
     except InvalidOperation:
         found = Decimal("NaN")
-    if not found.is_finite():
+    if not found.is_finite() or (found and not _FINEST <= found.adjusted() <= _LARGEST) or int(found.as_tuple().exponent) < _FINEST:
         raise unprocessable(f"request body format is invalid: {name}", _MALFORMED)
     return found
 

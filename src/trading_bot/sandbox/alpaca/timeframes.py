@@ -5,6 +5,7 @@ ends of a span count. 400 for a length that Alpaca has not.
 """
 
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -19,10 +20,14 @@ from trading_bot.sandbox.exchange.path import EmulatedBar
 
 _NEW_YORK = ZoneInfo("America/New_York")
 _SPELLED = re.compile(r"(\d{1,2})(Min|T|Hour|H|Day|D|Week|W|Month|M)")
+_MOMENT = timedelta(microseconds=1)
 _UNITS = {"T": "Min", "H": "Hour", "D": "Day", "W": "Week", "M": "Month"}
 _COUNTS = {"Min": range(1, 61), "Hour": range(1, 24), "Day": (1,), "Week": (1,), "Month": (1, 2, 3, 4, 6, 12)}
 _MINUTES = ((60, Timeframe.HOUR), (30, Timeframe.MINUTE_30), (15, Timeframe.MINUTE_15), (5, Timeframe.MINUTE_5), (1, Timeframe.MINUTE))
 _HOURS = ((4, Timeframe.HOUR_4), (1, Timeframe.HOUR))
+_MOST = 2000
+"""Bars of the market that are looked at in one go."""
+_FIRST = datetime(1990, 1, 1, tzinfo=UTC)
 _LENGTHS = {
     "Min": timedelta(minutes=1),
     "Hour": timedelta(hours=1),
@@ -73,12 +78,27 @@ def span_of(told: str) -> Span:
     return Span(int(found[1]), unit)
 
 
+def walk(
+    span: Span, within: tuple[datetime, datetime], tell: Callable[[tuple[datetime, datetime]], list[EmulatedBar]], *, backwards: bool
+) -> Iterator[EmulatedBar]:
+    """Bars as `tell` tells them, a stretch at a time, so that a page of a long history costs no more than a page."""
+    start, end = max(within[0], _FIRST), within[1]
+    stretch = max(_MOST * span.base.duration, span.length)
+    while start <= end:
+        ends = (max(start, end - stretch), end) if backwards else (start, min(end, start + stretch))
+        found = tell(ends)
+        yield from reversed(found) if backwards else found
+        stretch *= 1 if found else 2
+        start, end = (start, ends[0] - _MOMENT) if backwards else (ends[1] + _MOMENT, end)
+
+
 def bars_of(market: EmulatedMarket, symbol: Symbol, span: Span, within: tuple[datetime, datetime], now: datetime) -> list[EmulatedBar]:
     """Bars that begin `within`, both ends counted, of what has closed by `now`; oldest first."""
     zone = _NEW_YORK if market.instrument(symbol).asset_class is AssetClass.EQUITY else None
     start, end = within
-    closed = market.bars(symbol, span.base, start - span.length - timedelta(days=1), min(_after(end, span), now))
     days = span.base is Timeframe.DAY
+    margin = span.length + (timedelta(days=1) if days else timedelta(0))
+    closed = market.bars(symbol, span.base, start - margin, min(end + margin, now))
     stamped = [replace(bar, start=_midnight(bar.start, zone)) if days else bar for bar in closed]
     grouped = groupby(stamped, key=lambda bar: span.start(bar.start, zone))
     return [_joined(begun, list(parts)) for begun, parts in grouped if start <= begun <= end]
@@ -91,12 +111,6 @@ def today_of(market: EmulatedMarket, symbol: Symbol, now: datetime) -> EmulatedB
     quarters = market.bars(symbol, Timeframe.MINUTE_15, midnight, now)
     parts = [*quarters, *market.bars(symbol, Timeframe.MINUTE, quarters[-1].end if quarters else midnight, now)]
     return _joined(_midnight(midnight, zone), parts) if parts else None
-
-
-def _after(end: datetime, span: Span) -> datetime:
-    """A bar's length and a day after `end`, as far as there is time."""
-    more = span.length + timedelta(days=1)
-    return end + more if end < datetime.max.replace(tzinfo=UTC) - more else end
 
 
 def _midnight(begun: datetime, zone: ZoneInfo | None) -> datetime:
