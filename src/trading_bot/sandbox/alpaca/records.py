@@ -42,17 +42,18 @@ class Records:
             order_status="filled" if order.status == "filled" else "partially_filled",
         )
         ids = {"venue_id": order.id, "client_id": order.client_order_id, "execution_id": execution}
+        true = self._venue.clock.now()
         self._venue.evidence.note(
-            "fill", at, **ids, symbol=order.symbol, side=order.side, quantity=done.quantity, price=done.price, fee=ZERO
+            "fill", true, **ids, symbol=order.symbol, side=order.side, quantity=done.quantity, price=done.price, fee=ZERO
         )
-        self._venue.evidence.note("position", at, symbol=order.symbol, quantity=self._venue.account.quantity(order.symbol))
+        self._venue.evidence.note("position", true, symbol=order.symbol, quantity=self._venue.account.quantity(order.symbol))
 
     def charge(self, asset: Asset, money: Decimal, coins: Decimal, done: Executed, at: datetime) -> None:
         """Tell of a coin's fee, in what was credited."""
         if money or coins:
             text_of = "Coin Pair Transaction Fee" + (" (Non USD)" if coins else "")
             self._venue.account.note("CFEE", at, -money, symbol=asset.held_as, qty=-coins, price=done.price, description=text_of)
-            self._venue.evidence.note("cash", at, reason="CFEE", amount=-money, symbol=asset.symbol, coins=-coins)
+            self._venue.evidence.note("cash", self._venue.clock.now(), reason="CFEE", amount=-money, symbol=asset.symbol, coins=-coins)
 
     def split(self, symbol: Symbol, ratio: Decimal) -> None:
         """Split what is held; resting orders stay as they are, which is what surprises people."""

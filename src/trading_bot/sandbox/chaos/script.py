@@ -99,7 +99,6 @@ _BY_TIME = frozenset(
         "maintenance",
         "expired_token",
         "session_closed",
-        "clock_skew",
         "mute_stream",
         "drop_stream",
         "halt",
@@ -109,7 +108,7 @@ _BY_TIME = frozenset(
     }
 )
 _SKEWS: Mapping[str, tuple[float, float]] = {"alpaca": (-30, 30), "bybit": (-0.5, 3)}
-"""By how many seconds a venue's clock may be ahead: Bybit refuses everything that is further from its own."""
+"""By how many seconds a venue's clock may be ahead, all the time. Bybit refuses everything that is further from its own."""
 _COMMON = tuple(name for name in _FAULTS if name not in {"order_by_hand", "liquidation", "funding_flip"})
 FAULTS_OF: Mapping[str, tuple[str, ...]] = {
     "alpaca": (*_COMMON, "clock_skew"),
