@@ -105,7 +105,7 @@ class BybitBroker:
         since, paid_since = (booked[-1].at - _RESTART_OVERLAP, booked[-1].at - _PAYMENTS_OVERLAP) if booked else (at, at)
         self._stream = PrivateStream(self._settings, self._keys, ring, self._draw, self._steady)
         rounds = Rounds(self._reader, self._books, stamp(since), stamp(paid_since))
-        self._sync = Syncing(rounds, self._books, self._stream, self._steady)
+        self._sync = Syncing(rounds, self._books, self._stream, self._steady, ring)
         self._stream.start()
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 Promises that what the venue did since the last event becomes known whatever the stream does: a read finds it, soon if something is
 open to doubt (no stream, a mute one, an order without its executions, an acknowledgement without an acceptance), else on a slow period.
+While the stream tells, questions are put off for a moment: books do not wait for answers.
 """
 
 import logging
@@ -18,6 +19,8 @@ DOUBT_SECONDS, MUTE_SECONDS, WORKING_SECONDS, CALM_SECONDS, CASH_SECONDS = 1.0, 
 
 A stream can answer pings and tell nothing: while orders work, reads must not be far apart.
 """
+ASKED_WITHIN = 0.25
+"""For so long questions are put off while the stream goes on telling."""
 _PATIENCE = 30.0
 """Seconds for which an acknowledged order may stay untold before it is no longer asked for with every read."""
 _NONSENSE = (KeyError, ValueError, TypeError, ArithmeticError, AttributeError, BrokerUnavailableError)
@@ -25,13 +28,18 @@ _LOG = logging.getLogger(__name__)
 
 
 class Syncing:
-    """Listens to the stream, and knows when to ask."""
+    """Listens to the stream, and knows when to ask. `again` has it called once more, soon."""
 
-    def __init__(self, rounds: Rounds, books: Bookkeeper, stream: PrivateStream, steady: Callable[[], float]) -> None:
+    def __init__(
+        self, rounds: Rounds, books: Bookkeeper, stream: PrivateStream, steady: Callable[[], float], again: Callable[[], None]
+    ) -> None:
         self._rounds = rounds
         self._books = books
         self._stream = stream
         self._steady = steady
+        self._again = again
+        self._heard_since: float | None = None
+        """Since when it has been speaking without a pause in which something could be asked."""
         self._read_at = self._cash_at = float("-inf")
         self._seen_connections = 0
         self._mute = self._unfinished = False
@@ -52,10 +60,22 @@ class Syncing:
                 _LOG.warning("bybit stream: a message that makes no sense (%s) is not booked", type(error).__name__)
                 self._unfinished = True
         self._mute = self._mute and not messages
+        if not messages:
+            self._heard_since = None
+        elif self._heard_since is None:
+            self._heard_since = self._steady()
         return bool(messages)
 
     def due(self) -> bool:
-        """Whether it is time to read."""
+        """Whether it is time to read, and the stream leaves time for it."""
+        if not self._is_time():
+            return False
+        if self._heard_since is None or self._steady() - self._heard_since >= ASKED_WITHIN:
+            return True
+        self._again()
+        return False
+
+    def _is_time(self) -> bool:
         if self._stream.connections != self._seen_connections and not self._unfinished:
             return True
         self._forget_told()
@@ -71,7 +91,7 @@ class Syncing:
         """Ask for everything that may be new."""
         connections = self._stream.connections
         before = len(self._books.chronicle.after(0))
-        self._read_at, self._unfinished = self._steady(), True
+        self._read_at, self._unfinished, self._heard_since = self._steady(), True, None
         self._rounds.trades(tuple(self._acknowledged))
         self._forget_told()
         if self._books.funding_seen or self._steady() - self._cash_at >= CASH_SECONDS:
