@@ -116,9 +116,18 @@ def _unknown_but_placed(hand: Hand, trouble: Trouble) -> None:
 def _nothing_then_sent(hand: Hand, order: ApprovedOrder) -> None:
     hand.until(hand.answers, "the venue does not answer any more")
     hold(hand.state(order) is None, f"it was said not to be sent, and is {hand.state(order)}")
-    hand.send(order)
+    hand.until(lambda: _sent(hand, order), "it was to wait, and can never be sent")
     hand.until(lambda: len(hand.working()) == 1, "it does not rest")
     hand.agree()
+
+
+def _sent(hand: Hand, order: ApprovedOrder) -> bool:
+    """Send; whether the budget let it pass. Questions may be let pass sooner than orders."""
+    try:
+        hand.send(order)
+    except RateLimitedError:
+        return False
+    return True
 
 
 def _trade_under(hand: Hand, trouble: Trouble) -> None:
