@@ -1,16 +1,11 @@
 """One life of a desk in a run of chaos: real journal, gate, engine, session and adapter, with a trader that does something all the time.
 
-Promises that what it does is a function of seed and life, as far as the venue's answers are; that it dies at the write point it is told
-to; and that it ends by itself only when it is at rest: nothing doubtful, nothing naked, books and broker alike. Trades an emulator alone.
+Promises that what it does is a function of seed and life, as far as the venue's answers are, and that it ends by itself only when it is
+at rest: nothing doubtful, nothing naked, books and broker alike.
 """
 
-import os
-import resource
-import signal
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from ctypes import c_double
 from dataclasses import dataclass
@@ -27,7 +22,7 @@ from trading_bot.bootstrap.brokers import build_broker
 from trading_bot.bootstrap.setting import Setting
 from trading_bot.bootstrap.sources import build_source, open_source
 from trading_bot.config import Config
-from trading_bot.domain.errors import BrokerError, ClockError, DataError, StorageError
+from trading_bot.domain.errors import BrokerError, DataError
 from trading_bot.domain.instrument import Rounding
 from trading_bot.domain.mandate import Mandate, Mode
 from trading_bot.domain.orders import Side
@@ -42,18 +37,16 @@ from trading_bot.execution.parts import Authority, Parts
 from trading_bot.execution.session import Session
 from trading_bot.market.calendar import open_calendar
 from trading_bot.market.view import AsOfView
-from trading_bot.ports import Journal, MarketSource, WallClock
+from trading_bot.ports import Journal, MarketSource
 from trading_bot.risk.halt import DeskSwitch
 from trading_bot.storage.home import Home
-from trading_bot.storage.journal import SqlJournal
 
-AT_REST, STORAGE_FAILED, CLOCK_FAILED, RESTLESS, BROKEN, VENUE_AWAY = 0, 11, 12, 13, 14, 15
-"""Exit codes of a life."""
 _SETTLE_S = 60.0
 _PATIENT_S = 0.4
 """Between two looks at whether the desk is at rest."""
-_HOME_LEFT = 64 * 1024
-"""Bytes that a full disk lets every file of the desk have."""
+
+Spoil = Callable[[], None]
+"""Breaks the desk, before it is made: for those who try the audit."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +60,7 @@ class Life:
     number: int
     seconds: float
     die_at: int = 0
-    spoil: Callable[[], None] | None = None
-    """Breaks the desk before it is made: for those who try the audit."""
+    spoil: Spoil | None = None
 
 
 @dataclass(frozen=True)
@@ -81,97 +73,7 @@ class Wires:
     """When trading ends, in seconds of the true clock; 0 until a desk is up for the first time, which says it."""
 
 
-class _Skewed:
-    """A wall clock that somebody else sets wrong; right at the start: one that was wrong before is no jump."""
-
-    def __init__(self, offset: c_double) -> None:
-        self._offset = offset
-        self._at_start = offset.value
-        self._true = SystemWallClock()
-
-    def now(self) -> datetime:
-        """The machine's time and the offset."""
-        return self._true.now() + timedelta(seconds=self._offset.value - self._at_start)
-
-
-class _Doomed:
-    """A journal whose process dies before or after one of its writes."""
-
-    def __init__(self, journal: SqlJournal, die_at: int) -> None:
-        self._journal = journal
-        self._die_at = die_at
-        self._passed = 0
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a journal has
-        found = getattr(self._journal, name)
-        return self._around(found) if name in {"append", "consume", "mark_clock"} else found
-
-    def _around(self, write: Callable[..., None]) -> Callable[..., None]:
-        def counted(*parts: Any) -> None:  # noqa: ANN401 - what the write takes
-            self._point()
-            write(*parts)
-            self._point()
-
-        return counted
-
-    def _point(self) -> None:
-        self._passed += 1
-        if self._passed == self._die_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-def live(life: Life, wires: Wires) -> None:
-    """Run one life in this process and end it with an exit code."""
-    code = BROKEN
-    with (life.home / f"life-{life.number:03d}.log").open("w", encoding="utf-8") as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-        structlog.configure(logger_factory=structlog.PrintLoggerFactory(log))
-        signal.signal(signal.SIGUSR1, _fill_disk)
-        try:
-            if life.spoil is not None:
-                life.spoil()
-            code = _trade(life, wires)
-        except StorageError:
-            code = STORAGE_FAILED
-            traceback.print_exc()
-        except ClockError:
-            code = CLOCK_FAILED
-            traceback.print_exc()
-        except BaseException:  # noqa: BLE001  # edge: whatever happens in the child must become its exit status
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            os._exit(code)
-
-
-def _fill_disk(*_: object) -> None:
-    """From now on no file of this process can grow."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_HOME_LEFT, resource.RLIM_INFINITY))
-
-
-def _trade(life: Life, wires: Wires) -> int:
-    stop = threading.Event()
-    wall: WallClock = _Skewed(wires.offset)
-    clock = RealClock(stop, wall)
-    home = Home(life.home)
-    home.prepare()
-    with home.lock("chaos", wall.now()):
-        journal = SqlJournal.open(home.journal, wall)
-        reached = journal.clock()
-        if reached is not None and clock.now() < reached:
-            raise ClockError(f"the clock says {clock.now()}, this desk has seen {reached}")
-        doomed: Journal = _Doomed(journal, life.die_at)
-        try:
-            desk = _Desk(life, wires, doomed, clock, home, stop)
-        except (BrokerError, DataError) as error:
-            structlog.get_logger().info("the desk cannot come up", error=str(error))
-            return VENUE_AWAY
-        desk.session.run(desk)
-        return AT_REST if desk.rested else RESTLESS
-
-
-class _Desk:
+class Desk:
     """The parts of a desk, and the agenda of somebody who trades all the time."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a desk is made of, and those who torment it

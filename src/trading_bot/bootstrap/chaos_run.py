@@ -19,13 +19,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from trading_bot.bootstrap.chaos_desk import AT_REST, CLOCK_FAILED, STORAGE_FAILED, VENUE_AWAY, Life, Wires, live
-from trading_bot.bootstrap.chaos_venues import VENUES, Venue
+from trading_bot.bootstrap.chaos_desk import Life, Spoil, Wires
+from trading_bot.bootstrap.chaos_life import AT_REST, CLOCK_FAILED, STORAGE_FAILED, VENUE_AWAY, live
+from trading_bot.bootstrap.chaos_venues import VENUES, Venue, flags_of
 from trading_bot.config import Config, load
 from trading_bot.domain.events import BookedEvent
 from trading_bot.domain.mandate import Mandate, Mode
 from trading_bot.domain.orders import OrderIntent
-from trading_bot.domain.values import Symbol
 from trading_bot.execution.clock import SystemWallClock
 from trading_bot.risk import mandate as mandates
 from trading_bot.risk.halt import write_halt_file
@@ -43,30 +43,6 @@ _GLANCE_S = 0.02
 _HALT_BEFORE_S = 0.5
 _HALT_EVERY = 4
 """Every so many seeds, one ends under HALT."""
-_GENEROUS = {
-    "alpaca.requests_per_minute": 10_000,
-    "bybit.requests_per_second": 100,
-    "risk.limits.risk_per_trade": "none",
-    "risk.limits.position": "0.1",
-    "risk.limits.approval_above": "none",
-    "risk.limits.sector": "none",
-    "risk.limits.open_risk": "none",
-    "risk.limits.gross_exposure": "none",
-    "risk.limits.leverage": "none",
-    "risk.limits.daily_loss": "none",
-    "risk.limits.drawdown": "none",
-    "risk.limits.open_positions": "none",
-    "risk.limits.trades_per_day": "none",
-    "risk.limits.orders_per_minute": "none",
-    "risk.limits.price_collar": "none",
-    "risk.limits.max_spread": "none",
-    "risk.limits.quote_age_seconds": "none",
-    "risk.limits.short_selling": True,
-    "risk.discipline.cooldown_losses": "none",
-    "risk.discipline.reentry_minutes": "none",
-    "risk.discipline.streak_losses": "none",
-    "risk.discipline.suspend_losses": "none",
-}
 
 
 @dataclass(frozen=True)
@@ -93,7 +69,7 @@ class _Run:
     mandate: Mandate
     began: datetime
     wires: Wires
-    spoil: Callable[[], None] | None
+    spoil: Spoil | None
     lives: int = 0
     excused: list[Span] = field(default_factory=list)
     halts: list[Span] = field(default_factory=list)
@@ -115,15 +91,13 @@ _PAUSE_S = 0.3
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 
-def run_all(
-    wanted: Iterable[tuple[str, int]], folder: Path, seconds: float = _SECONDS, jobs: int = 2, spoil: Callable[[], None] | None = None
-) -> Iterator[Outcome]:
-    """Run venues and seeds in processes of their own, `jobs` at once, each in `folder`/VENUE-SEED; what comes of each when it is over.
+def run_all(wanted: Iterable[tuple[str, int, Spoil | None]], folder: Path, seconds: float = _SECONDS, jobs: int = 2) -> Iterator[Outcome]:
+    """What comes of each venue and seed, when it is over; `jobs` run at once, each in a process of its own and in `folder`/VENUE-SEED.
 
     Threads would not do: multiprocessing polls all children whenever it starts one, and an exit code that two wait for may be lost.
     """
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), prepare) as pool:
-        ends = [pool.submit(run, venue, seed, folder / f"{venue}-{seed}", seconds, spoil) for venue, seed in wanted]
+        ends = [pool.submit(run, venue, seed, folder / f"{venue}-{seed}", seconds, spoil) for venue, seed, spoil in wanted]
         for end in as_completed(ends):
             yield end.result()
 
@@ -134,7 +108,7 @@ def prepare() -> None:
     logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of each desk that dies while the emulator talks to it
     _CONTEXT.set_forkserver_preload(
         [
-            "trading_bot.bootstrap.chaos_desk",
+            "trading_bot.bootstrap.chaos_life",
             "trading_bot.brokers.alpaca.broker",
             "trading_bot.brokers.bybit.broker",
             "trading_bot.sources.alpaca",
@@ -153,7 +127,7 @@ def _nothing() -> None:
     """What the first process does, so that the server of the others is up."""
 
 
-def run(venue: str, seed: int, folder: Path, seconds: float = _SECONDS, spoil: Callable[[], None] | None = None) -> Outcome:
+def run(venue: str, seed: int, folder: Path, seconds: float = _SECONDS, spoil: Spoil | None = None) -> Outcome:
     """Run the chaos of one seed in `folder`, which has to be empty.
 
     `spoil`: called in each life before its desk is made. A test breaks the desk by it, to see that the audit finds that out.
@@ -163,7 +137,7 @@ def run(venue: str, seed: int, folder: Path, seconds: float = _SECONDS, spoil: C
     home = Home(folder)
     home.prepare()
     with there.made(drawn) as emulator:
-        config = load(flags={**_GENEROUS, **_flags(venue, emulator.url, there.symbols)})
+        config = load(flags=flags_of(venue, emulator.url))
         mandate = mandates.propose(config, "chaos", Mode.PAPER, _WALL.now() - timedelta(days=1))
         timed = [s for s in drawn.strikes if s.blow is not Blow.KILL_AT_WRITE]
         deaths = [s.write for s in drawn.strikes if s.blow is Blow.KILL_AT_WRITE]
@@ -173,10 +147,6 @@ def run(venue: str, seed: int, folder: Path, seconds: float = _SECONDS, spoil: C
         while _live_once(current):
             pass
         return _judge(current, emulator, there)
-
-
-def _flags(venue: str, url: str, symbols: tuple[Symbol, ...]) -> dict[str, Any]:
-    return {"broker.name": venue, "source.name": venue, f"{venue}.url": url, "universe.symbols": list(symbols), "broker.account": "paper-1"}
 
 
 # -- lives -------------------------------------------------------------------------------------------------------------

@@ -23,6 +23,32 @@ _TICK_NS = 50_000_000
 _VOLATILITY_BPS = 12.0
 _WALL = SystemWallClock()
 
+_GENEROUS: Mapping[str, object] = {
+    "alpaca.requests_per_minute": 10_000,
+    "bybit.requests_per_second": 100,
+    "risk.limits.risk_per_trade": "none",
+    "risk.limits.position": "0.1",
+    "risk.limits.approval_above": "none",
+    "risk.limits.sector": "none",
+    "risk.limits.open_risk": "none",
+    "risk.limits.gross_exposure": "none",
+    "risk.limits.leverage": "none",
+    "risk.limits.daily_loss": "none",
+    "risk.limits.drawdown": "none",
+    "risk.limits.open_positions": "none",
+    "risk.limits.trades_per_day": "none",
+    "risk.limits.orders_per_minute": "none",
+    "risk.limits.price_collar": "none",
+    "risk.limits.max_spread": "none",
+    "risk.limits.quote_age_seconds": "none",
+    "risk.limits.short_selling": True,
+    "risk.discipline.cooldown_losses": "none",
+    "risk.discipline.reentry_minutes": "none",
+    "risk.discipline.streak_losses": "none",
+    "risk.discipline.suspend_losses": "none",
+}
+"""Limits that leave a desk free to trade all the time."""
+
 
 @dataclass(frozen=True)
 class Venue:
@@ -93,3 +119,10 @@ VENUES: Mapping[str, Venue] = {
     "alpaca": Venue(_alpaca, _STOCKS, _alpaca_cash, Decimal(1)),
     "bybit": Venue(_bybit, _COINS, _bybit_cash, Decimal("0.01")),
 }
+
+
+def flags_of(venue: str, url: str) -> dict[str, object]:
+    """Configuration of a desk that trades the emulator at `url`."""
+    symbols = list(VENUES[venue].symbols)
+    own = {"broker.name": venue, "source.name": venue, f"{venue}.url": url, "universe.symbols": symbols, "broker.account": "paper-1"}
+    return {**_GENEROUS, **own}

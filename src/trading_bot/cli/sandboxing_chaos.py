@@ -32,7 +32,7 @@ def chaos(runs: int, seed: int, venues: tuple[str, ...], seconds: float, jobs: i
     scratch = Path(tempfile.mkdtemp(prefix="chaos-"))
     began = time.monotonic()
     try:
-        wanted = [(venue, number) for number in range(seed, seed + runs) for venue in venues or _VENUES]
+        wanted = [(venue, number, None) for number in range(seed, seed + runs) for venue in venues or _VENUES]
         outcomes = [_told(outcome, scratch, keep) for outcome in chaos_run.run_all(wanted, scratch, seconds, jobs)]
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
