@@ -111,3 +111,11 @@ def test_a_page_of_a_long_history_costs_a_page(b: Bench) -> None:
         times = [bar["t"] for page in (first, second) for bar in page["bars"]["AAPL"]]
         assert (len(times), len(set(times))) == (2000, 2000)
         assert times == sorted(times, reverse=sort == "desc")
+
+
+def test_prices_of_coins_are_open_to_all(b: Bench) -> None:
+    """As at the vendor, whose own library asks for them without a key; a wrong key is wrong all the same, and stocks need one."""
+    coins = f"{b.emulator.url}/v1beta3/crypto/us/latest/quotes?symbols=BTC/USD"
+    assert requests.get(coins, timeout=5).status_code == 200
+    assert requests.get(coins, headers={"APCA-API-KEY-ID": "key"}, timeout=5).status_code == 403
+    assert requests.get(f"{b.emulator.url}/v2/stocks/quotes/latest?symbols=AAPL", timeout=5).status_code == 403

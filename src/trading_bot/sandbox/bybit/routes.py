@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from trading_bot.sandbox.bybit import candles
 from trading_bot.sandbox.bybit import routes_account as account
 from trading_bot.sandbox.bybit import routes_market as market
 from trading_bot.sandbox.bybit import routes_trade as trade
@@ -29,6 +30,10 @@ def _nothing(engine: Engine, said: Parameters) -> dict[str, Any]:  # noqa: ARG00
     return {}
 
 
+def _empty(engine: Engine, said: Parameters) -> dict[str, Any]:  # noqa: ARG001 - every endpoint takes both
+    return {"list": [], "rows": [], "nextPageCursor": ""}
+
+
 def _batch(handler: Handler) -> Handler:
     return partial(_each, handler)
 
@@ -37,6 +42,18 @@ def _each(handler: Handler, engine: Engine, said: Parameters) -> dict[str, Any]:
     return trade.batch(engine, said, handler)
 
 
+_QUIET = (
+    "/v5/asset/deposit/query-record",
+    "/v5/asset/withdraw/query-record",
+    "/v5/asset/transfer/query-inter-transfer-list",
+    "/v5/asset/transfer/query-universal-transfer-list",
+    "/v5/asset/settlement-record",
+    "/v5/asset/delivery-record",
+    "/v5/account/borrow-history",
+    "/v5/account/collateral-info",
+    "/v5/position/move-history",
+)
+"""Lists of what never happens here: deposits, loans, deliveries."""
 CREATE = "/v5/order/create"
 CANCEL = "/v5/order/cancel"
 KEY = "/v5/user/query-api"
@@ -44,7 +61,12 @@ ROUTES: Mapping[Pair, Route] = {
     ("GET", "/v5/market/time"): Route(market.time, "read", public=True),
     ("GET", "/v5/market/instruments-info"): Route(market.instruments, "read", public=True),
     ("GET", "/v5/market/tickers"): Route(market.tickers, "read", public=True),
-    ("GET", "/v5/market/kline"): Route(market.kline, "read", public=True),
+    ("GET", "/v5/market/kline"): Route(candles.kline, "read", public=True),
+    ("GET", "/v5/market/mark-price-kline"): Route(candles.price_kline, "read", public=True),
+    ("GET", "/v5/market/index-price-kline"): Route(candles.price_kline, "read", public=True),
+    ("GET", "/v5/market/premium-index-price-kline"): Route(candles.premium_kline, "read", public=True),
+    ("GET", "/v5/market/open-interest"): Route(market.open_interest, "read", public=True),
+    ("GET", "/v5/market/account-ratio"): Route(market.account_ratio, "read", public=True),
     ("GET", "/v5/market/orderbook"): Route(market.orderbook, "read", public=True),
     ("GET", "/v5/market/recent-trade"): Route(market.recent_trades, "read", public=True),
     ("GET", "/v5/market/funding/history"): Route(market.funding_history, "read", public=True),
@@ -71,5 +93,7 @@ ROUTES: Mapping[Pair, Route] = {
     ("POST", "/v5/account/set-margin-mode"): Route(_nothing, "setting"),
     ("GET", "/v5/asset/coin/query-info"): Route(account.coins, "read"),
     ("GET", KEY): Route(_nothing, "read"),
+    **{("GET", path): Route(_empty, "read", public=True) for path in ("/v5/system/status", "/v5/announcements/index")},
+    **{("GET", path): Route(_empty, "read") for path in _QUIET},
 }
 """Every endpoint that there is; what the key may do is answered by who knows it."""

@@ -1,35 +1,25 @@
-"""Public market data: time, instruments, tickers, candles, order book, trades, funding and risk limits.
+"""Public market data: time, instruments, tickers, order book, trades, funding and risk limits.
 
-Promises that nothing is told before its time has come, and that candles come newest first, the one in progress at the head.
+Promises that nothing is told before its time has come.
 """
 
-from collections.abc import Mapping
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from trading_bot.brokers.units import SECOND, moment, stamp
-from trading_bot.domain.market import Timeframe
+from trading_bot.brokers.units import SECOND
 from trading_bot.domain.values import ZERO
 from trading_bot.sandbox.bybit import settling
 from trading_bot.sandbox.bybit.contracts import LINEAR, MAINTENANCE, RISK_LIMIT, Contract
 from trading_bot.sandbox.bybit.engine import Engine
 from trading_bot.sandbox.bybit.wire import CATEGORIES, ELSEWHERE, Parameters, fixed, text
 
-INTERVALS: Mapping[str, Timeframe] = {
-    "1": Timeframe.MINUTE,
-    "5": Timeframe.MINUTE_5,
-    "15": Timeframe.MINUTE_15,
-    "30": Timeframe.MINUTE_30,
-    "60": Timeframe.HOUR,
-    "240": Timeframe.HOUR_4,
-    "D": Timeframe.DAY,
-}
 _DAY = 86_400 * SECOND
 _VOLUME = Decimal(1000)
 """Invented volume of a day in lots."""
 _MOST_BARS = 1000
 _LEVELS = 200
+_SPANS = {"5min": 300, "15min": 900, "30min": 1800, "1h": 3600, "4h": 14_400, "1d": 86_400}
+"""Lengths of statistics, in seconds."""
 
 
 def time(engine: Engine, said: Parameters) -> dict[str, Any]:  # noqa: ARG001 - every endpoint takes both
@@ -119,57 +109,6 @@ def _size(engine: Engine, contract: Contract) -> Decimal:
     return ZERO if sized is None else contract.step * sized.size
 
 
-def kline(engine: Engine, said: Parameters) -> dict[str, Any]:
-    """Candles, newest first."""
-    contract, interval = _one(engine, said), said.choice("interval", tuple(INTERVALS))
-    limit = min(max(said.number("limit", 200), 1), _MOST_BARS)
-    length = INTERVALS[interval].duration
-    last = min(said.number("end", engine.clock // 1_000_000), engine.clock // 1_000_000) * 1_000_000
-    first = said.number("start", 0) * 1_000_000 if said.has("start") else last - limit * int(length.total_seconds()) * SECOND
-    first = max(first, last - limit * int(length.total_seconds()) * SECOND)
-    market = engine.markets[contract.category]
-    bars = market.bars(contract.symbol, INTERVALS[interval], moment(first), moment(last) + length)
-    rows = [
-        [
-            str(stamp(bar.start) // 1_000_000),
-            *(_price(contract, value) for value in (bar.open, bar.high, bar.low, bar.close)),
-            f"{bar.volume:.3f}",
-        ]
-        for bar in bars
-        if bar.end <= moment(engine.clock)
-    ]
-    told = [[*row, text(Decimal(row[4]) * Decimal(row[5]))] for row in reversed(rows)]
-    running = candle(engine, contract, interval)
-    if first <= running["start"] * 1_000_000 <= last:
-        names = ("start", "open", "high", "low", "close", "volume", "turnover")
-        told.insert(0, [str(running[name]) for name in names])
-    return {"category": contract.category, "symbol": contract.symbol, "list": told[:limit]}
-
-
-def candle(engine: Engine, contract: Contract, interval: str) -> dict[str, Any]:
-    """The candle in progress, from at most sixty of its quotes."""
-    length = int(INTERVALS[interval].duration / timedelta(seconds=1)) * SECOND
-    start, market = engine.clock // length * length, engine.markets[contract.category]
-    steps = [start + (engine.clock - start) * n // 59 for n in range(60)]
-    seen = [market.price(contract.symbol, at) or ZERO for at in steps]
-    volume = contract.step * _VOLUME * (engine.clock - start) // _DAY
-    prices = {"open": seen[0], "close": seen[-1], "high": max(seen), "low": min(seen)}
-    return {
-        "start": start // 1_000_000,
-        "end": (start + length) // 1_000_000 - 1,
-        "interval": interval,
-        **{name: fixed(price, contract.tick) for name, price in prices.items()},
-        "volume": text(volume),
-        "turnover": text(volume * seen[-1]),
-        "confirm": False,
-        "timestamp": engine.clock // 1_000_000,
-    }
-
-
-def _price(contract: Contract, value: float) -> str:
-    return fixed(contract.instrument.round_price(value), contract.tick)
-
-
 def book(engine: Engine, contract: Contract, depth: int) -> dict[str, Any]:
     """The order book: all size at the best prices, the same again at each further tick."""
     bid, ask = engine.quote(contract)
@@ -248,3 +187,22 @@ def risk_limit(engine: Engine, said: Parameters) -> dict[str, Any]:
         for contract in _asked(engine, category, said)
     ]
     return {"category": category, "list": rows, "nextPageCursor": ""}
+
+
+def open_interest(engine: Engine, said: Parameters) -> dict[str, Any]:
+    """Always the same: nobody else is here."""
+    contract, limit = engine.contract(said.choice("category", (LINEAR, "inverse")), said.text("symbol")), said.number("limit", 50)
+    length = _SPANS[said.choice("intervalTime", tuple(_SPANS))] * SECOND
+    last, count = engine.clock // length * length, min(max(limit, 1), _LEVELS)
+    told = text(contract.step * _VOLUME)
+    rows = [{"openInterest": told, "timestamp": str((last - n * length) // 1_000_000)} for n in range(count)]
+    return {"category": contract.category, "symbol": contract.symbol, "list": rows, "nextPageCursor": ""}
+
+
+def account_ratio(engine: Engine, said: Parameters) -> dict[str, Any]:
+    """As many buy as sell."""
+    contract, limit = engine.contract(said.choice("category", (LINEAR, "inverse")), said.text("symbol")), said.number("limit", 50)
+    length = _SPANS[said.choice("period", tuple(_SPANS))] * SECOND
+    last, count = engine.clock // length * length, min(max(limit, 1), _LEVELS)
+    even = {"symbol": contract.symbol, "buyRatio": "0.5", "sellRatio": "0.5"}
+    return {"list": [even | {"timestamp": str((last - n * length) // 1_000_000)} for n in range(count)], "nextPageCursor": ""}

@@ -10,13 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from trading_bot.sandbox.bybit import candles
 from trading_bot.sandbox.bybit import routes_market as market
 from trading_bot.sandbox.bybit.contracts import Contract
 from trading_bot.sandbox.bybit.engine import Engine
 from trading_bot.sandbox.bybit.wire import CATEGORIES, Refused
 
-PRIVATE = ("order", "execution", "position", "wallet")
-_SYMBOLED = ("tickers", "orderbook", "publicTrade", "kline")
+PRIVATE = ("order", "execution", "position", "wallet", "greeks", "dcp")
+_QUIET = ("allLiquidation", "liquidation")
+"""Topics that may be asked for and say nothing, as nobody else is here who could be liquidated."""
+_SYMBOLED = ("tickers", "orderbook", "publicTrade", "kline", *_QUIET)
 Message = dict[str, Any]
 
 
@@ -112,7 +115,7 @@ def topic_of(engine: Engine, category: str, topic: str) -> tuple[str, str, Contr
     if kind not in _SYMBOLED or len(middle) != (kind in {"orderbook", "kline"}):
         raise Refused("parameter", f"handler not found,topic:{topic}")
     parameter = middle[0] if middle else ""
-    if (kind == "kline" and parameter not in market.INTERVALS) or (kind == "orderbook" and not parameter.isdigit()):
+    if (kind == "kline" and parameter not in candles.INTERVALS) or (kind == "orderbook" and not parameter.isdigit()):
         raise Refused("parameter", f"Invalid topic: [{topic}]")
     return kind, parameter, engine.contract(category, symbol)
 
@@ -120,6 +123,8 @@ def topic_of(engine: Engine, category: str, topic: str) -> tuple[str, str, Contr
 def news(engine: Engine, category: str, topic: str, before: Message | None) -> Message | None:
     """The newest message of a public topic."""
     kind, parameter, contract = topic_of(engine, category, topic)
+    if kind in _QUIET:
+        return None
     told = engine.clock // 1_000_000
     head: Message = {"topic": topic, "ts": told, "type": "snapshot"}
     if kind == "tickers":
@@ -130,7 +135,7 @@ def news(engine: Engine, category: str, topic: str, before: Message | None) -> M
         fresh = same and before is not None and told - before["ts"] < _SILENCE
         return None if fresh else head | {"cts": told, "data": data}
     if kind == "kline":
-        return head | {"data": [market.candle(engine, contract, parameter)]}
+        return head | {"data": [candles.candle(engine, contract, parameter)]}
     row = market.trade(engine, contract, engine.clock // _SECOND * _SECOND)
     names = {"T": "time", "s": "symbol", "S": "side", "v": "size", "p": "price", "i": "execId", "BT": "isBlockTrade", "RPI": "isRPITrade"}
     trades = [{ours: row[theirs] for ours, theirs in names.items()} | {"T": int(row["time"]), "L": "ZeroPlusTick"}]
