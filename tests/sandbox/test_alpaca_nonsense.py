@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import requests
+from websockets.sync.client import connect
 
 from sandbox.alpaca_kit import Bench, bench
 
@@ -119,3 +120,33 @@ def test_prices_of_coins_are_open_to_all(b: Bench) -> None:
     assert requests.get(coins, timeout=5).status_code == 200
     assert requests.get(coins, headers={"APCA-API-KEY-ID": "key"}, timeout=5).status_code == 403
     assert requests.get(f"{b.emulator.url}/v2/stocks/quotes/latest?symbols=AAPL", timeout=5).status_code == 403
+
+
+ODD_MESSAGES = (
+    "{",
+    "[" * 9000,
+    "💥",
+    '{"action": {}}',
+    '{"action": "auth", "key": 1, "secret": []}',
+    '{"action": "auth", "data": "x"}',
+    '{"action": "listen", "data": {"streams": 5}}',
+    '{"action": "listen", "data": {"streams": [1, {}]}}',
+    '{"action": "subscribe", "quotes": 5}',
+    '{"action": "subscribe", "quotes": [1, {}, []]}',
+)
+
+
+@pytest.mark.parametrize("path", ["/stream", "/stream/", "/v2/iex", "/v1beta3/crypto/us"])
+def test_a_stream_survives_nonsense(b: Bench, path: str) -> None:
+    """After all of it the client still gets in."""
+    with connect(b.emulator.url.replace("http", "ws") + path) as socket:
+        for message in (*ODD_MESSAGES, '{"action": "auth", "key": "key", "secret": "secret"}'):
+            socket.send(message)
+        while "authoriz" not in (told := str(socket.recv(timeout=5))) and "authenticated" not in told:
+            assert "error" in told or "connected" in told
+        socket.send(
+            '{"action": "subscribe", "quotes": ["AAPL"]}' if "stream" not in path else '{"action": "listen", "data": {"streams": []}}'
+        )
+        told = ""
+        while "subscription" not in told and "listening" not in told:
+            told = str(socket.recv(timeout=5))

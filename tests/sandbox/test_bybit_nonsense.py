@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.sync.client import connect
@@ -77,3 +78,15 @@ def test_a_stream_survives_any_message(venue: House) -> None:
             assert "success" in json.loads(stream.recv(timeout=10))
         stream.send('{"op": "ping"}')
         assert json.loads(stream.recv(timeout=10))["ret_msg"] == "pong"
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_methods_that_there_are_not_are_no_route(venue: House, method: str) -> None:
+    """In JSON, like every other refusal."""
+    assert requests.request(method, f"{venue.api.url}/v5/order/create", timeout=5).json()["retCode"] == 10017
+
+
+def test_a_body_that_is_too_deep_is_no_json(venue: House) -> None:
+    """It is refused, and the next call is answered."""
+    told = requests.post(f"{venue.api.url}/v5/order/create", data="[" * 20_000, headers=KEYED, timeout=5)
+    assert (told.status_code, told.json()["retCode"]) != (500, 10016)

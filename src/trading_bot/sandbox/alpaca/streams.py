@@ -62,9 +62,9 @@ class Session:
         raw = frame.get("text") or frame.get("bytes") or b""
         try:
             found = msgpack.unpackb(raw) if self.packed and isinstance(raw, bytes) else json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError, msgpack.UnpackException):
             return {}
-        return found if isinstance(found, dict) else {}
+        return found if isinstance(found, dict) and isinstance(found.get("action"), str) else {}
 
 
 def _with_times(message: object) -> object:
@@ -97,7 +97,7 @@ class TradeStream:
             self._venue.evidence.note("stream", self._venue.clock.now(), what="connected", path="/stream")
             while True:
                 said = await session.hear()
-                action, data = said.get("action"), said.get("data") or {}
+                action, data = said.get("action"), _object(said.get("data"))
                 if action in {"authenticate", "auth"}:
                     key, secret = data.get("key_id") or said.get("key"), data.get("secret_key") or said.get("secret")
                     known = self._fits(key, secret)
@@ -105,7 +105,7 @@ class TradeStream:
                 elif not known:
                     session.send(_word("authorization", status="unauthorized", action=action))
                 elif action == "listen":
-                    session.wants["streams"] = set(data.get("streams") or ())
+                    session.wants["streams"] = _names(data.get("streams"))
                     self._venue.evidence.note("stream", self._venue.clock.now(), what="subscribed", path="/stream")
                     session.send(_word("listening", streams=sorted(session.wants["streams"])))
 
@@ -178,8 +178,17 @@ def _wants(session: Session, channel: str, symbol: str) -> bool:
 
 def _change(wants: dict[str, set[str]], said: dict[str, Any], *, adds: bool) -> None:
     for channel in _CHANNELS:
-        names, known = set(said.get(channel) or ()), wants.setdefault(channel, set())
+        names, known = _names(said.get(channel)), wants.setdefault(channel, set())
         wants[channel] = known | names if adds else known - names
+
+
+def _names(told: object) -> set[str]:
+    """Names in a list; whatever else is told is none."""
+    return {name for name in told if isinstance(name, str)} if isinstance(told, list) else set()
+
+
+def _object(told: object) -> dict[str, Any]:
+    return told if isinstance(told, dict) else {}
 
 
 def _word(stream: str, **data: object) -> dict[str, Any]:

@@ -35,6 +35,8 @@ _PUBLISHED = 5
 _LATENCY = 0.05
 """Seconds until a subscription is answered, as over a network."""
 _EXPECTED = (OSError, RuntimeError, WebSocketDisconnect)
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"]
+"""All are answered; what the venue has no route for, with its own refusal."""
 
 
 class BybitApi:
@@ -119,7 +121,7 @@ class BybitApi:
                 Route("/__state", self._state),
                 Route("/__control", self._control, methods=["POST"]),
                 WebSocketRoute("/v5/{path:path}", self._stream),
-                Route("/{path:path}", self._call, methods=["GET", "POST"]),
+                Route("/{path:path}", self._call, methods=_METHODS),
             ]
         )
 
@@ -227,7 +229,7 @@ async def _write(websocket: WebSocket, connection: Connection) -> None:
 def _object(text: str) -> Mapping[str, Any]:
     try:
         message = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return message if isinstance(message, dict) else {}
 

@@ -56,7 +56,7 @@ class Call:
             return Parameters(dict(parse_qsl(self.query, keep_blank_values=True)))
         try:
             body = json.loads(self.body or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Refused("parameter", "the body is not JSON") from None
         if not isinstance(body, dict):
             raise Refused("parameter", "the body is not an object")
