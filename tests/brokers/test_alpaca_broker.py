@@ -1,6 +1,7 @@
 """The Alpaca adapter at its emulator: whose account it is, what others do there, corporate actions, restarts and silence."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -213,6 +214,28 @@ def test_the_fee_of_bought_coins_is_booked_with_the_stream_and_without() -> None
                 broker.submit(approved(wanted))
             assert poll(lambda on_=broker: agrees(on_) and bool(books(on_).positions), 6)  # type: ignore[misc] # a default binds it
             assert books(broker).positions[COIN.symbol].quantity < Decimal("0.04")
+
+
+def test_coins_bought_while_the_account_is_read_do_not_hide_the_fee_of_others() -> None:
+    """Executions and position are two questions: what is bought between them is in one answer and not in the other."""
+    with floor(COIN) as on:
+        broker = opened(on)
+        on.fault(fault="mute_stream", seconds=5)
+        wanted = [spec(f"desk-{n}", symbol=COIN.symbol, quantity=Decimal("0.02"), time_in_force=TimeInForce.GTC) for n in range(2)]
+        broker.submit(approved(wanted[0]))
+        assert broker._opened is not None
+        reading = broker._opened.reading
+        ask = reading._activities
+
+        def then_buy() -> list[dict[str, Any]]:
+            found = ask()
+            if found and len(wanted) == 2:
+                broker.submit(approved(wanted.pop()))
+            return found
+
+        reading._activities = then_buy  # type: ignore[method-assign] # nothing else comes between two questions
+        assert poll(lambda: agrees(broker) and len(wanted) == 1, 8)
+        assert Decimal("0.039") < books(broker).positions[COIN.symbol].quantity < Decimal("0.04")
 
 
 def test_a_stream_that_is_dropped_comes_back_and_nothing_is_lost() -> None:

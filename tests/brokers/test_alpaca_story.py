@@ -142,6 +142,16 @@ def test_after_a_restart_legs_that_woke_meanwhile_are_asked_for() -> None:
     assert states(after) == {STOP: OrderState.ACCEPTED, TARGET: OrderState.ACCEPTED}
 
 
+def test_bought_coins_whose_position_holds_something_else_wait_for_a_read() -> None:
+    """An execution before it was not told yet: what is missing cannot be told apart from it."""
+    bought = {"symbol": "BTC/USD", "asset_class": "crypto", "qty": "2", "order_class": ""}
+    story = Story(roster(approved(spec("desk-entry", symbol="BTC/USD", quantity=Decimal(2)))))
+    done = raw("v-entry", "desk-entry", "filled", **{**bought, "filled_qty": "2"})
+    story.hear(message("fill", done, "x-1", qty="2", position_qty="3.99"))
+    assert story.books().positions == {}
+    assert story.chronicle.incomplete() == (ENTRY,)
+
+
 def test_the_fee_of_bought_coins_is_what_the_position_lacks() -> None:
     """Alpaca's message has no fee, but it has the position."""
     bought = {"symbol": "BTC/USD", "asset_class": "crypto", "qty": "2", "order_class": ""}

@@ -130,6 +130,19 @@ def test_an_exit_is_not_given_up_while_the_venue_cannot_say_what_rests_in_its_wa
     assert desk.journal.count(OrderIntent) == 3
 
 
+def test_what_the_venue_does_hold_is_guarded_though_the_books_say_more() -> None:
+    """A drift is for a person to look at; until then the stop is for what is there."""
+    desk = holding()
+    traits, positions = desk.broker.traits, desk.broker.positions
+    desk.broker.traits = lambda symbol: traits(symbol).model_copy(update={"exits_reserve": True})
+    desk.broker.positions = lambda: tuple(p.model_copy(update={"quantity": Decimal(40)}) for p in positions())
+    lose_stops(desk)
+    for minute in range(1, 10):
+        desk.go_to(NOW + timedelta(minutes=minute))
+    assert stops_of(desk) == 40
+    assert desk.switch.state() is DeskState.REDUCE_ONLY
+
+
 @pytest.mark.parametrize("later", [NOW, NOW + timedelta(seconds=30), NIGHT + timedelta(minutes=5)])
 def test_a_flatten_killed_before_it_was_recorded_as_done_is_finished_later(later: datetime) -> None:
     """Its closing orders may rest until the morning; the second run asks for nothing twice."""

@@ -175,6 +175,12 @@ class Guard:
             return
         # Where resting exits hold shares back they are all taken off first, so everything is guarded anew.
         quantity = abs(held.position.quantity) if held.traits.exits_reserve else held.naked
+        if patience.tries:
+            # Perhaps the venue holds less than the books say. What it does hold is guarded all the same.
+            quantity = min(quantity, self._unguarded_at_venue(held))
+        if quantity <= 0:
+            self._put_off(patience, now)
+            return
         ways: list[tuple[str, Callable[[DecisionId], Ruling]]] = [
             ("stop", lambda cause: rule_on_protection(self._judge.exit(symbol), cause, quantity, stop)),
             ("exit", lambda cause: rule_on_protection(self._judge.exit(symbol), cause, quantity, None)),
@@ -184,6 +190,14 @@ class Guard:
             ways.insert(0, ("pairs", lambda cause: rule_on_pairs(self._judge.exit(symbol), cause, quantity, stop, targets)))
         if not any(self._try(symbol, name, patience.tries, make) for name, make in ways):
             self._refused(symbol, quantity, patience, now)
+
+    def _unguarded_at_venue(self, held: Held) -> Decimal:
+        """What the venue itself holds of a position, all of it where exits are placed anew, if not all of it is guarded."""
+        position = held.position
+        there = next((p for p in self._parts.broker.positions() if p.symbol == position.symbol and p.side is position.side), None)
+        whole = ZERO if there is None else abs(there.quantity)
+        bare = whole - (abs(position.quantity) - held.naked)
+        return whole if bare > 0 and held.traits.exits_reserve else bare
 
     def _wants_pairs(self, held: Held, quantity: Decimal) -> bool:
         fits = held.traits.pairs and held.traits.one_leg_pair and not (held.traits.whole_lots_rest and quantity % 1)
@@ -199,11 +213,15 @@ class Guard:
 
     def _refused(self, symbol: Symbol, quantity: Decimal, patience: _Patience, now: datetime) -> None:
         reason = f"the venue refuses every exit for {quantity} of {symbol}: look at the position there"
-        patience.tries += 1
-        patience.after = now + min(_FIRST_PAUSE * 2**patience.tries, _LONGEST_PAUSE)
+        self._put_off(patience, now)
         if self._parts.switch.state() is DeskState.RUNNING:
             self._parts.switch.reduce_only("engine", reason, now)
             self._parts.notifier.tell("A position has no stop", reason)
+
+    @staticmethod
+    def _put_off(patience: _Patience, now: datetime) -> None:
+        patience.tries += 1
+        patience.after = now + min(_FIRST_PAUSE * 2**patience.tries, _LONGEST_PAUSE)
 
     # -- what is guarded, and could be better ------------------------------------------------------------------------
 

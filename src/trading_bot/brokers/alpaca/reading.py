@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from trading_bot.brokers.alpaca import activities, wire
-from trading_bot.brokers.alpaca.coins import is_purchase, less_fees
+from trading_bot.brokers.alpaca.coins import is_purchase, less_fees, unfitting
 from trading_bot.brokers.alpaca.connection import Connection, rows, understood
 from trading_bot.brokers.alpaca.story import Story
 from trading_bot.brokers.alpaca.wire import Raw
@@ -25,6 +25,8 @@ OVERLAP = timedelta(minutes=10)
 START_OVERLAP = timedelta(days=1)
 """The same after a start, and for orders after a lost connection too."""
 OPENING = "opening-balance"
+_TRIES = 5
+_MOST_PUT_OFF = 1
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -38,6 +40,8 @@ class Reading:
         self._newest = newest
         self._overlap = START_OVERLAP
         self._strangers: set[str] = set()
+        self._put_off: dict[Symbol, int] = {}
+        """How often in a row purchases of a coin did not fit its position."""
 
     # -- orders ------------------------------------------------------------------------------------------------------
 
@@ -117,10 +121,8 @@ class Reading:
     def read(self) -> int:
         """Everything that may have happened; the number of executions that nobody had told before."""
         self.open_listing()
-        found = self._activities()
-        fills = [fill for raw in found if raw["activity_type"] == activities.FILL and (fill := self._fill(raw)) is not None]
-        new = [fill for fill in fills if not self._story.chronicle.knows(fill.execution_id)]
-        for fill in self._less_fees(new):
+        found, new = self._executions()
+        for fill in new:
             self._story.book(fill)
         for raw in found:
             if raw["activity_type"] != activities.FILL and activities.counts(raw, self._began):
@@ -153,12 +155,27 @@ class Reading:
                 self._strangers.add(venue_id)
         return self._story.fill_of(raw)
 
-    def _less_fees(self, fills: list[Fill]) -> list[Fill]:
-        bought = {fill.symbol for fill in fills if is_purchase(fill)}
-        if not bought:
-            return fills
-        after = {symbol: wire.quantity_of(raw) for symbol, raw in self.positions().items()}
-        return less_fees(fills, {symbol: self._story.held(symbol) for symbol in bought}, after)
+    def _executions(self) -> tuple[list[dict[str, Any]], list[Fill]]:
+        """Activities, and the executions among them that nobody had told, purchases of coins less their fees.
+
+        More may be executed between reading activities and positions: then both are read again, and if that does not help, purchases
+        wait for a later read, but not for ever: somebody else may have changed the position.
+        """
+        for _ in range(_TRIES):
+            found = self._activities()
+            fills = [fill for raw in found if raw["activity_type"] == activities.FILL and (fill := self._fill(raw)) is not None]
+            new = [fill for fill in fills if not self._story.chronicle.knows(fill.execution_id)]
+            bought = {fill.symbol for fill in new if is_purchase(fill)}
+            if not bought:
+                return found, new
+            before = {symbol: self._story.held(symbol) for symbol in bought}
+            after = {symbol: wire.quantity_of(raw) for symbol, raw in self.positions().items()}
+            odd = unfitting(new, before, after)
+            if not odd:
+                break
+        self._put_off = {symbol: self._put_off.get(symbol, 0) + 1 for symbol in odd}
+        waits = {symbol for symbol, times in self._put_off.items() if times <= _MOST_PUT_OFF}
+        return found, less_fees([fill for fill in new if fill.symbol not in waits], before, after)
 
     def _pay(self, raw: Raw) -> None:
         kind, at = raw["activity_type"], activities.happened_at(raw)

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from trading_bot.brokers.alpaca import wire
 from trading_bot.brokers.alpaca.activities import execution_id
-from trading_bot.brokers.alpaca.coins import coin_fee, is_purchase
+from trading_bot.brokers.alpaca.coins import coin_fee, fits, is_purchase
 from trading_bot.brokers.alpaca.wire import Raw, is_coin
 from trading_bot.brokers.chronicle import Chronicle
 from trading_bot.brokers.roster import Card, Roster
@@ -118,7 +118,10 @@ class Story:
             after = message.get("position_qty")
             if after is None or not self._is_next(order, message):
                 return  # its fee cannot be told apart from here: the next read brings it
-            fee = coin_fee(self.held(order.symbol), wire.amount(message, "qty"), Decimal(str(after)))
+            course = self.held(order.symbol), wire.amount(message, "qty"), Decimal(str(after))
+            if not fits(*course):
+                return  # something else happened to the position before, and was not told yet
+            fee = coin_fee(*course)
         self.owes_fee |= is_coin(order.symbol) and not is_purchase(order)
         self.book(wire.fill_of(execution, message, order, message["timestamp"], fee))
 
