@@ -6,10 +6,10 @@ Promises that a value which cannot be used is refused with the reason. Refuses u
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from trading_bot.domain.instrument import AssetClass
 from trading_bot.domain.mandate import Autonomy, Discipline, GuardianOrders, Limits
@@ -82,7 +82,7 @@ class BrokerSettings(Record):
     """The venue; costs and rules of the paper one."""
 
     name: str
-    account: str = Field(min_length=1)
+    account: Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value), Field(min_length=1)]
     cash: Positive
     slippage_bps: NonNegative
     participation: Fraction

@@ -104,10 +104,14 @@ def test_many_symbols_are_looked_up_in_one_call(source: AlpacaSource, vendor: Ve
     assert [path for path, _ in vendor.asked] == ["/v2/assets"]
 
 
-def test_history_is_read_page_by_page_as_traded_and_without_the_day_that_has_not_closed(source: AlpacaSource) -> None:
-    """More than two years of sessions, each from its opening to its close, of the feed that was paid for."""
+def test_history_is_read_page_by_page_as_traded_and_without_the_day_that_has_not_closed(source: AlpacaSource, vendor: Vendor) -> None:
+    """More than two years of sessions, each from its opening to its close, of all venues: a quarter of an hour late that is free."""
     series = source.bars(AAPL, Timeframe.DAY)
-    assert (series.feed, series.basis, series.source) == (Feed.SINGLE_VENUE, PriceBasis.AS_TRADED, "alpaca-iex")
+    assert (series.feed, series.basis, series.source) == (Feed.CONSOLIDATED, PriceBasis.AS_TRADED, "alpaca-iex")
+    days = vendor.asked[-1][1]
+    assert (days["feed"], days["end"]) == ("sip", "2024-03-12T14:44:00+00:00")
+    assert source.bars(AAPL, Timeframe.MINUTE_15).feed is Feed.SINGLE_VENUE
+    assert vendor.asked[-1][1]["feed"] == "iex"
     assert len(series.frame) > 500
     assert str(series.frame.index[-1]) == "2024-03-11 13:30:00+00:00"
     assert str(series.ends[-1]) == "2024-03-11T20:00:00.000000000"
@@ -120,7 +124,7 @@ def test_history_is_the_same_object_until_a_bar_has_closed_and_then_grows(source
     asked = vendor.count("/v2/stocks/bars")
     assert vendor.asked[-1][1]["symbols"] == "AAPL,SPY"
     assert vendor.asked[-1][1]["adjustment"] == "raw"
-    time.pass_by(hours=4, minutes=59)
+    time.pass_by(hours=5, minutes=17)
     assert source.bars(AAPL, Timeframe.DAY) is before
     assert source.bars(SPY, Timeframe.DAY).frame.equals(before.frame)
     assert vendor.count("/v2/stocks/bars") == asked

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -90,12 +90,12 @@ def eventually(holds: Callable[[], bool]) -> None:
     raise AssertionError
 
 
-def origin(source: MarketSource, symbol: Symbol, now: datetime) -> str:
-    """Where the newest quote comes from, `none` if there is none; it is never newer than asked for."""
-    quote = source.quote(symbol, now)
+def origin(source: MarketSource, symbol: Symbol, now: Callable[[], datetime]) -> str:
+    """Where the newest quote comes from, `none` if there is none; it is never newer than the answer."""
+    quote = source.quote(symbol, now())
     if quote is None:
         return "none"
-    assert quote.time <= now
+    assert quote.time <= now()
     assert quote.bid <= quote.ask
     return quote.source.rpartition("-")[2]
 
@@ -118,6 +118,6 @@ def test_quotes_are_streamed_and_polled_while_the_stream_is_mute(venue: Venue) -
     """The desk need not know which."""
     source, symbols, now, mute = venue
     for symbol in symbols:
-        eventually(lambda symbol=symbol: origin(source, symbol, now()) == "stream")  # type: ignore[misc]
+        eventually(lambda symbol=symbol: origin(source, symbol, now) == "stream")  # type: ignore[misc]
     mute(3600.0)
-    eventually(lambda: {origin(source, symbol, now() + timedelta(0)) for symbol in symbols} == {"poll"})
+    eventually(lambda: {origin(source, symbol, now) for symbol in symbols} == {"poll"})

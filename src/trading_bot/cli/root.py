@@ -34,7 +34,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "journal": ("showing", "Export the journal."),
     "audit": ("showing", "Verify that no journal row was changed, lost or moved."),
     "bars": ("storing", "Keep bars of files in the home's bar store."),
-    "sandbox": ("sandboxing", "Emulated vendors: a Claude API that needs no key and no network."),
+    "sandbox": ("sandboxing", "Emulated vendors (Alpaca, Bybit, Claude), conformance, chaos: no key, no network."),
     "doctor": ("diagnosing", "Check machine, home, data and mandate, each with its fix."),
 }
 

@@ -19,7 +19,7 @@ from trading_bot.network.watch import Watch
 from trading_bot.ports import BarSeries, Calendar
 from trading_bot.settings import AlpacaSettings
 from trading_bot.sources import alpaca_stream, alpaca_wire
-from trading_bot.sources.alpaca_client import TIMEFRAMES, AlpacaReads, Wire
+from trading_bot.sources.alpaca_client import DAYS_LATE, TIMEFRAMES, AlpacaReads, Wire
 from trading_bot.sources.alpaca_stream import AlpacaStream
 from trading_bot.sources.live.announced import Announced
 from trading_bot.sources.live.grid import merged
@@ -84,14 +84,15 @@ class AlpacaSource:
     ) -> None:
         self._settings, self._keys, self._pulse = settings, keys, pulse
         self._instruments = instruments
-        self._client = AlpacaReads(settings, keys)
+        self._client = AlpacaReads(settings, keys, pulse.now)
         budget = RequestBudget(settings.requests_per_minute / 4, settings.requests_per_minute / 60, pulse.steady)
         self._reads = Reads(budget, partial(alpaca_wire.explain, keys), pulse.draw, pulse.pause)
         self._notes: dict[str, None] = {}
         self._known: dict[Symbol, Instrument] = {}
         self._listed: dict[str, Wire] = {}
         xnys = calendars("XNYS")
-        stocks = Manner(xnys, _FEEDS[settings.feed], f"alpaca-{settings.feed}", _BATCH)
+        settles = Manner.day_settles if settings.feed == "sip" else DAYS_LATE + Manner.day_settles
+        stocks = Manner(xnys, _FEEDS[settings.feed], f"alpaca-{settings.feed}", _BATCH, day_feed=Feed.CONSOLIDATED, day_settles=settles)
         coins = Manner(calendars("24/7"), Feed.SINGLE_VENUE, "alpaca-crypto", _BATCH)
         self._stocks = _Market(stocks, self._bars(self._client.stock_bars), self._latest(self._client.stock_quotes), pulse, self._note)
         self._coins = _Market(coins, self._bars(self._client.coin_bars), self._latest(self._client.coin_quotes), pulse, self._note)

@@ -4,8 +4,8 @@ Promises that no call waits for ever, and that a refused call comes back at once
 Refuses the library's models: they fail when a field that nobody here reads is taken out of an answer.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -69,12 +69,17 @@ def tamed(client: Client) -> Client:
     return client
 
 
+DAYS_LATE = timedelta(minutes=16)
+"""Whoever has no subscription may read what all venues traded so long ago."""
+
+
 class AlpacaReads:
     """What we read of Alpaca, one method per call; every answer is raw JSON."""
 
-    def __init__(self, settings: AlpacaSettings, keys: Keys) -> None:
+    def __init__(self, settings: AlpacaSettings, keys: Keys, now: Callable[[], datetime]) -> None:
         pair: dict[str, Any] = {"api_key": keys.key, "secret_key": keys.secret, "raw_data": True, "url_override": settings.url}
         self._feed = DataFeed(settings.feed)
+        self._now = now
         self._stocks = tamed(StockHistoricalDataClient(**pair))
         self._coins = tamed(CryptoHistoricalDataClient(**pair))
         self._events = tamed(CorporateActionsClient(**pair))
@@ -89,9 +94,18 @@ class AlpacaReads:
         return cast("Sequence[Wire]", self._trading.get_all_assets(GetAssetsRequest(asset_class=AssetClass(kind))))
 
     def stock_bars(self, symbols: Sequence[Symbol], timeframe: Timeframe, start: datetime) -> Mapping[str, list[Wire]]:
-        """Bars as traded from `start` on, all pages."""
+        """Bars as traded from `start` on, all pages.
+
+        Days come from all venues whatever the feed, a quarter of an hour late: so far back that is free.
+        """
+        late = timeframe is Timeframe.DAY and self._feed is not DataFeed.SIP
         request = StockBarsRequest(
-            symbol_or_symbols=[*symbols], timeframe=TIMEFRAMES[timeframe], start=start, adjustment=Adjustment.RAW, feed=self._feed
+            symbol_or_symbols=[*symbols],
+            timeframe=TIMEFRAMES[timeframe],
+            start=start,
+            end=max(self._now() - DAYS_LATE, start) if late else None,
+            adjustment=Adjustment.RAW,
+            feed=DataFeed.SIP if late else self._feed,
         )
         return cast("Mapping[str, list[Wire]]", self._stocks.get_stock_bars(request))
 

@@ -14,7 +14,11 @@ from trading_bot.sandbox.exchange.path import BarPath, RandomWalk
 from trading_bot.settings import FileSettings
 from trading_bot.sources.files import FileSource
 
-SYMBOLS = ("AAPL", "MSFT", "AMZN", "NVDA", "SPY", "TSLA", "BTC/USD", "ETH/USD")
+SYMBOLS = (
+    *("AAPL", "MSFT", "NVDA", "AMZN", "GOOGL", "META", "TSLA", "JPM", "XOM", "UNH", "SPY", "QQQ"),
+    *("BTC/USD", "ETH/USD"),
+)
+"""The stocks of a desk's default universe, and two coins."""
 _PRICES = {"AAPL": 180, "MSFT": 410, "AMZN": 175, "NVDA": 860, "SPY": 510, "TSLA": 180, "BTC/USD": 60_000, "ETH/USD": 3_400}
 _FINEST = Decimal("0.000001")
 _SPREAD_BPS = Decimal(2)

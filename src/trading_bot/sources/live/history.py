@@ -22,8 +22,8 @@ from trading_bot.sources.sessions import SECOND, SessionTable, nanoseconds
 _COLUMNS = ["open", "high", "low", "close", "volume"]
 REACH = {Timeframe.DAY: timedelta(days=800), Timeframe.MINUTE_15: timedelta(days=30)}
 """How far back a new series begins: more than the 250 bars that indicators need to settle."""
-_SETTLING = {Timeframe.DAY: timedelta(minutes=2), Timeframe.MINUTE_15: timedelta(seconds=5)}
-"""How long after its close a bar is still changed by late prints."""
+_SETTLING = timedelta(seconds=5)
+"""How long after its close a bar shorter than a day is still changed by late prints."""
 _AGAIN = timedelta(minutes=1)
 """A bar that should be there and is not (a halt, a delay) is asked for again after so long."""
 
@@ -53,6 +53,18 @@ class Manner:
     source: str
     batch: int
     """Symbols in one call."""
+    day_feed: Feed | None = None
+    """Whose trades the bars of days hold, where that is not `feed`."""
+    day_settles: timedelta = timedelta(minutes=2)
+    """How long after its close a day is still changed, or not to be had."""
+
+    def feed_of(self, timeframe: Timeframe) -> Feed:
+        """Whose trades the bars of a timeframe hold."""
+        return self.day_feed or self.feed if timeframe is Timeframe.DAY else self.feed
+
+    def settling(self, timeframe: Timeframe) -> timedelta:
+        """How long after its close a bar is not shown yet."""
+        return self.day_settles if timeframe is Timeframe.DAY else _SETTLING
 
 
 class History:
@@ -106,7 +118,7 @@ class History:
         """When the next bar must have closed and settled; a little later than now if it should have already."""
         if not len(series.ends):
             return now + _AGAIN
-        expected = self._next_end(series) + _SETTLING[series.timeframe]
+        expected = self._next_end(series) + self._manner.settling(series.timeframe)
         return expected if expected > now else now + _AGAIN
 
     def _next_end(self, series: BarSeries) -> datetime:
@@ -123,7 +135,7 @@ class History:
         index = pd.DatetimeIndex(np.array([], dtype="datetime64[ns]"), tz="UTC")
         frame = pd.DataFrame(np.empty((0, 5)), index=index, columns=_COLUMNS)
         ends = np.array([], dtype="datetime64[ns]")
-        return BarSeries(symbol, timeframe, frame, ends, self._manner.feed, PriceBasis.AS_TRADED, self._manner.source)
+        return BarSeries(symbol, timeframe, frame, ends, self._manner.feed_of(timeframe), PriceBasis.AS_TRADED, self._manner.source)
 
     def _joined(self, old: BarSeries, new: "_Table") -> BarSeries:
         """`old` itself if `new` adds nothing."""
@@ -146,7 +158,7 @@ class History:
                 f"{symbol}: {int((~sound).sum())} {timeframe} bars of {self._manner.source} break the rules of bars and were left out"
             )
         table = self._placed(_Table(starts[sound], starts[sound], values[sound]), timeframe)
-        return table.where(table.ends <= nanoseconds(now - _SETTLING[timeframe]))
+        return table.where(table.ends <= nanoseconds(now - self._manner.settling(timeframe)))
 
     def _placed(self, table: "_Table", timeframe: Timeframe) -> "_Table":
         """With the starts and ends that sessions give: a day is its session, a shorter bar ends with it at the latest.

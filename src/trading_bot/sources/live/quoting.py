@@ -69,7 +69,8 @@ class LiveQuotes:
         raw = self.tape.at(symbol, nanos)
         if present and (self.watch.gap or raw is None or nanos - raw.nanos > _YOUNG):
             self._fill(now)
-            raw = self.tape.at(symbol, nanos)
+            # A poll takes time: what it told is as of now, not as of the moment when the question was asked.
+            raw = self.tape.at(symbol, nanos) or self.tape.at(symbol, nanoseconds(self._now()))
         if raw is None:
             if self._failure is not None:
                 raise self._failure
