@@ -130,6 +130,22 @@ def test_an_exit_is_not_given_up_while_the_venue_cannot_say_what_rests_in_its_wa
     assert desk.journal.count(OrderIntent) == 3
 
 
+def test_a_rest_that_is_worth_too_little_to_be_sold_is_left_and_stops_nobody() -> None:
+    """The venue was asked, and said so; a person can do no more."""
+    desk = holding()
+    instrument = desk.engine.judge.view.instrument
+    desk.engine.judge.view.instrument = lambda symbol: instrument(symbol).model_copy(  # type: ignore[method-assign]
+        update={"minimum_notional": Decimal(100_000)}
+    )
+    desk.broker.submit = _raising(OrderRejectedError("cost basis must be >= minimal amount of order"))
+    lose_stops(desk)
+    for minute in range(1, 10):
+        desk.go_to(NOW + timedelta(minutes=minute))
+    assert len([s for s in desk.journal.all(Send) if s.outcome is SendOutcome.REJECTED]) == 2
+    assert desk.switch.state() is DeskState.RUNNING
+    assert not desk.engine.restless
+
+
 def test_what_the_venue_does_hold_is_guarded_though_the_books_say_more() -> None:
     """A drift is for a person to look at; until then the stop is for what is there."""
     desk = holding()

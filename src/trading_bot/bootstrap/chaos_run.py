@@ -16,6 +16,7 @@ from contextlib import suppress
 from ctypes import c_double
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,13 @@ from trading_bot.config import Config, load
 from trading_bot.domain.events import BookedEvent
 from trading_bot.domain.mandate import Mandate, Mode
 from trading_bot.domain.orders import OrderIntent
+from trading_bot.domain.values import Symbol
 from trading_bot.execution.clock import SystemWallClock
 from trading_bot.risk import mandate as mandates
 from trading_bot.risk.halt import write_halt_file
 from trading_bot.sandbox.chaos.audit import Trial, Violation, audit, without
 from trading_bot.sandbox.chaos.script import Blow, Plan, Strike, plan
-from trading_bot.sandbox.chaos.telling import Span, read
+from trading_bot.sandbox.chaos.telling import FillNote, Span, read
 from trading_bot.storage.audit import verify
 from trading_bot.storage.home import Home
 from trading_bot.storage.journal import SqlJournal
@@ -282,6 +284,7 @@ def _judge(run: _Run, emulator: Any, venue: Venue) -> Outcome:  # noqa: ANN401 -
         excused=tuple(run.excused),
         cash=venue.cash(emulator),
         cash_tolerance=venue.cash_tolerance,
+        dust=_dust(told.of(FillNote), venue.least),
     )
     found = (*run.wrong, *audit(trial))
     if found:
@@ -290,6 +293,14 @@ def _judge(run: _Run, emulator: Any, venue: Venue) -> Outcome:  # noqa: ANN401 -
     length = _length((whole,))
     excused = length - _length(without(whole, (*told.cut_off, *trial.excused)))
     return Outcome(run.plan, found, run.lives, len(intents), len(trial.fills), length, excused)
+
+
+def _dust(fills: Iterable[FillNote], least: Decimal) -> dict[Symbol, Decimal]:
+    """What of each symbol was, at its highest price, worth less than the venue trades: it can be neither guarded nor closed."""
+    highest: dict[Symbol, Decimal] = {}
+    for fill in fills:
+        highest[fill.symbol] = max(highest.get(fill.symbol, fill.price), fill.price)
+    return {symbol: least / price for symbol, price in highest.items()}
 
 
 def _length(spans: Iterable[Span]) -> float:

@@ -61,6 +61,8 @@ class Venue:
     """Its own books' cash, so that equity is cash and positions at their marks."""
     cash_tolerance: Decimal
     """What its rounding may come to, fill by fill."""
+    least: Decimal
+    """Worth of an order below which it takes none."""
 
 
 def _market(seed: int, instruments: Mapping[Symbol, Instrument], prices: Mapping[Symbol, Decimal], size: Decimal) -> EmulatedMarket:
@@ -116,8 +118,8 @@ def _alpaca_instrument(symbol: Symbol) -> Instrument:
 _STOCKS = (Symbol("AAPL"), Symbol("MSFT"), Symbol("BTC/USD"))
 _COINS = (Symbol("BTCUSDT"), Symbol("ETHUSDT"), Symbol("SOLUSDT"))
 VENUES: Mapping[str, Venue] = {
-    "alpaca": Venue(_alpaca, _STOCKS, _alpaca_cash, Decimal(1)),
-    "bybit": Venue(_bybit, _COINS, _bybit_cash, Decimal("0.01")),
+    "alpaca": Venue(_alpaca, _STOCKS, _alpaca_cash, Decimal(1), Decimal(1)),
+    "bybit": Venue(_bybit, _COINS, _bybit_cash, Decimal("0.01"), Decimal(0)),
 }
 
 

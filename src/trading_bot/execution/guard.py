@@ -93,6 +93,8 @@ class Guard:
         self._since: dict[tuple[Symbol, str], datetime] = {}
         """When a condition of a position was first seen."""
         self._patience: dict[Symbol, _Patience] = {}
+        self._too_small: dict[Symbol, Decimal] = {}
+        """Positions for which the venue takes no exit, since they are worth too little."""
         self._plans: dict[str, Proposal | None] = {}
 
     @property
@@ -141,6 +143,8 @@ class Guard:
         self._since.pop((symbol, "partial"), None)
         if self._jumped_over(held):
             self._exit(held)
+        elif self._too_small.get(symbol) == held.position.quantity:
+            self._since.pop((symbol, "naked"), None)
         elif held.naked > 0:
             if self._lasts(symbol, "naked", traits.exits_told_within):
                 self._cure(held)
@@ -189,14 +193,14 @@ class Guard:
             targets = held.plan.targets
             ways.insert(0, ("pairs", lambda cause: rule_on_pairs(self._judge.exit(symbol), cause, quantity, stop, targets)))
         if not any(self._try(symbol, name, patience.tries, make) for name, make in ways):
-            self._refused(symbol, quantity, patience, now)
+            self._refused(held, quantity, patience, now)
 
     def _unguarded_at_venue(self, held: Held) -> Decimal:
         """What the venue itself holds of a position, all of it where exits are placed anew, if not all of it is guarded."""
         position = held.position
         there = next((p for p in self._parts.broker.positions() if p.symbol == position.symbol and p.side is position.side), None)
         whole = ZERO if there is None else abs(there.quantity)
-        bare = whole - (abs(position.quantity) - held.naked)
+        bare = whole - guarding(position, held.working)
         return whole if bare > 0 and held.traits.exits_reserve else bare
 
     def _wants_pairs(self, held: Held, quantity: Decimal) -> bool:
@@ -211,12 +215,22 @@ class Guard:
             self._dispatch.carry_out(ruling)
         return not all(self._dispatch.failed(order) for order in ruling.orders)
 
-    def _refused(self, symbol: Symbol, quantity: Decimal, patience: _Patience, now: datetime) -> None:
+    def _refused(self, held: Held, quantity: Decimal, patience: _Patience, now: datetime) -> None:
+        symbol = held.position.symbol
+        if self._is_dust(held):
+            self._too_small[symbol] = held.position.quantity
+            self._parts.notifier.tell("A rest is too small to be sold", f"{held.position.quantity} of {symbol} stays, without a stop")
+            return
         reason = f"the venue refuses every exit for {quantity} of {symbol}: look at the position there"
         self._put_off(patience, now)
         if self._parts.switch.state() is DeskState.RUNNING:
             self._parts.switch.reduce_only("engine", reason, now)
             self._parts.notifier.tell("A position has no stop", reason)
+
+    def _is_dust(self, held: Held) -> bool:
+        """Whether a position is worth less than the least that its venue trades: what fees and partial fills leave of it."""
+        price = newest_price(self._parts.view, held.position.symbol)
+        return price is not None and abs(held.position.quantity) * price < held.instrument.minimum_notional
 
     @staticmethod
     def _put_off(patience: _Patience, now: datetime) -> None:
@@ -282,7 +296,7 @@ class Guard:
         if patience.after is not None and now < patience.after:
             return
         if not self._try(symbol, "exit", patience.tries, lambda c: rule_on_protection(self._judge.exit(symbol), c, quantity, None)):
-            self._refused(symbol, quantity, patience, now)
+            self._refused(held, quantity, patience, now)
 
     def _take_reached_target(self, held: Held) -> None:
         """Sell at the market what belongs to a target that the price has reached."""
