@@ -110,7 +110,8 @@ def test_history_is_read_page_by_page_as_traded_and_without_the_day_that_has_not
     assert (series.feed, series.basis, series.source) == (Feed.CONSOLIDATED, PriceBasis.AS_TRADED, "alpaca-iex")
     days = vendor.asked[-1][1]
     assert (days["feed"], days["end"]) == ("sip", "2024-03-12T14:44:00+00:00")
-    assert source.bars(AAPL, Timeframe.MINUTE_15).feed is Feed.SINGLE_VENUE
+    with pytest.raises(NoDataError, match="no 15m bars"):
+        source.bars(AAPL, Timeframe.MINUTE_15)
     assert vendor.asked[-1][1]["feed"] == "iex"
     assert len(series.frame) > 500
     assert str(series.frame.index[-1]) == "2024-03-11 13:30:00+00:00"
