@@ -108,7 +108,7 @@ def test_a_question_never_has_an_unknown_outcome(venue: Scripted) -> None:
 
 
 def test_the_venues_word_on_its_limits_is_believed(venue: Scripted) -> None:
-    """After a refusal nothing is sent until the reset that the headers name; the wait is in the message."""
+    """After a refusal no order is sent until the reset that the headers name; the wait is in the message."""
     now = {"at": 0.0}
     headers = {"X-Bapi-Limit-Status": "0", "X-Bapi-Limit-Reset-Timestamp": "1700000004500", "Timenow": "1700000000000"}
     venue.say(CREATE, Said(code=10006, message="slow", headers=headers))
@@ -118,7 +118,7 @@ def test_the_venues_word_on_its_limits_is_believed(venue: Scripted) -> None:
     venue.say(CREATE, Said({"orderId": "1"}))
     now["at"] = 3.0
     with pytest.raises(RateLimitedError, match="our own budget"):
-        line.act("place_order", Purpose.CANCEL, **ORDER)
+        line.act("place_order", Purpose.ORDER, **ORDER)
     assert len(venue.sent(CREATE)) == 1
     now["at"] = 9.0
     assert line.act("place_order", Purpose.ORDER, **ORDER) == {"orderId": "1"}
