@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from trading_bot import config
 from trading_bot.brokers.paper import PaperBroker
 from trading_bot.brokers.venue_store import SqliteVenueStore
 from trading_bot.domain.mandate import Cure, GuardianOrders
+from trading_bot.domain.market import Quote, Timeframe
 from trading_bot.domain.orders import Order, OrderIntent
 from trading_bot.domain.values import Symbol
 from trading_bot.execution.clock import SimulatedClock
@@ -26,13 +27,16 @@ from trading_bot.execution.guardian_intents import GuardianLog
 from trading_bot.execution.guardian_memory import Memory
 from trading_bot.execution.heartbeat import Heartbeat
 from trading_bot.market.calendar import open_calendar
+from trading_bot.ports import BarSeries
 from trading_bot.storage.home import Home
 
+SPY = Symbol("SPY")
 FLAT: tuple[Bar, ...] = ((100, 101, 99, 100),) * 60
 _STAND_IN = """
 import sys
 from datetime import datetime
 from pathlib import Path
+from trading_bot.ports import BarSeries
 from trading_bot.storage.home import Home
 home, since = Home(Path(sys.argv[1])), datetime.fromisoformat(sys.argv[2])
 with home.lock("orchestrator", since):
@@ -52,6 +56,26 @@ class Told:
         self.titles.append(title)
 
 
+class SameBars(ScriptedSource):
+    """Every symbol moves by the same bars."""
+
+    def __init__(self, bars: Sequence[Bar]) -> None:
+        super().__init__(bars)
+        self._others = {symbol: ScriptedSource(bars, symbol=symbol) for symbol in (AAPL, SPY)}
+
+    def timeframes(self, symbol: Symbol) -> tuple[Timeframe, ...]:
+        """Five minutes."""
+        return self._others[symbol].timeframes(symbol)
+
+    def bars(self, symbol: Symbol, timeframe: Timeframe) -> BarSeries:
+        """The same for all."""
+        return self._others[symbol].bars(symbol, timeframe)
+
+    def quote(self, symbol: Symbol, at: datetime) -> Quote | None:
+        """The same for all."""
+        return self._others[symbol].quote(symbol, at)
+
+
 @dataclass
 class Watched:
     """A home, a venue and who watches them."""
@@ -60,6 +84,7 @@ class Watched:
     bars: Sequence[Bar] = FLAT
     dead_desk: Cure = Cure.CURE
     daily_loss: Cure = Cure.FLATTEN
+    universe: tuple[Symbol, ...] = (AAPL,)
     stops: dict[Symbol, Decimal] = field(default_factory=dict)
     clock: SimulatedClock = field(default_factory=lambda: SimulatedClock(NOW))
     told: Told = field(default_factory=Told)
@@ -71,7 +96,7 @@ class Watched:
     def venue(self) -> PaperBroker:
         """Another door to the same venue."""
         settings = config.load(flags={"broker.fees": "none", "broker.slippage_bps": "0"}).broker
-        return PaperBroker(SqliteVenueStore(self.home.paper), ScriptedSource(self.bars), open_calendar, self.clock, settings)
+        return PaperBroker(SqliteVenueStore(self.home.paper), SameBars(self.bars), open_calendar, self.clock, settings)
 
     def guardian(self) -> Guardian:
         """A guardian that has just come up."""
@@ -81,7 +106,7 @@ class Watched:
             home=self.home,
             settings=settings.guardian,
             connect=self._connect,
-            orders=lambda: Orders(orders, settings.risk.limits),
+            orders=lambda: Orders(orders, settings.risk.limits, universe=self.universe),
             notifier=self.told,
             clock=self.clock,
             stop=threading.Event(),
@@ -94,7 +119,7 @@ class Watched:
 
     def price(self, symbol: Symbol) -> Decimal | None:
         """Newest price."""
-        quote = ScriptedSource(self.bars).quote(symbol, self.clock.now())
+        quote = SameBars(self.bars).quote(symbol, self.clock.now())
         return None if quote is None else quote.mid
 
     def hold(self, quantity: int, stop: str | None = None) -> None:

@@ -339,9 +339,11 @@ def test_a_desk_imports_what_the_guardian_sent_and_can_do_so_again(world: Watche
     world.passes(31)
     guardian.look()
     journal = MemoryJournal("desk01")
+    assert import_intents(world.home.guardian_log, journal) == 0, "what the desk never meant to open does not come into its books"
+    journal.append(OrderIntent(at=NOW, order=approved(spec("bought", quantity=10, symbol=AAPL))))
     assert import_intents(world.home.guardian_log, journal) == 1
     assert import_intents(world.home.guardian_log, journal) == 0
-    intent, send = journal.all(OrderIntent)[0], journal.all(Send)[0]
+    intent, send = journal.all(OrderIntent)[1], journal.all(Send)[0]
     assert intent.order.spec.client_order_id == world.resting[0].client_order_id == send.client_order_id
     assert send.outcome is SendOutcome.ACKNOWLEDGED
     verdict = journal.get(Verdict, intent.order.verdict_id)

@@ -120,5 +120,5 @@ class StandingOrders:
                     raise check.error
             mandate = mandates.from_text(home.mandate.read_text("utf-8"), str(home.mandate))
         except (MandateError, OSError) as error:
-            return Orders(_LEAST, self.config.risk.limits, str(error))
-        return Orders(mandate.guardian, mandate.limits)
+            return Orders(_LEAST, self.config.risk.limits, str(error), self.config.universe.symbols)
+        return Orders(mandate.guardian, mandate.limits, universe=mandate.universe)

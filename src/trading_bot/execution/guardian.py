@@ -4,7 +4,8 @@
 
 Promises that it works while the desk hangs, is dead, or its journal cannot be read; that its announcement is durable before it kills, and
 each order before it is sent; that it holds the home while it acts, and looks at the venue again once it holds it. Refuses to kill a desk
-that lives for what it is curing within its time, to do anything while there is nothing to do, and to open or enlarge.
+that lives for what it is curing within its time, to do anything while there is nothing to do, to touch what the desk never meant to open
+(unless a person has it close everything), and to open or enlarge.
 """
 
 import threading
@@ -17,6 +18,7 @@ from trading_bot.domain.errors import DeskError, JournalDamagedError, StorageErr
 from trading_bot.domain.mandate import Cure, GuardianOrders, Limits
 from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.records import DeskState
+from trading_bot.domain.values import Symbol
 from trading_bot.execution import guardian_plan as plan
 from trading_bot.execution import heartbeat
 from trading_bot.execution.guardian_hands import Hands
@@ -42,6 +44,10 @@ _VENDOR_CALM, _VENDOR_URGENT = timedelta(seconds=2), timedelta(seconds=1)
 """And never more often than that over a network: a look takes three calls, and vendors allow some 200 a minute."""
 
 
+Scope = Callable[[Holdings], Holdings]
+"""Which part of what is held an act is about."""
+
+
 @dataclass(frozen=True)
 class Orders:
     """What the mandate allows, as it can be verified now."""
@@ -50,6 +56,8 @@ class Orders:
     limits: Limits
     no_mandate: str = ""
     """Why none holds; then nothing but curing is allowed."""
+    universe: tuple[Symbol, ...] = ()
+    """What the desk may open."""
 
 
 @dataclass
@@ -91,9 +99,11 @@ class Guardian:
         self._disconnect()
 
     def flatten(self, cause: str) -> bool:
-        """Close everything for a person, whatever the mandate says; whether it is flat. Raises DeskError for what hinders it."""
-        self._refresh()
-        return self._act(Cure.FLATTEN, cause, withdraw=True)
+        """Close everything for a person, whatever the mandate says, also what is not the desk's; whether nothing is left to do.
+
+        Raises DeskError for what hinders it.
+        """
+        return self._act(Cure.FLATTEN, cause, lambda seen: seen, withdraw=True)
 
     def look(self) -> tuple[Condition, ...]:
         """Look once, tell what is new, act if something asks for it; return what is not as it should be."""
@@ -129,6 +139,7 @@ class Guardian:
             broker=seen,
             trouble=trouble,
             memory=self._memory,
+            ours=self._ours(orders),
             fresh=fresh,
             orders=orders.guardian,
             daily_loss=orders.limits.daily_loss,
@@ -150,6 +161,10 @@ class Guardian:
         except StorageError:
             return False
         return True
+
+    def _ours(self, orders: Orders) -> frozenset[Symbol]:
+        """What the desk ever meant to open; as long as its journal cannot be read, also what it may have opened since."""
+        return self._memory.ours(() if self._copy.was_read else orders.universe)
 
     def _ask(self, now: datetime) -> tuple[Holdings | None, str]:
         """What the venue says; between two looks at it, what it said a moment ago."""
@@ -225,24 +240,25 @@ class Guardian:
         """Act; what fails is told, and tried again when a while has passed."""
         cause = "; ".join(c.title for c in causes)
         try:
-            done = self._act(what, cause, withdraw=bool(sight.halted) and any(c.key == "entries" for c in causes))
+            withdraw = bool(sight.halted) and any(c.key == "entries" for c in causes)
+            done = self._act(what, cause, lambda seen: seen.only(self._ours(self.orders())), withdraw=withdraw)
         except (DeskError, OSError) as error:
             self._announce(f"The guardian could not {what}", f"{cause}. {error}")
             done = False
         self._rest = None if done else self.clock.now() + timedelta(seconds=_REST * self.settings.interval_seconds)
 
-    def _act(self, what: Cure, cause: str, *, withdraw: bool) -> bool:
+    def _act(self, what: Cure, cause: str, scope: Scope, *, withdraw: bool) -> bool:
         """Do `what`, and return whether it is done. Nothing is killed, and nothing sent, if there is nothing to do."""
         self._disconnect()
         self._refresh()
         self._hands = hands = self._connected()
-        if not _steps(what, hands, hands.look(), withdraw=withdraw):
+        if not _steps(what, hands, scope(hands.look()), withdraw=withdraw):
             return True
         with self._taken(what, cause):
             self._disconnect()
             self._refresh()
             self._hands = hands = self._connected()
-            complete, told = self._work(what, hands, withdraw=withdraw)
+            complete, told = self._work(what, hands, scope, withdraw=withdraw)
             note = "; ".join(told) or "nothing was left to do"
             result = "done" if complete else "not done yet: it waits for the venue, and is looked at again"
             self._log.append(Ended(at=self.clock.now(), what=what, note=f"{result}: {note}"))
@@ -263,14 +279,14 @@ class Guardian:
                 self._announce("The guardian killed the desk", f"It was {killed}. Because: {cause}.")
             yield
 
-    def _work(self, what: Cure, hands: Hands, *, withdraw: bool) -> tuple[bool, tuple[str, ...]]:
+    def _work(self, what: Cure, hands: Hands, scope: Scope, *, withdraw: bool) -> tuple[bool, tuple[str, ...]]:
         """Look, plan and do until there is nothing left, or the time is over; whether it is complete, and what was done."""
         told: list[str] = []
         until, pause = self.clock.now() + _ACT_PATIENCE, _FIRST_PAUSE_S
         while True:
             seen = hands.look()
-            steps = _steps(what, hands, seen, withdraw=withdraw)
-            complete = not steps and not unsettled(self._log.entries()) and (what is Cure.CURE or plan.is_flat(seen))
+            steps = _steps(what, hands, scope(seen), withdraw=withdraw)
+            complete = not steps and not unsettled(self._log.entries()) and (what is Cure.CURE or plan.is_flat(scope(seen)))
             if complete or self.clock.now() >= until or self.stop.is_set():
                 return complete, tuple(dict.fromkeys(told))
             told += hands.work(steps, seen)

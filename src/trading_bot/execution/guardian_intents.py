@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from trading_bot.domain.errors import DiskFullError, JournalDamagedError, StorageError
 from trading_bot.domain.mandate import Cure
-from trading_bot.domain.orders import ApprovedOrder, OrderIntent
+from trading_bot.domain.orders import ApprovedOrder, OrderIntent, OrderRole
 from trading_bot.domain.proposals import Verdict
 from trading_bot.domain.records import Send, SendOutcome
 from trading_bot.domain.values import ClientOrderId, Digest, Record, UtcTime, derive_digest
@@ -151,14 +151,18 @@ def unsettled(entries: Iterable[Entry]) -> tuple[Meant, ...]:
 def import_intents(path: Path, journal: Journal) -> int:
     """Take what the guardian sent over into the desk's journal, before its ledger is built; return how many orders were new.
 
-    Idempotent. What has no definite end comes in as an intent without one, which the desk resolves like its own.
+    Idempotent. What has no definite end comes in as an intent without one, which the desk resolves like its own. What it closed for a
+    person and was never the desk's stays out of the books, as the position did.
     """
-    new = 0
+    traded = {i.order.spec.symbol for i in journal.all(OrderIntent) if i.order.spec.role is OrderRole.ENTRY}
+    new, imported = 0, set[ClientOrderId]()
     for entry in GuardianLog(path).entries():
-        if isinstance(entry, Meant) and journal.get(OrderIntent, entry.client_order_id) is None:
-            journal.append(entry.verdict, OrderIntent(at=entry.at, order=entry.order))
-            new += 1
-        elif isinstance(entry, Sent) and journal.get(Send, entry.client_order_id) is None:
+        if isinstance(entry, Meant) and entry.order.spec.symbol in traded:
+            imported.add(entry.client_order_id)
+            if journal.get(OrderIntent, entry.client_order_id) is None:
+                journal.append(entry.verdict, OrderIntent(at=entry.at, order=entry.order))
+                new += 1
+        elif isinstance(entry, Sent) and entry.client_order_id in imported and journal.get(Send, entry.client_order_id) is None:
             journal.append(Send(at=entry.at, client_order_id=entry.client_order_id, outcome=entry.outcome, reason=entry.reason))
     return new
 

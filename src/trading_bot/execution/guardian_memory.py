@@ -5,7 +5,7 @@ day's loss by what it saw itself. Refuses to wait for a journal that is locked o
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from trading_bot.domain.books import Books
 from trading_bot.domain.errors import DeskError, StorageError
 from trading_bot.domain.events import BookedEvent, CashReason, CashUpdate
-from trading_bot.domain.orders import OrderIntent
+from trading_bot.domain.orders import OrderIntent, OrderRole
 from trading_bot.domain.records import CLOSE, EquityPoint, Send
 from trading_bot.domain.values import ZERO, Amount, ClientOrderId, Digest, Record, Symbol, UtcTime, derive_id
 from trading_bot.storage.peek import Peeked, peek
@@ -55,6 +55,8 @@ class Memory(Record):
     """Signed quantities by the desk's books."""
     intents: tuple[OrderIntent, ...] = ()
     """What the desk meant to send in symbols that are held or worked in."""
+    meant: tuple[Symbol, ...] = ()
+    """Every symbol that the desk ever meant to open."""
     close: Worth | None = None
     """Equity at the last session's close, by the desk's journal."""
     flows: Amount = ZERO
@@ -70,6 +72,10 @@ class Memory(Record):
         if self.close is not None and (self.before is None or self.close.at >= self.before.at):
             return self.close.equity + self.flows
         return None if self.before is None else self.before.equity
+
+    def ours(self, beside: Iterable[Symbol]) -> frozenset[Symbol]:
+        """Symbols that are the desk's, `beside` among them. What it never meant to open is somebody else's."""
+        return frozenset({*self.meant, *self.held, *beside})
 
     def looked(self, now: datetime, equity: Decimal) -> "Memory":
         """The memory after a look at the account."""
@@ -120,8 +126,11 @@ class JournalCopy:
         self._books = Books()
         self._intents: dict[ClientOrderId, OrderIntent] = {}
         self._pending: set[ClientOrderId] = set()
+        self._meant: set[Symbol] = set()
         self._close: Worth | None = None
         self._flows = ZERO
+        self.was_read = False
+        """Whether it could be read since this process came up; else what is remembered may be older than what the desk did since."""
 
     def refresh(self, memory: Memory) -> Memory:
         """The memory with what the journal says now. StorageError if it cannot be read; nothing is lost by that."""
@@ -132,6 +141,7 @@ class JournalCopy:
             self._take(found)
         except (ValidationError, DeskError) as error:
             raise StorageError(f"{self._path} does not make sense: {error}") from error
+        self.was_read = True
         return memory.model_copy(
             update={
                 "desk": found.facts.get("desk", memory.desk),
@@ -139,6 +149,7 @@ class JournalCopy:
                 "stops": dict(self._books.stops),
                 "held": {s: p.quantity for s, p in self._books.positions.items()},
                 "intents": self._relevant(),
+                "meant": tuple(sorted({*memory.meant, *self._meant})),
                 "close": self._close,
                 "flows": self._flows,
             }
@@ -151,8 +162,7 @@ class JournalCopy:
                     self._book(BookedEvent.model_validate_json(body))
                 case OrderIntent.kind:
                     intent = OrderIntent.model_validate_json(body)
-                    self._intents[intent.order.spec.client_order_id] = intent
-                    self._pending.add(intent.order.spec.client_order_id)
+                    self._mean(intent)
                 case Send.kind:
                     self._pending.discard(Send.model_validate_json(body).client_order_id)
                 case _:
@@ -160,6 +170,13 @@ class JournalCopy:
                     if point.label == CLOSE:
                         self._close, self._flows = Worth(at=point.at, equity=point.equity), ZERO
             self._row = number
+
+    def _mean(self, intent: OrderIntent) -> None:
+        spec = intent.order.spec
+        self._intents[spec.client_order_id] = intent
+        self._pending.add(spec.client_order_id)
+        if spec.role is OrderRole.ENTRY:
+            self._meant.add(spec.symbol)
 
     def _book(self, row: BookedEvent) -> None:
         event = row.event

@@ -1,10 +1,11 @@
 """What the guardian sees, and what it makes of it. Pure: looking and acting are elsewhere.
 
 Promises that what an order is for is read from the venue alone (an order against a position is an exit, everything else is new risk),
-so that it holds without the desk's memory, and for orders that a person placed. Refuses to call a desk dead that may be busy or starting.
+so that it holds without the desk's memory, and for orders that a person placed; and that what the desk never meant to open asks for nothing
+but a word. Refuses to call a desk dead that may be busy or starting.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -54,6 +55,17 @@ class Holdings:
         """Working orders of a symbol."""
         return tuple(o for o in self.orders if o.symbol == symbol)
 
+    def only(self, symbols: Collection[Symbol]) -> "Holdings":
+        """The same account with no other symbols than these."""
+        return Holdings(
+            self.account, tuple(p for p in self.positions if p.symbol in symbols), tuple(o for o in self.orders if o.symbol in symbols)
+        )
+
+    @property
+    def symbols(self) -> frozenset[Symbol]:
+        """Symbols in which something is held or rests."""
+        return frozenset({*self.held, *(o.symbol for o in self.orders)})
+
     def naked(self) -> dict[Symbol, Decimal]:
         """Quantities that no live stop guards."""
         orders = {o.client_order_id: o for o in self.orders}
@@ -89,6 +101,8 @@ class Sight:
     trouble: str
     """Why it could not."""
     memory: Memory
+    ours: frozenset[Symbol]
+    """Symbols that are the desk's; all others are somebody else's."""
     fresh: bool
     """Whether the journal could be read at this look."""
     orders: GuardianOrders
@@ -121,12 +135,14 @@ def judge(sight: Sight, settings: GuardianSettings) -> tuple[Condition, ...]:
     silent = sight.silence > settings.heartbeat_seconds
     found = [*_mandate(sight), *_blind(sight, settings)]
     if sight.broker is not None:
+        patience, mine = timedelta(seconds=settings.naked_seconds), sight.broker.only(sight.ours)
         found += [
-            *_silent(sight, sight.broker, silent=silent),
-            *_naked(sight.broker, silent=silent, patience=timedelta(seconds=settings.naked_seconds)),
-            *_entries(sight, sight.broker, silent=silent, patience=timedelta(seconds=settings.naked_seconds)),
-            *_loss(sight, sight.broker, settings, silent=silent),
-            *_drift(sight, sight.broker, silent=silent, patience=timedelta(seconds=settings.naked_seconds)),
+            *_silent(sight, mine, silent=silent),
+            *_naked(mine, silent=silent, patience=patience),
+            *_entries(sight, mine, silent=silent, patience=patience),
+            *_loss(sight, mine, settings, silent=silent),
+            *_drift(sight, mine, silent=silent, patience=patience),
+            *_foreign(sight, sight.broker, patience=patience),
         ]
     return tuple(found)
 
@@ -206,3 +222,14 @@ def _drift(sight: Sight, broker: Holdings, *, silent: bool, patience: timedelta)
         if differ
         else []
     )
+
+
+def _foreign(sight: Sight, broker: Holdings, *, patience: timedelta) -> list[Condition]:
+    """Told, and left alone: nobody but who opened it knows what it is for."""
+    found = []
+    for symbol in sorted(broker.symbols - sight.ours):
+        position, orders = broker.held.get(symbol), len(broker.of(symbol))
+        what = f"{'nothing' if position is None else position.quantity} held, {orders} order{'' if orders == 1 else 's'} at work"
+        body = f"{symbol}: {what}, and the desk never meant to open it. It is neither guarded nor closed; trade by hand on another account."
+        found.append(Condition(f"foreign {symbol}", f"{symbol} is not the desk's", body, patience))
+    return found
