@@ -12,6 +12,7 @@ from trading_bot.domain.errors import BrokerUnavailableError, OrderNotFoundError
 from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent, OrderRole, OrderType
 from trading_bot.domain.proposals import EntryStyle
 from trading_bot.domain.records import Command, CommandAction, CommandDone, DeskState, Send, SendOutcome
+from trading_bot.domain.values import ClientOrderId
 from trading_bot.ports import InboxItem
 
 FLAT: list[Bar] = [(100, 100.2, 99.8, 100)] * 60
@@ -128,6 +129,19 @@ def test_an_exit_is_not_given_up_while_the_venue_cannot_say_what_rests_in_its_wa
     desk.go_to(NOW + timedelta(minutes=1))
     assert stops_of(desk) == 49
     assert desk.journal.count(OrderIntent) == 3
+
+
+def test_a_position_is_guarded_while_an_entry_into_it_is_in_doubt() -> None:
+    """It takes half a minute until an entry is known never to have arrived."""
+    desk = holding()
+    desk.broker.settles_within = timedelta(seconds=30)
+    entry = desk.journal.all(OrderIntent)[0]
+    desk.engine.ledger.pending[ClientOrderId("desk01-lost")] = entry.model_copy(update={"at": NOW})
+    desk.broker.find = lambda _: None
+    lose_stops(desk)
+    desk.go_to(NOW + timedelta(seconds=10))
+    assert stops_of(desk) == 49
+    assert len(desk.engine.ledger.pending) == 1
 
 
 def test_a_rest_that_is_worth_too_little_to_be_sold_is_left_and_stops_nobody() -> None:

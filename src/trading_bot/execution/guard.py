@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from trading_bot.domain.books import Position
 from trading_bot.domain.instrument import Instrument
-from trading_bot.domain.orders import Order, OrderRole, OrderType
+from trading_bot.domain.orders import Order, OrderIntent, OrderRole, OrderType
 from trading_bot.domain.proposals import Proposal, Target, Verdict
 from trading_bot.domain.records import DeskState
 from trading_bot.domain.traits import Attachment, VenueTraits
@@ -105,7 +105,7 @@ class Guard:
     def watch(self) -> None:
         """Look at every position, and do what is needed."""
         books = self._ledger.books
-        in_flight = {i.order.spec.symbol for i in self._ledger.pending.values()}
+        in_flight = {i.order.spec.symbol for i in self._ledger.pending.values() if self._is_waited_for(i)}
         working: dict[Symbol, list[Order]] = {}
         for order in books.working_orders():
             working.setdefault(order.symbol, []).append(order)
@@ -115,6 +115,10 @@ class Guard:
         for symbol in sorted(working.keys() - books.positions.keys() - in_flight):
             self._sweep(symbol, working[symbol])
         self._since = {key: at for key, at in self._since.items() if key[0] in books.positions or key[0] in working}
+
+    def _is_waited_for(self, intent: OrderIntent) -> bool:
+        """Whether a position is left alone until this is resolved. An entry may stay in doubt for longer than one may be naked."""
+        return not intent.order.spec.role.adds_risk or self._parts.clock.now() - intent.at < PARTIAL_ENTRY
 
     def _held(self, position: Position, working: Sequence[Order]) -> Held:
         plan = self._plan(position.symbol)
