@@ -1,4 +1,4 @@
-"""How a run shows itself: one line for each task of a simulated day, one bar for recorded years."""
+"""How a run shows itself: one line for each task of a simulated day, one bar for recorded years and for whatever takes minutes."""
 
 from datetime import UTC
 from types import TracebackType
@@ -22,14 +22,20 @@ _MARKS = {
 }
 
 
+def bar(console: Console | None = None, *, shown: bool = True) -> Bar:
+    """How much is done and how long it takes; on a terminal alone."""
+    console = console or Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    return Bar(*columns, console=console, transient=True, disable=not (shown and console.is_terminal))
+
+
 class Progress:
     """Listens to the orchestrator and shows it. `total`: slots to come, 0 if that has no end."""
 
     def __init__(self, total: int, *, by_session: bool = False) -> None:
         self._console = Console(stderr=True)
         self._by_session = by_session
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-        self._bar = Bar(*columns, console=self._console, transient=True, disable=not (total and self._console.is_terminal))
+        self._bar = bar(self._console, shown=bool(total))
         self._task = self._bar.add_task("tasks", total=total or None)
 
     def __enter__(self) -> Self:

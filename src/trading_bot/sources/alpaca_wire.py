@@ -32,7 +32,9 @@ Wire = Mapping[str, Any]
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)")
 
 _LEAST_NOTIONAL = Decimal(1)
-"""Of an order for a part of a share, and of a coin."""
+"""Of an order for a part of a share."""
+_LEAST_COINS = {"USD": Decimal(10)}
+"""Of an order that buys a coin, by what it is paid in; other pairs know a least quantity alone."""
 _LATER = frozenset({408, 429, 500, 502, 503, 504})
 _REFUSED_KEYS = frozenset({401, 403})
 _ASKED_TO_WAIT = 10.0
@@ -84,7 +86,7 @@ def grid_of(asset: Wire, ours: Instrument) -> Grid:
             currency=symbol.partition("/")[2],
             tick_size=Decimal(str(asset["price_increment"])),
             lot_size=Decimal(str(asset["min_trade_increment"])),
-            minimum_notional=_LEAST_NOTIONAL,
+            minimum_notional=_LEAST_COINS.get(symbol.partition("/")[2], Decimal(0)),
             shortable=False,
         )
     return Grid(

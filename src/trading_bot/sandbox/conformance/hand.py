@@ -19,6 +19,7 @@ from trading_bot.sandbox.conformance.patient import Patient
 from trading_bot.sandbox.conformance.report import BrokenError, hold
 
 _FAR = Decimal("0.8")
+_ON_ITS_WAY_S = 3.0
 
 
 class Hand:
@@ -31,10 +32,14 @@ class Hand:
         self.books = Books()
         self.heard: list[str] = []
         """Messages of all errors."""
-        self.broker = Patient(bench.make(), bench.wait)
+        self.broker = Patient(bench)
         self.ask = Asker(bench, desk, self.broker.traits(bench.instrument.symbol))
         self.broker.open((), (), _ring)
-        self.read()
+        try:
+            self.read()
+        except BaseException:
+            self.broker.close()
+            raise
 
     # -- acting ------------------------------------------------------------------------------------------------------
 
@@ -88,7 +93,7 @@ class Hand:
         if booked is not None:
             self.booked = list(booked)
             self.books = fold(self.booked)
-        self.broker = Patient(self.bench.make(), self.bench.wait)
+        self.broker = Patient(self.bench)
         self.broker.open(tuple(self.intents), tuple(self.booked), _ring)
 
     # -- looking -----------------------------------------------------------------------------------------------------
@@ -176,9 +181,11 @@ class Hand:
 
     # -- leaving -----------------------------------------------------------------------------------------------------
 
-    def leave(self) -> None:
-        """Cancel, close, and wait until nothing is left."""
+    def leave(self, *, hurried: bool = False) -> None:
+        """Cancel, close, and wait until nothing is left. `hurried`: what was sent last may not have arrived yet."""
         try:
+            if hurried:
+                self.bench.wait(lambda: all(self.state(i.order) is not None for i in self.intents[-2:]), _ON_ITS_WAY_S)
             self.until(self.answers, "the venue does not answer any more")
             self.cancel_all()
             held = self.held()

@@ -1,6 +1,6 @@
-"""An adapter that is asked as often as its budget of requests allows: questions wait for their turn, orders do not.
+"""An adapter that is asked as often as its budget of requests allows: questions wait for their turn, and orders where the bench says so.
 
-Promises that only questions and cancels are asked again, and only after RateLimitedError, which says that nothing was sent.
+Promises that a call is made again only after RateLimitedError, which says that nothing was sent.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,18 +14,17 @@ from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent
 from trading_bot.domain.traits import VenueTraits
 from trading_bot.domain.values import ClientOrderId, Symbol
 from trading_bot.ports import Broker
-from trading_bot.sandbox.conformance.bench import Patience
+from trading_bot.sandbox.conformance.bench import Bench
 
 T = TypeVar("T")
-_TURNS_S = 30.0
 
 
 class Patient:
-    """Stands before an adapter."""
+    """Stands before the bench's adapter of the moment."""
 
-    def __init__(self, inner: Broker, wait: Patience) -> None:
-        self._inner = inner
-        self._wait = wait
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._inner = inner = bench.make()
         self.name, self.settles_within, self.foresees = inner.name, inner.settles_within, inner.foresees
         self.cash_tolerance = inner.cash_tolerance
 
@@ -42,8 +41,12 @@ class Patient:
         return self._inner.traits(symbol)
 
     def open(self, intents: Sequence[OrderIntent], booked: Sequence[BrokerEvent], ring: Callable[[], None]) -> None:
-        """As the adapter does."""
-        self._inner.open(intents, booked, ring)
+        """As the adapter does; an opening that the budget broke off begins again. An adapter that cannot be opened is closed."""
+        try:
+            self._in_queue(lambda: self._inner.open(intents, booked, ring))
+        except BaseException:
+            self._inner.close()
+            raise
 
     def close(self) -> None:
         """As the adapter does."""
@@ -62,12 +65,12 @@ class Patient:
         return self._in_turn(self._inner.open_orders)
 
     def submit(self, order: ApprovedOrder) -> Order:
-        """At once."""
-        return self._inner.submit(order)
+        """At once, or in the queue."""
+        return self._in_queue(lambda: self._inner.submit(order))
 
     def replace(self, order: ApprovedOrder) -> Order:
-        """At once."""
-        return self._inner.replace(order)
+        """At once, or in the queue."""
+        return self._in_queue(lambda: self._inner.replace(order))
 
     def cancel(self, client_order_id: ClientOrderId) -> None:
         """In its turn."""
@@ -85,6 +88,9 @@ class Patient:
         """As the adapter says."""
         return self._inner.next_event_time(until)
 
+    def _in_queue(self, act: Callable[[], T]) -> T:
+        return self._in_turn(act) if self._bench.queues else act()
+
     def _in_turn(self, ask: Callable[[], T]) -> T:
         answers: list[T] = []
 
@@ -95,4 +101,4 @@ class Patient:
                 return False
             return True
 
-        return answers[0] if self._wait(asked, _TURNS_S) else ask()
+        return answers[0] if self._bench.wait(asked, self._bench.turn) else ask()

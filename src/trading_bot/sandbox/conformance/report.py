@@ -32,6 +32,10 @@ class Result:
     standing: Standing
     why: str = ""
 
+    def text(self) -> str:
+        """On one line."""
+        return f"{self.number} {self.standing:<14} {self.sentence}{f' [{self.why}]' if self.why else ''}"
+
 
 @dataclass(frozen=True)
 class Report:
@@ -39,6 +43,8 @@ class Report:
 
     venue: str
     results: tuple[Result, ...]
+    stopped: str = ""
+    """Where it was stopped, and what was left behind; empty if it went to its end."""
 
     def of(self, standing: Standing) -> tuple[Result, ...]:
         """Results with this standing."""
@@ -46,14 +52,17 @@ class Report:
 
     @property
     def kept(self) -> bool:
-        """Whether none was broken."""
-        return not self.of(Standing.BROKEN)
+        """Whether none was broken, and it was not stopped."""
+        return not self.of(Standing.BROKEN) and not self.stopped
 
     def text(self) -> str:
         """A line for each promise, and the count."""
-        lines = [f"{r.number} {r.standing:<14} {r.sentence}{f' [{r.why}]' if r.why else ''}" for r in self.results]
+        return "\n".join([*(r.text() for r in self.results), self.count()])
+
+    def count(self) -> str:
+        """How many stand how."""
         counts = ", ".join(f"{len(self.of(s))} {s}" for s in Standing)
-        return "\n".join([*lines, f"{self.venue}: {counts}"])
+        return f"{self.venue}: {counts}{f'; {self.stopped}' if self.stopped else ''}"
 
 
 def hold(condition: object, otherwise: str) -> None:

@@ -1,7 +1,8 @@
 """The numbered promises of the broker port, and the run of them all on one bench.
 
 Promises that each promise is tried by a desk of its own which leaves the account as it found it, and that what one promise breaks does
-not hide the next. Refuses an account that holds the instrument already, or has orders in it.
+not hide the next. Whoever stops it (KeyboardInterrupt out of the bench's waiting) gets the account back flat, and a report of what was
+tried. Refuses an account that holds the instrument already, or has orders in it.
 """
 
 from collections.abc import Callable, Sequence
@@ -118,9 +119,12 @@ PROMISES: tuple[Promise, ...] = tuple(Promise(f"P{first + n:02d}", a) for first,
 def check(bench: Bench, promises: Sequence[Promise] = PROMISES, run: str = "c1", tell: Callable[[Result], None] = lambda _: None) -> Report:
     """Try all promises. `run`: begins the ids of this run, another one for each run on the same account. ConfigError if it is not empty."""
     _empty(bench, run)
-    results = []
+    results: list[Result] = []
     for promise in promises:
-        result = _tried(bench, promise, run)
+        try:
+            result = _tried(bench, promise, run)
+        except KeyboardInterrupt as stop:
+            return Report(bench.name, tuple(results), f"stopped at {promise.number}; {str(stop) or 'nothing was sent'}")
         tell(result)
         results.append(result)
     return Report(bench.name, tuple(results))
@@ -131,7 +135,11 @@ def _tried(bench: Bench, promise: Promise, run: str) -> Result:
         hand = Hand(bench, f"{run}{promise.number.lower()}")
     except DeskError as error:
         return Result(promise.number, promise.sentence, Standing.BROKEN, f"the adapter cannot be opened: {error}")
-    standing, why = _outcome(lambda: promise.attempt(hand))
+    try:
+        standing, why = _outcome(lambda: promise.attempt(hand))
+    except KeyboardInterrupt:
+        left, mess = _outcome(lambda: hand.leave(hurried=True))
+        raise KeyboardInterrupt(f"NOT LEFT FLAT: {mess}" if left is Standing.BROKEN else "left flat") from None
     left, mess = _outcome(hand.leave)
     if left is Standing.BROKEN and standing is not Standing.BROKEN:
         standing, why = left, f"afterwards: {mess}"
