@@ -75,6 +75,17 @@ def test_a_stop_that_strikes_closes_the_position(venue: House) -> None:
     assert (venue.position()["size"], venue.position()["stopLoss"], venue.working()) == ("0", "", [])
 
 
+def test_a_stop_that_finds_nobody_to_trade_with_is_spent_and_the_position_shows_it() -> None:
+    """The entry has taken all that was offered: what is held is naked, and nothing pretends to guard it."""
+    with house(size=D("0.01")) as venue:
+        venue.order(qty="0.05", price="60000", stopLoss="57000")
+        venue.price("59000")
+        assert list(guards(venue)) == ["StopLoss"]
+        venue.price("56500")
+        venue.go(2)
+        assert (D(venue.position()["size"]) > 0, venue.position()["stopLoss"], guards(venue)) == (True, "", {})
+
+
 def test_a_stop_is_moved_and_taken_away(venue: House) -> None:
     """The newest word counts; the same word again is no change."""
     venue.trade()

@@ -275,6 +275,7 @@ class Engine:
             case Lapsed():
                 reason = "EC_PostOnlyWillTakeLiquidity" if order.asked.time_in_force == "PostOnly" else "EC_NoImmediateQtyToFill"
                 self.cancel(order, "UNKNOWN", reason)
+                guards.spend(self, order)
             case _:
                 pass
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _CLEARED = "CancelByTpSlTsClear"
 _E8 = 100_000_000
+_SPENT = {Stop.STOP_LOSS: "stop_loss", Stop.TAKE_PROFIT: "take_profit", Stop.TRAILING: "trailing"}
 
 
 def check_sides(contract: Contract, side: int, base: Decimal, stop_loss: Decimal | None, take_profit: Decimal | None) -> None:
@@ -64,6 +65,14 @@ def follow(engine: Engine, order: Order, before: int, *, first: bool = False) ->
 def forget(position: Position) -> None:
     """A position that is gone has no stops."""
     position.stop_loss = position.take_profit = position.trailing = position.active = None
+
+
+def spend(engine: Engine, order: Order) -> None:
+    """A position whose stop was taken away, or was triggered and found nobody to trade with, has it no more, and shows that."""
+    if order.asked.stop in OF_POSITION:
+        setattr(engine.ledger.position(order.contract), _SPENT[order.asked.stop], None)
+        engine.guards.pop((order.contract.symbol, order.asked.stop), None)
+        engine.dirty.add(order.contract.symbol)
 
 
 def sync(engine: Engine, position: Position, cancel_type: str = _CLEARED) -> None:

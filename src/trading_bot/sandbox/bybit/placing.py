@@ -206,10 +206,4 @@ def _move_guard(engine: Engine, order: Order, trigger: Decimal) -> None:
 def cancel(engine: Engine, order: Order) -> None:
     """End an order on its owner's wish; a position that loses its stop knows it."""
     engine.cancel(order)
-    asked = order.asked
-    if asked.stop in OF_POSITION:
-        position = engine.ledger.position(order.contract)
-        names = {Stop.STOP_LOSS: "stop_loss", Stop.TAKE_PROFIT: "take_profit", Stop.TRAILING: "trailing"}
-        setattr(position, names[asked.stop], None)
-        engine.guards.pop((order.contract.symbol, asked.stop), None)
-        engine.dirty.add(order.contract.symbol)
+    guards.spend(engine, order)
