@@ -22,11 +22,13 @@ from trading_bot.bootstrap.brokers import build_broker
 from trading_bot.bootstrap.setting import Setting
 from trading_bot.bootstrap.sources import CALENDARS, build_source
 from trading_bot.domain.mandate import Mode
+from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.values import Symbol
 from trading_bot.execution.clock import RealClock
 from trading_bot.market.calendar import open_calendar
 from trading_bot.ports import Broker
 from trading_bot.storage.home import Home
+from trading_bot.storage.journal import SqlJournal
 
 COIN = Symbol("BTCUSDT")
 _SETTINGS = {
@@ -62,6 +64,13 @@ def buy(desk: Desk, quantity: str = "0.5") -> None:
     venue(desk).submit(approved(spec("bought", quantity=quantity, symbol=COIN)))
 
 
+def buy_for(desk: Desk, quantity: str = "0.5") -> None:
+    """Hold a coin as a desk does that hung when it had sent its order: it meant to, and did not book it."""
+    with SqlJournal.open(desk.home / "journal.db") as journal:
+        journal.append(OrderIntent(at=datetime.now(UTC), order=approved(spec("bought", quantity=quantity, symbol=COIN))))
+    buy(desk, quantity)
+
+
 @contextmanager
 def process(*arguments: str, until: str) -> Iterator[subprocess.Popen[str]]:
     """A command in a process of its own, up as soon as it printed `until`."""
@@ -87,7 +96,7 @@ def test_a_hanging_desk_with_a_locked_journal_is_killed_and_what_is_naked_is_clo
     """The whole of it in real processes: the guardian needs neither desk nor journal."""
     with process("orchestrator", until="Ctrl-C stops") as desk, process("guardian", until="Guarding") as guardian:
         desk.send_signal(signal.SIGSTOP)
-        buy(coins)
+        buy_for(coins)
         with closing(sqlite3.connect(coins.home / "journal.db", isolation_level=None)) as journal:
             journal.execute("PRAGMA busy_timeout = 20000")
             journal.execute("BEGIN EXCLUSIVE")
@@ -132,7 +141,7 @@ def test_flatten_kills_a_desk_that_does_not_answer_only_when_told(coins: Desk, m
     monkeypatch.setattr("trading_bot.cli.guarding_positions._FLAT_PATIENCE_S", 0.2)
     with process("orchestrator", until="Ctrl-C stops") as desk:
         desk.send_signal(signal.SIGSTOP)
-        buy(coins)
+        buy_for(coins)
         ended = coins.run("flatten")
         assert (ended.code, desk.poll()) == (1, None)
         assert "`flatten --kill` ends it" in ended.out
@@ -144,10 +153,11 @@ def test_flatten_kills_a_desk_that_does_not_answer_only_when_told(coins: Desk, m
 
 
 def test_flatten_has_a_running_desk_do_it(coins: Desk) -> None:
-    """Nobody is killed."""
+    """Nobody is killed, and one thing is said."""
     with process("orchestrator", until="Ctrl-C stops") as desk:
-        ended = coins.run("flatten")
-        assert ended.code == 0, ended
+        for more in ((), ("--kill",)):
+            ended = coins.run("flatten", *more)
+            assert (ended.code, ended.out) == (0, "Flat: nothing is held and nothing rests at the broker.\n")
         assert desk.poll() is None
 
 

@@ -14,7 +14,7 @@ from trading_bot.domain.errors import HomeError, StorageError
 from trading_bot.domain.mandate import Mode
 from trading_bot.domain.orders import OrderIntent, OrderSpec
 from trading_bot.domain.reconciliation import Difference, DifferenceKind
-from trading_bot.domain.values import ClientOrderId
+from trading_bot.domain.values import ClientOrderId, Symbol
 from trading_bot.execution.clock import RealClock, SimulatedClock
 from trading_bot.execution.guardian_sight import Holdings, holdings
 from trading_bot.execution.ledger import Ledger
@@ -42,6 +42,12 @@ class VenueLook:
         """What the venue says now."""
         account, positions = self.broker.account(), self.broker.positions()
         return holdings(account, positions, self.broker.open_orders())
+
+    def ours(self) -> frozenset[Symbol]:
+        """Symbols that are the desk's: that it ever meant to open, or holds in its books; without books those that it may trade."""
+        if self.ledger is None:
+            return frozenset(self.config.universe.symbols)
+        return self.ledger.traded | set(self.ledger.books.positions)
 
     def differences(self, seen: Holdings) -> tuple[Difference, ...]:
         """What differs between books and venue, and what is not guarded there."""

@@ -62,6 +62,13 @@ def resume(context: Context, *, reason: str) -> None:
 
 def tell(context: Context, action: str, reason: str) -> None:
     """Have a command carried out and say what came of it. ClickException if it was refused, or nobody did it in time."""
+    carry_out(context, action, reason)
+    with context.journal() as journal:
+        click.echo(f"{action.replace('_', '-')}: done. {_what_is(context, journal)}")
+
+
+def carry_out(context: Context, action: str, reason: str) -> None:
+    """Have a command carried out. ClickException if it was refused, or nobody did it in time."""
     from trading_bot.domain.records import Command, CommandAction, CommandDone
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.ports import InboxItem
@@ -77,7 +84,6 @@ def tell(context: Context, action: str, reason: str) -> None:
             raise click.ClickException("the desk has not answered yet; the command waits in its inbox. See `status`")
         if done.refused:
             raise click.ClickException(f"refused: {done.refused}")
-        click.echo(f"{action.replace('_', '-')}: done. {_what_is(context, journal)}")
 
 
 def _what_is(context: Context, journal: "SqlJournal") -> str:

@@ -1,6 +1,7 @@
 """`reconcile`, `protect`, `flatten`, `guardian`: what is held at the venue, what guards it, and closing it for sure."""
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -8,13 +9,17 @@ import click
 from trading_bot.cli.context import Context, json_option, person, say
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from contextlib import AbstractContextManager
 
     from trading_bot.bootstrap.looking import VenueLook
+    from trading_bot.domain.values import Symbol
     from trading_bot.execution.guardian_sight import Holdings
 
 _FLAT_PATIENCE_S = 20.0
 _PAUSE_S = 0.1
+_VENDOR_PAUSE_S = 1.0
+"""A vendor's limit of calls is the desk's as well."""
 
 
 @click.command()
@@ -89,27 +94,58 @@ def _guarded_line(row: dict[str, Any]) -> str:
 @click.option("--kill", is_flag=True, help="Kill a desk that does not answer, and close everything without it.")
 @click.pass_context
 def flatten(click_context: click.Context, *, reason: str, kill: bool) -> None:
-    """Halt, cancel entries, close everything, and see at the broker that it is flat; exit status 1 if it is not.
+    """Halt, cancel entries, close everything on the account, and see at the broker that it is flat; exit status 1 if it is not.
 
-    The running desk does it; where none runs this command does, also without a journal that can be used.
+    The running desk closes what is its own; where none runs, or --kill ends it, this command closes all, also what is not the desk's, and
+    also without a journal that can be used.
     """
     context: Context = click_context.obj
     trouble = _flatten_by_desk(context, reason)
     if trouble:
         click.echo(trouble)
-        if context.home.lock_owner() is None or kill:
+    left = None if trouble else _left_over(context)
+    alone = kill or context.home.lock_owner() is None
+    if left is None or (left.seen.symbols and alone and not left.simulated):
+        if alone:
             _flatten_alone(context, reason)
-        else:
-            click.echo("A desk owns the home and does not do it: `flatten --kill` ends it, and closes without it.")
-    left = _left_over(context)
-    click.echo(f"NOT FLAT: {left}" if left else "Flat: nothing is held and nothing rests at the broker.")
-    if left:
+        left = _left_over(context)
+    click.echo("\n".join(left.told(alone=alone)))
+    if left.seen.symbols:
         click_context.exit(1)
 
 
+@dataclass(frozen=True)
+class _Left:
+    """What is still held or rests at the broker."""
+
+    seen: "Holdings"
+    ours: "Collection[Symbol]"
+    simulated: bool
+
+    def told(self, *, alone: bool) -> list[str]:
+        """For a person, and what to do about it. `alone`: everything was tried without a desk."""
+        if not self.seen.symbols:
+            return ["Flat: nothing is held and nothing rests at the broker."]
+        positions = [f"{p.quantity} {s}" for s, p in self.seen.held.items()]
+        orders = [f"{o.role} {o.remaining} {o.symbol} ({o.client_order_id})" for o in self.seen.orders]
+        mine, foreign = self.seen.only(self.ours).symbols, sorted(self.seen.symbols - set(self.ours))
+        lines = [f"NOT FLAT: {', '.join([*positions, *orders])}"]
+        if foreign:
+            lines.append(f"Not the desk's: {', '.join(foreign)}.")
+        if foreign and not alone:
+            lines.append("`flatten --kill` ends the desk and closes that too; or close it where it was opened.")
+        elif mine and not alone:
+            lines.append("If the desk does not do it: `flatten --kill` ends it, and closes without it.")
+        elif any(o.role == "close" for o in self.seen.orders):
+            lines.append("Closing orders wait for their market. `flatten` again when it is open.")
+        elif not self.simulated:
+            lines.append("See `protect`, then try again; if that does not help, close it with the broker itself.")
+        return lines
+
+
 def _flatten_by_desk(context: Context, reason: str) -> str:
-    """Have the desk do it; return why it did not."""
-    from trading_bot.cli.commanding import tell
+    """Have the desk close what is its own; return why it did not."""
+    from trading_bot.cli.commanding import carry_out
     from trading_bot.domain.errors import DeskError
     from trading_bot.domain.records import CommandAction
     from trading_bot.execution.clock import SystemWallClock
@@ -120,7 +156,7 @@ def _flatten_by_desk(context: Context, reason: str) -> str:
     if not context.home.journal.exists():
         return "No desk has run in this home."
     try:
-        tell(context, CommandAction.FLATTEN, reason)
+        carry_out(context, CommandAction.FLATTEN, reason)
     except (DeskError, click.ClickException) as error:
         return f"Not through the desk: {error}"
     return ""
@@ -136,21 +172,20 @@ def _flatten_alone(context: Context, reason: str) -> None:
     with stoppable() as stop, AppriseNotifier(config.notify.urls) as notifier:
         setting = context.setting(mode_of(config), simulated=False)
         try:
+            _demand_real_clock(context)
             build_guardian(config, setting, notifier, stop, click.echo).flatten(f"{person()}: {reason}")
         except DeskError as error:
             click.echo(f"Not without it either: {error}")
 
 
-def _left_over(context: Context) -> str:
-    """What is still held or rests, once the broker had a while; empty if nothing."""
-    from trading_bot.execution.guardian_plan import is_flat
-
+def _left_over(context: Context) -> _Left:
+    """What is still held or rests, once the broker had a while for what is the desk's."""
     with _looking(context) as look:
+        ours = look.ours()
         deadline = time.monotonic() + (0 if look.simulated else _FLAT_PATIENCE_S)
-        while not is_flat(seen := look.holdings()) and time.monotonic() < deadline:
-            time.sleep(_PAUSE_S)
-    positions = [f"{p.quantity} {s}" for s, p in seen.held.items()]
-    return ", ".join([*positions, *(f"{o.role} {o.remaining} {o.symbol} ({o.client_order_id})" for o in seen.orders)])
+        while (seen := look.holdings()).only(ours).symbols and time.monotonic() < deadline:
+            time.sleep(_PAUSE_S if look.broker.foresees else _VENDOR_PAUSE_S)
+    return _Left(seen, ours, look.simulated)
 
 
 @click.command()
