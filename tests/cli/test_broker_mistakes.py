@@ -1,5 +1,6 @@
 """What a user can get wrong about a vendor's account: a sentence says what it is and what to do, and no key is in any of them."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -126,6 +127,17 @@ def test_the_desk_s_mode_and_the_venue_s_environment_mean_the_same_money(
     ended = desk.run("orchestrator", "--orchestrator-mode", mode)
     assert (ended.code, ended.out) == (1, "")
     assert f"alpaca.environment is {environment}, and this desk is {mode}: set it to" in ended.err
+
+
+def test_a_correct_live_home_passes_the_doctor(desk: Desk, monkeypatch: Patch) -> None:
+    """Its mandate is judged for the mode that it names, and that is said."""
+    with floor(setup=live()) as on:
+        configure(monkeypatch, "alpaca", on.emulator.url, ALPACA_KEYS, environment="live")
+        sign(desk, "alpaca", on.emulator.url, Mode.LIVE, environment="live")
+        findings = {f["name"]: f for f in json.loads(desk.run("doctor", "--json").out)}
+    assert [name for name, found in findings.items() if not found["passed"]] == []
+    assert findings["mandate"]["seen"].startswith("for live, ")
+    assert findings["mode"]["seen"] == "broker live, mandate live"
 
 
 def test_another_account_than_the_configured_one_is_named(desk: Desk, monkeypatch: Patch) -> None:

@@ -148,17 +148,20 @@ def _market_data(context: Context) -> Finding:
 
 
 def _mandate(context: Context) -> Finding:
+    """Judged for the mode that it names; whether venue and home mean the same is `mode`'s to say."""
+    from trading_bot.bootstrap.guardian import mode_of
     from trading_bot.bootstrap.setting import load_mandate
     from trading_bot.cli.tables import eastern
-    from trading_bot.domain.mandate import Mode
     from trading_bot.execution.clock import SystemWallClock
 
     if context.home.journal.exists():
         with context.journal() as journal:
             if journal.fact("clock kind") == "simulated":
                 return Finding("mandate", passed=True, seen="none needed: this home's desk is simulated")
-    mandate = load_mandate(context.config(), context.setting(Mode.PAPER, simulated=False), SystemWallClock())
-    return Finding("mandate", passed=True, seen=f"{mandate.mode}, {mandate.autonomy}, until {eastern(mandate.expires_at)}")
+    config = context.config()
+    mode = diagnosing_broker.mandated(context) or mode_of(config)
+    mandate = load_mandate(config, context.setting(mode, simulated=False), SystemWallClock())
+    return Finding("mandate", passed=True, seen=f"for {mandate.mode}, {mandate.autonomy}, until {eastern(mandate.expires_at)}")
 
 
 _CHECKS: tuple[Callable[[Context], Finding], ...] = (

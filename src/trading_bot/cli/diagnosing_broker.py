@@ -1,9 +1,13 @@
 """The broker's part of `doctor`: a look at the account, read-only, and whether it is the one that the mode means."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from trading_bot.cli.context import Context
 from trading_bot.cli.findings import Finding
+
+if TYPE_CHECKING:
+    from trading_bot.domain.mandate import Mode
 
 
 def broker(context: Context) -> Finding:
@@ -33,19 +37,15 @@ def broker(context: Context) -> Finding:
 
 def mode(context: Context) -> Finding:
     """Whether the venue's environment, the mandate and the home's desk mean the same money."""
-    from contextlib import suppress
-
     from trading_bot.bootstrap.guardian import mode_of
-    from trading_bot.domain.errors import MandateError
-    from trading_bot.risk.mandate import from_text
 
     config, found = context.config(), dict[str, str]()
     found["broker"] = mode_of(config)
     if context.home.journal.exists():
         with context.journal() as journal:
             found["home"] = journal.fact("mode") or mode_of(config)
-    with suppress(OSError, UnicodeDecodeError, MandateError):  # what is wrong with a mandate is another check's
-        found["mandate"] = from_text(context.home.mandate.read_text("utf-8")).mode
+    named = mandated(context)
+    found |= {} if named is None else {"mandate": named}
     same = len(set(found.values())) == 1
     seen = ", ".join(f"{who} {what}" for who, what in found.items())
     fix = (
@@ -54,6 +54,18 @@ def mode(context: Context) -> Finding:
         else "let the broker's environment, the mandate and the home mean the same: change the setting, sign anew, or name another home"
     )
     return Finding("mode", same, seen, fix)
+
+
+def mandated(context: Context) -> "Mode | None":
+    """The mode that the mandate names, None if it names none; what else is wrong with it is not looked at here."""
+    from contextlib import suppress
+
+    from trading_bot.domain.errors import MandateError
+    from trading_bot.risk.mandate import from_text
+
+    with suppress(OSError, UnicodeDecodeError, MandateError):
+        return from_text(context.home.mandate.read_text("utf-8")).mode
+    return None
 
 
 CHECKS: tuple[Callable[[Context], Finding], ...] = (broker, mode)
