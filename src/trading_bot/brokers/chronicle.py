@@ -23,6 +23,8 @@ class Chronicle:
         self._newest: datetime | None = None
         self._told: dict[ClientOrderId, Order] = {}
         """Each order as the last event about it says."""
+        self._working: dict[ClientOrderId, Order] = {}
+        """Those that are not at their end."""
         self._said: dict[ClientOrderId, Order] = {}
         """Each order as the venue last said, where that is ahead of what was told."""
         self._early: dict[ClientOrderId, list[Fill]] = {}
@@ -83,7 +85,7 @@ class Chronicle:
 
     def working(self) -> tuple[Order, ...]:
         """Orders that were told to be working."""
-        return tuple(o for o in self._told.values() if not o.state.is_final)
+        return tuple(self._working.values())
 
     def incomplete(self) -> tuple[ClientOrderId, ...]:
         """Orders of which the venue says more than its executions told so far, and executions of orders that it has not described."""
@@ -142,6 +144,10 @@ class Chronicle:
         self._newest = event.at
         if isinstance(event, OrderUpdate):
             self._told[event.order.client_order_id] = event.order
+            if event.order.state.is_final:
+                self._working.pop(event.order.client_order_id, None)
+            else:
+                self._working[event.order.client_order_id] = event.order
             if event.fill is not None:
                 self._known.add(event.fill.execution_id)
         else:

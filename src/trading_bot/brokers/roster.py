@@ -27,6 +27,9 @@ class Roster:
 
     def __init__(self) -> None:
         self._cards: dict[ClientOrderId, Card] = {}
+        self._stops: dict[Symbol, list[Card]] = {}
+        self._successors: dict[ClientOrderId, Card] = {}
+        """By the id of what each replaces, the newest."""
 
     def remember(self, intents: Iterable[OrderIntent]) -> None:
         """Take in what was meant to be sent."""
@@ -36,10 +39,19 @@ class Roster:
     def add(self, order: ApprovedOrder) -> None:
         """Take in an order that is about to be sent."""
         spec = order.spec
-        self._cards.setdefault(spec.client_order_id, Card(spec.client_order_id, spec.role, spec, None, order.replaces))
+        self._keep(Card(spec.client_order_id, spec.role, spec, None, order.replaces))
         for leg, role in ((spec.stop_loss, OrderRole.STOP_LOSS), (spec.take_profit, OrderRole.TAKE_PROFIT)):
             if leg is not None:
-                self._cards.setdefault(leg.client_order_id, Card(leg.client_order_id, role, spec, spec.client_order_id))
+                self._keep(Card(leg.client_order_id, role, spec, spec.client_order_id))
+
+    def _keep(self, card: Card) -> None:
+        if card.client_order_id in self._cards:
+            return
+        self._cards[card.client_order_id] = card
+        if card.role is OrderRole.STOP_LOSS:
+            self._stops.setdefault(card.spec.symbol, []).append(card)
+        if card.replaces is not None:
+            self._successors[card.replaces] = card
 
     def card(self, client_order_id: str) -> Card | None:
         """What is known under this id, None if it is not ours."""
@@ -53,8 +65,8 @@ class Roster:
 
     def stops(self, symbol: Symbol) -> tuple[Card, ...]:
         """Stops of a symbol, the newest last."""
-        return tuple(c for c in self._cards.values() if c.spec.symbol == symbol and c.role is OrderRole.STOP_LOSS)
+        return tuple(self._stops.get(symbol, ()))
 
     def replaced_by(self, client_order_id: ClientOrderId) -> Card | None:
         """The order that took, or was to take, the place of this one."""
-        return next((c for c in reversed(self._cards.values()) if c.replaces == client_order_id), None)
+        return self._successors.get(client_order_id)
