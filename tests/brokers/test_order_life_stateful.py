@@ -159,7 +159,10 @@ class OrderLife(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Leave the account flat."""
-        self.hand.leave()
+        try:
+            self.hand.leave()
+        finally:
+            self.hand.broker.close()
 
     def _sent(self, order: ApprovedOrder) -> None:
         try:

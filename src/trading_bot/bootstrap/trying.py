@@ -29,12 +29,13 @@ from trading_bot.sandbox.conformance import Bench
 
 FINEST = Decimal("1e-12")
 """A grid finer than any venue's: what comes of it is the venue's own."""
-_PAUSE_S = 0.5
+_PAUSES_S = (0.25, 0.25, 0.5, 0.5, 1.0, 1.0, 2.0)
+"""Between looks, the last one again and again: most things come at once, and each look costs requests."""
 _LOOKS = 3
 """Who waits looks so often at least, however long each look has to wait for its turn."""
 _PATIENCE_S = 30
-_TURN_S = 150.0
-"""Longer than a vendor's window of requests."""
+_REQUESTS_A_CALL = 1.5
+"""About; where a call takes more, the adapter's own budget makes it wait."""
 _STALE = timedelta(minutes=2)
 _FIRST_QUOTE_S = 20.0
 _KEY_LETTERS = 8
@@ -67,11 +68,14 @@ def real_bench(
             wait=poll,
             patience=_PATIENCE_S,
             secrets=(keys.key, keys.secret) if len(keys.secret) >= _KEY_LETTERS else (),
-            turn=_TURN_S,
-            queues=True,
+            pace=_REQUESTS_A_CALL / _per_second(config),
         )
     finally:
         close_source(source)
+
+
+def _per_second(config: Config) -> float:
+    return config.bybit.requests_per_second if config.broker.name == "bybit" else config.alpaca.requests_per_minute / 60
 
 
 def facts(config: Config, bench: Bench) -> tuple[str, ...]:
@@ -138,7 +142,7 @@ class Poll:
             looks += 1
             if time.monotonic() >= deadline and looks >= _LOOKS:
                 return False
-            self._stop.wait(_PAUSE_S)
+            self._stop.wait(_PAUSES_S[min(looks, len(_PAUSES_S)) - 1])
         return True
 
     def _stopped(self) -> bool:

@@ -1,7 +1,6 @@
 """Emulators as the command line asks for them."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from trading_bot.cli.emulated_start import start_of
 from trading_bot.domain.errors import DeskError
 from trading_bot.execution.clock import SystemWallClock
 from trading_bot.market.calendar import open_calendar
@@ -24,7 +24,7 @@ _NEW_YORK = ZoneInfo("America/New_York")
 
 def alpaca_emulator(port: int, faults: Path | None, log: Path | None, told: Mapping[str, Any]) -> AlpacaEmulator:
     """An emulated Alpaca by the options of the command. click.UsageError says what is wrong with one."""
-    clock = EmulatedClock.running(SystemWallClock(), start_of(told["start"]), told["speed"])
+    clock = EmulatedClock.running(SystemWallClock(), start_of(told["start"], _NEW_YORK), told["speed"])
     setup = Setup(
         key=told["key"],
         secret=told["secret"],
@@ -33,7 +33,8 @@ def alpaca_emulator(port: int, faults: Path | None, log: Path | None, told: Mapp
         requests_per_minute=told["requests_per_minute"],
         seed=told["seed"],
     )
-    return AlpacaEmulator(_market(told), clock, setup, load(faults) if faults else (), port=port, log=log)
+    market = _market(told)
+    return AlpacaEmulator(market, clock, setup, load(faults, market.symbols) if faults else (), port=port, log=log)
 
 
 def _market(told: Mapping[str, Any]) -> EmulatedMarket:
@@ -50,17 +51,6 @@ def _market(told: Mapping[str, Any]) -> EmulatedMarket:
         raise click.UsageError(f"--data: {error}") from error
     market.always_open = told["always_open"]
     return market
-
-
-def start_of(text: str | None) -> datetime | None:
-    """A time by New York's clock, unless it names a zone."""
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise click.UsageError(f"--start {text}: write it as 2024-03-05T09:30") from error
-    return (found if found.tzinfo is not None else found.replace(tzinfo=_NEW_YORK)).astimezone(UTC)
 
 
 def _amount(text: str) -> Decimal:

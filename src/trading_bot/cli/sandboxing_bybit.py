@@ -3,7 +3,7 @@
 import signal
 import threading
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from trading_bot.cli.emulated_start import start_of
 from trading_bot.domain.values import Symbol
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _SPREAD = Decimal(2)
 @click.option(
     "--speed", default=1.0, show_default=True, type=click.FloatRange(0, min_open=True), help="Emulated seconds for each real one."
 )
-@click.option("--start", type=click.DateTime(), help="Emulated time to begin at, UTC. Default: now; with --data needed.")
+@click.option("--start", help="Emulated time to begin at, UTC (2024-03-05T14:30). Default: now; with --data needed.")
 @click.option("--seed", default=1, show_default=True, help="Of the invented market, of ids and of chance.")
 @click.option("--data", "files", multiple=True, type=click.Path(path_type=Path, exists=True), help="Bars instead of an invented market.")
 @click.option("--symbols", default="BTCUSDT,ETHUSDT", show_default=True, help="What is traded.")
@@ -59,7 +60,7 @@ def _made(  # noqa: PLR0913 - the command's options
     port: int,
     faults: Path | None,
     speed: float,
-    start: datetime | None,
+    start: str | None,
     seed: int,
     files: Sequence[Path],
     symbols: str,
@@ -81,11 +82,12 @@ def _made(  # noqa: PLR0913 - the command's options
     if files and start is None:
         raise click.UsageError("--data needs --start: a time that its bars cover")
     wall = SystemWallClock()
+    traded = [Symbol(name.strip()) for name in symbols.split(",") if name.strip()]
     setup = Setup(
-        _markets([Symbol(name.strip()) for name in symbols.split(",") if name.strip()], category, files, seed),
-        EmulatedClock.running(wall, None if start is None else start.replace(tzinfo=UTC), speed),
+        _markets(traded, category, files, seed),
+        EmulatedClock.running(wall, start_of(start, UTC), speed),
         wall,
-        load(faults) if faults else (),
+        load(faults, traded) if faults else (),
         Credentials(key, secret, read_only),
         cash,
         seed,

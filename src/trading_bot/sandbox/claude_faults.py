@@ -12,14 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from trading_bot.domain.errors import ConfigError
 from trading_bot.domain.values import Record
 from trading_bot.sandbox.claude_lies import ANSWERS, DEEDS, SPEECH, Lie, answer_of
 from trading_bot.sandbox.claude_turn import PERSONAS, Turn
 from trading_bot.sandbox.claude_wire import Failure, Manner, Reply
-from trading_bot.yaml_text import read
+from trading_bot.sandbox.rule_files import rules_of
 
 _HTTP: Mapping[str, tuple[int, str, str]] = {
     "http_400": (400, "invalid_request_error", "scripted: the request is invalid"),
@@ -83,22 +82,7 @@ class Rule(Record):
 
 def load(path: Path) -> tuple[Rule, ...]:
     """Read the rules of a file. ConfigError names the file and the line of what is wrong."""
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
-    tree, lines = read(text, str(path))
-    if not isinstance(tree, list):
-        raise ConfigError(f"{path}: a list of rules is wanted, such as `- {{persona: screener, call: 1, fault: http_529}}`")
-    return tuple(_rule(item, f"{path}, line {lines.get((str(n),), 1)}") for n, item in enumerate(tree))
-
-
-def _rule(item: object, where: str) -> Rule:
-    try:
-        return Rule.model_validate(item)
-    except ValidationError as error:
-        told = [(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
-        raise ConfigError(f"{where}: {'; '.join(f'{name}: {text}' if name else text for name, text in told)}") from error
+    return tuple(rule for _, rule in rules_of(path, Rule, "{persona: screener, call: 1, fault: http_529}"))
 
 
 def spoil(rules: Sequence[Rule], turn: Turn, call: int, honest: Reply) -> Reply | Failure:

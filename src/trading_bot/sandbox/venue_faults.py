@@ -7,10 +7,10 @@
 
 A rule strikes at calls (`on`: order, cancel, replace, read, stream, any), or by time where it says no `on` and its fault happens by
 itself. It strikes once, unless `times`, `every` or `probability` say more. Promises that the same rules, seed and calls strike the same
-way. Refuses a fault or a key that it does not know (ConfigError with the line).
+way. Refuses a fault or a key that it does not know, and what would happen to a symbol that is not traded (ConfigError with the line).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,12 +18,12 @@ from pathlib import Path
 from random import Random
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from trading_bot.domain.errors import ConfigError
 from trading_bot.domain.orders import Side
 from trading_bot.domain.values import Positive, Record, Symbol, UtcTime
-from trading_bot.yaml_text import read
+from trading_bot.sandbox.rule_files import rule_of, rules_of
 
 Kind = Literal["order", "cancel", "replace", "read", "stream", "any"]
 _CALLS: Mapping[str, Kind] = {
@@ -126,10 +126,13 @@ class Struck:
 
 
 class FaultScript:
-    """Rules, and how often each has struck. Not safe for threads: its emulator has a lock."""
+    """Rules, and how often each has struck. `traded`: what something can happen to. Not safe for threads: its emulator has a lock."""
 
-    def __init__(self, rules: Sequence[Rule] = (), seed: int = 0) -> None:
+    def __init__(self, rules: Sequence[Rule] = (), seed: int = 0, traded: Collection[str] | None = None) -> None:
         self._rules = list(rules)
+        self._traded = traded
+        for number, rule in enumerate(rules, 1):
+            _demand(rule, traded, f"rule {number}")
         self._random = Random(seed)  # noqa: S311 - faults are not secrets
         self._calls: dict[int, int] = {}
         self._hits: dict[int, int] = {}
@@ -142,7 +145,13 @@ class FaultScript:
 
     def add(self, rule: Mapping[str, Any] | Rule) -> None:
         """One more rule. ConfigError says what is wrong with it; `after` counts from the script's start."""
-        self._rules.append(rule if isinstance(rule, Rule) else _rule(rule, "rule"))
+        made = rule if isinstance(rule, Rule) else rule_of(rule, Rule, "rule")
+        _demand(made, self._traded, "rule")
+        self._rules.append(made)
+
+    def told(self, deed: Mapping[str, Any]) -> None:
+        """One more rule, from a deed by hand: `{do: fault, rule: {fault: slow}}`, or the rule's keys beside `do`."""
+        self.add(deed["rule"] if "rule" in deed else {name: value for name, value in deed.items() if name != "do"})
 
     def strikes(self, kind: str, symbol: str | None, at: datetime) -> tuple[Rule, ...]:
         """Rules that strike at this call, in the file's order."""
@@ -198,21 +207,16 @@ def _span(rule: Rule) -> timedelta:
     return timedelta(days=1) if rule.fault == "clock_skew" else timedelta(seconds=rule.seconds)
 
 
-def load(path: Path) -> tuple[Rule, ...]:
-    """Read the rules of a file. ConfigError names the file and the line of what is wrong."""
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
-    tree, lines = read(text, str(path))
-    if not isinstance(tree, list):
-        raise ConfigError(f"{path}: a list of rules is wanted, such as `- {{fault: lost_answer, on: order, nth: 2}}`")
-    return tuple(_rule(item, f"{path}, line {lines.get((str(n),), 1)}") for n, item in enumerate(tree))
+def load(path: Path, traded: Collection[str] | None = None) -> tuple[Rule, ...]:
+    """Read the rules of a file. ConfigError names the file and the line of what is wrong; `traded`: what can be hit."""
+    found = rules_of(path, Rule, "{fault: lost_answer, on: order, nth: 2}")
+    for place, rule in found:
+        _demand(rule, traded, place)
+    return tuple(rule for _, rule in found)
 
 
-def _rule(item: object, where: str) -> Rule:
-    try:
-        return Rule.model_validate(item)
-    except ValidationError as error:
-        told = [(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
-        raise ConfigError(f"{where}: {'; '.join(f'{name}: {text}' if name else text for name, text in told)}") from error
+def _demand(rule: Rule, traded: Collection[str] | None, where: str) -> None:
+    """Refuse what would happen to a symbol that is not traded: nothing could be done at its time."""
+    happens = rule.by_time or rule.fault in _NEEDS
+    if traded is not None and happens and rule.symbol is not None and rule.symbol not in traded:
+        raise ConfigError(f"{where}: {rule.fault}: {rule.symbol} is not traded here; traded are {', '.join(sorted(traded))}")

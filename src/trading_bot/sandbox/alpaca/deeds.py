@@ -10,7 +10,9 @@ from fractions import Fraction
 from typing import Any
 
 from trading_bot.brokers.units import SECOND
+from trading_bot.domain.errors import DeskError
 from trading_bot.domain.values import Symbol
+from trading_bot.sandbox.alpaca.orders import RefusedError
 from trading_bot.sandbox.alpaca.venue import AlpacaVenue
 from trading_bot.sandbox.venue_faults import Rule
 
@@ -36,7 +38,7 @@ class Deeds:
             "unreachable": lambda d: vanish(float(d.get("seconds", 5))),
             "advance": lambda d: venue.clock.hand(timedelta(seconds=float(d.get("seconds", 0)))),
             "mute": lambda d: venue.script.add({"fault": "mute_stream", "seconds": str(d.get("seconds", 5))}),
-            "fault": lambda d: venue.script.add({k: v for k, v in d.items() if k != "do"}),
+            "fault": venue.script.told,
             "asset": lambda d: venue.assets.change(_symbol(d), **{k: v for k, v in d.items() if k not in {"do", "symbol"}}),
             "account": lambda d: venue.account.flags.update({k: v for k, v in d.items() if k != "do"}),
             "fill": self._fill,
@@ -56,10 +58,14 @@ class Deeds:
         self._venue.advance()
 
     def strike(self, rule: Rule) -> None:
-        """Do what a fault rule says, if it is a deed."""
-        if rule.fault in self._table:
-            told = rule.model_dump(exclude_none=True)
+        """Do what a fault rule says, if it is a deed; what the venue does not let happen is written down."""
+        if rule.fault not in self._table:
+            return
+        told = rule.model_dump(exclude_none=True)
+        try:
             self.do(rule.fault, {k: str(v) if isinstance(v, Decimal) else v for k, v in told.items()})
+        except (RefusedError, DeskError, ValueError, ArithmeticError) as error:
+            self._venue.evidence.note("action", self._venue.clock.now(), do=rule.fault, symbol=rule.symbol, refused=str(error))
 
     def _quote(self, told: Mapping[str, Any]) -> None:
         bid = Decimal(str(told["bid"]))

@@ -65,7 +65,7 @@ class AlpacaEmulator:
     ) -> None:
         self.setup = setup or Setup()
         self.evidence = Evidence(log)
-        self.script = FaultScript(faults, self.setup.seed)
+        self.script = FaultScript(faults, self.setup.seed, market.symbols)
         self.venue = AlpacaVenue(market, clock, self.setup, self.script, self.evidence)
         self._lock = threading.RLock()
         data = DataApi(self.venue)

@@ -3,7 +3,7 @@
 Promises that a rule which is not meant for a call leaves it alone, and that what struck is in the evidence.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -48,8 +48,8 @@ class Fate:
 class Havoc:
     """The fault script at work."""
 
-    def __init__(self, rules: Sequence[Rule], seed: int, evidence: Evidence) -> None:
-        self.script = FaultScript(rules, seed)
+    def __init__(self, rules: Sequence[Rule], seed: int, evidence: Evidence, traded: Collection[str]) -> None:
+        self.script = FaultScript(rules, seed, traded)
         self._evidence = evidence
         self._held: dict[str, Any] | None = None
         self.drops = False

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from trading_bot.brokers.units import moment, stamp
-from trading_bot.domain.errors import ConfigError
+from trading_bot.domain.errors import DeskError
 from trading_bot.domain.values import amount_text
 from trading_bot.ports import WallClock
 from trading_bot.sandbox.bybit import deeds, placing, routes_account, routes_trade, settling
@@ -98,7 +98,8 @@ class Service:
         self.evidence = evidence
         self.clock, self._wall = setup.clock, setup.wall
         at = self.clock.now()
-        self.havoc = Havoc(setup.faults, setup.seed, evidence)
+        traded = {symbol for market in setup.markets.values() for symbol in market.symbols}
+        self.havoc = Havoc(setup.faults, setup.seed, evidence, traded)
         self.havoc.script.begin(at)
         self.hub = Hub(lambda message: self.havoc.spoil(message, moment(self.engine.clock)))
         self.engine = Engine(setup.markets, stamp(at), setup.seed, evidence, self._tell)
@@ -139,7 +140,14 @@ class Service:
             if rule.fault in {"drop_stream", "unreachable", "expired_token"}:
                 self._drop(private_only=rule.fault == "expired_token")
             elif not rule.lasts:
-                deeds.of_rule(self.engine, rule)
+                self._happen(rule)
+
+    def _happen(self, rule: Rule) -> None:
+        """Do what a rule says; what the venue does not let happen is written down."""
+        try:
+            deeds.of_rule(self.engine, rule)
+        except (Refused, DeskError, ValueError, ArithmeticError, KeyError) as error:
+            self.evidence.note("action", self.now, what=rule.fault, symbol=rule.symbol, refused=str(error))
 
     def _drop(self, *, private_only: bool = False) -> None:
         count = self.hub.drop(private_only=private_only)
@@ -231,7 +239,7 @@ class Service:
         with self.lock:
             self.step()
             name = str(said.get("do"))
-            own = {"advance": self._advance, "fault": self._fault, "mute": self._mute, "drop": self._cut_off}
+            own = {"advance": self._advance, "fault": self.havoc.script.told, "mute": self._mute, "drop": self._cut_off}
             if name in own:
                 own[name](said)
             else:
@@ -241,12 +249,6 @@ class Service:
 
     def _advance(self, said: Mapping[str, Any]) -> None:
         self.clock.hand(timedelta(seconds=float(said.get("seconds", 0))))
-
-    def _fault(self, said: Mapping[str, Any]) -> None:
-        rule = said.get("rule")
-        if not isinstance(rule, dict):
-            raise ConfigError("fault: a rule is wanted, such as {fault: lost_answer}")
-        self.havoc.script.add(rule)
 
     def _cut_off(self, said: Mapping[str, Any]) -> None:
         self._drop(private_only=bool(said.get("private_only")))

@@ -67,7 +67,5 @@ class Bench:
     troubles: Mapping[Trouble, Callable[[], AbstractContextManager[None]]] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     """Words that may stand in no message."""
-    turn: float = 30.0
-    """Seconds for which a question waits for its turn in the budget of requests."""
-    queues: bool = False
-    """Whether orders wait for their turn too: a vendor's own account takes so many requests a minute, and no more."""
+    pace: float = 0.0
+    """Seconds before each call; above 0, orders wait for their turn too: a vendor's account takes so many requests a minute."""

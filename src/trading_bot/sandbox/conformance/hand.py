@@ -183,18 +183,15 @@ class Hand:
 
     def leave(self, *, hurried: bool = False) -> None:
         """Cancel, close, and wait until nothing is left. `hurried`: what was sent last may not have arrived yet."""
-        try:
-            if hurried:
-                self.bench.wait(lambda: all(self.state(i.order) is not None for i in self.intents[-2:]), _ON_ITS_WAY_S)
-            self.until(self.answers, "the venue does not answer any more")
-            self.cancel_all()
-            held = self.held()
-            if held is not None:
-                self.send(self.ask.close(held))
-                self.until(lambda: self.held() is None, f"{self.size()} of {self.bench.instrument.symbol} cannot be closed")
-            self.cancel_all()
-        finally:
-            self.broker.close()
+        if hurried:
+            self.bench.wait(lambda: all(self.state(i.order) is not None for i in self.intents[-2:]), _ON_ITS_WAY_S)
+        self.until(self.answers, "the venue does not answer any more")
+        self.cancel_all()
+        held = self.held()
+        if held is not None:
+            self.send(self.ask.close(held))
+            self.until(lambda: self.held() is None, f"{self.size()} of {self.bench.instrument.symbol} cannot be closed")
+        self.cancel_all()
 
     def cancel_all(self) -> None:
         """Cancel all that is ours, and wait until it is gone."""

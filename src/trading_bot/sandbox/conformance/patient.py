@@ -17,6 +17,8 @@ from trading_bot.ports import Broker
 from trading_bot.sandbox.conformance.bench import Bench
 
 T = TypeVar("T")
+_PAUSES_S = (0.5, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
+"""Longer each time: one question may take many requests, and begins again with the first of them. Together over a vendor's minute."""
 
 
 class Patient:
@@ -89,16 +91,18 @@ class Patient:
         return self._inner.next_event_time(until)
 
     def _in_queue(self, act: Callable[[], T]) -> T:
-        return self._in_turn(act) if self._bench.queues else act()
+        return self._in_turn(act) if self._bench.pace else act()
 
     def _in_turn(self, ask: Callable[[], T]) -> T:
-        answers: list[T] = []
-
-        def asked() -> bool:
+        if self._bench.pace:
+            self._bench.wait(_never, self._bench.pace)
+        for pause in _PAUSES_S:
             try:
-                answers.append(ask())
+                return ask()
             except RateLimitedError:
-                return False
-            return True
+                self._bench.wait(_never, pause)
+        return ask()
 
-        return answers[0] if self._bench.wait(asked, self._bench.turn) else ask()
+
+def _never() -> bool:
+    return False

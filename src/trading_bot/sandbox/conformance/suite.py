@@ -137,13 +137,22 @@ def _tried(bench: Bench, promise: Promise, run: str) -> Result:
         return Result(promise.number, promise.sentence, Standing.BROKEN, f"the adapter cannot be opened: {error}")
     try:
         standing, why = _outcome(lambda: promise.attempt(hand))
+        left, mess = _outcome(hand.leave)
     except KeyboardInterrupt:
-        left, mess = _outcome(lambda: hand.leave(hurried=True))
-        raise KeyboardInterrupt(f"NOT LEFT FLAT: {mess}" if left is Standing.BROKEN else "left flat") from None
-    left, mess = _outcome(hand.leave)
+        raise KeyboardInterrupt(_left_in_a_hurry(hand)) from None
+    finally:
+        hand.broker.close()
     if left is Standing.BROKEN and standing is not Standing.BROKEN:
         standing, why = left, f"afterwards: {mess}"
     return Result(promise.number, promise.sentence, standing, why)
+
+
+def _left_in_a_hurry(hand: Hand) -> str:
+    try:
+        standing, why = _outcome(lambda: hand.leave(hurried=True))
+    except KeyboardInterrupt:
+        standing, why = Standing.BROKEN, "stopped again while orders were canceled and positions closed"
+    return "left flat" if standing is Standing.HELD else f"NOT LEFT FLAT: {why}"
 
 
 def _outcome(attempt: Callable[[], None]) -> tuple[Standing, str]:
