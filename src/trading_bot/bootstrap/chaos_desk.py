@@ -63,6 +63,13 @@ class Life:
     spoil: Spoil | None = None
 
 
+def _command(config: Config, **deed: object) -> None:
+    """Have the emulator do something to every symbol."""
+    connection = getattr(config, config.broker.name)
+    for symbol in config.universe.symbols:
+        requests.post(f"{connection.url}/__control", json={**deed, "symbol": symbol}, timeout=5)
+
+
 @dataclass(frozen=True)
 class Wires:
     """What runner and lives share while they run."""
@@ -70,6 +77,8 @@ class Wires:
     offset: c_double
     """Seconds by which the machine's clock is set wrong."""
     until: c_double
+    frozen: c_double
+    """1 while the emulator fills nothing more; a life that follows one which died meanwhile lets it go on, as it could not come up."""
     """When trading ends, in seconds of the true clock; 0 until a desk is up for the first time, which says it."""
 
 
@@ -79,6 +88,9 @@ class Desk:
     def __init__(  # noqa: PLR0913, PLR0917 - what a desk is made of, and those who torment it
         self, life: Life, wires: Wires, journal: Journal, clock: RealClock, home: Home, stop: threading.Event
     ) -> None:
+        if wires.frozen.value:
+            _command(life.config, do="resume")
+            wires.frozen.value = 0
         setting = Setting(Mode.PAPER, simulated=False, home=home, operator=home.path)
         always = open_calendar("24/7")
         calendars = {"XNYS": always, "24/7": always}
@@ -94,7 +106,7 @@ class Desk:
         approvals = Approvals(journal, self.engine, clock, lambda _word, _proposal: None)
         inbox = Inbox(journal, self.engine, switch, clock, lambda _proof, _number: None, approvals)
         self.session = Session(clock=clock, journal=journal, broker=broker, engine=self.engine, inbox=inbox, stop=stop, bell=clock.bell)
-        self.broker, self.clock, self._life, self._until = broker, clock, life, wires.until
+        self.broker, self.clock, self._life, self._wires = broker, clock, life, wires
         self._true = SystemWallClock()
         self._draw = Random(f"{life.seed}:{life.number}")  # noqa: S311 - chaos has to be the same again
         self._steps = 0
@@ -130,9 +142,9 @@ class Desk:
     def _left(self) -> float:
         """Seconds for which it still trades, however wrong the clock of the desk is."""
         now = self._true.now().timestamp()
-        if not self._until.value:
-            self._until.value = now + self._life.seconds
-        return self._until.value - now
+        until = self._wires.until
+        until.value = until.value or now + self._life.seconds
+        return until.value - now
 
     def is_at_rest(self) -> bool:
         """Whether nothing is doubtful or naked, and books and broker agree but for what is only told, such as others' orders."""
@@ -145,9 +157,8 @@ class Desk:
 
     def _freeze(self) -> None:
         """Have the emulator fill nothing more, so that what is compared stands still."""
-        connection = getattr(self._life.config, self._life.config.broker.name)
-        for symbol in self._life.config.universe.symbols:
-            requests.post(f"{connection.url}/__control", json={"do": "halt", "symbol": symbol, "seconds": 3600}, timeout=5)
+        self._wires.frozen.value = 1
+        _command(self._life.config, do="halt", seconds=3600)
         self._frozen = True
 
     # -- steps -------------------------------------------------------------------------------------------------------

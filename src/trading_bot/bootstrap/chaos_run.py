@@ -144,7 +144,7 @@ def run(venue: str, seed: int, folder: Path, seconds: float = _SECONDS, spoil: S
         timed = [s for s in drawn.strikes if s.blow is not Blow.KILL_AT_WRITE]
         deaths = [s.write for s in drawn.strikes if s.blow is Blow.KILL_AT_WRITE]
         # Without locks: one that a killed life held would never be free again.
-        wires = Wires(_CONTEXT.RawValue(c_double, 0.0), _CONTEXT.RawValue(c_double, 0.0))
+        wires = Wires(*(_CONTEXT.RawValue(c_double, 0.0) for _ in range(3)))
         current = _Run(drawn, home, config, mandate, _WALL.now(), wires, spoil, strikes=timed, deaths=deaths)
         while _live_once(current):
             pass
