@@ -142,6 +142,14 @@ def test_after_a_restart_legs_that_woke_meanwhile_are_asked_for() -> None:
     assert states(after) == {STOP: OrderState.ACCEPTED, TARGET: OrderState.ACCEPTED}
 
 
+def test_after_a_restart_nobody_asks_for_the_legs_of_entries_that_ended_unfilled() -> None:
+    """They never woke. A desk that asked for them all would use up its requests at every start, and never come up."""
+    before = Story(roster(approved(bracket())))
+    before.see(family("new"))
+    before.see(family("canceled", "canceled", "canceled"))
+    assert list(Story(roster(approved(bracket())), before.chronicle.after(0)).to_ask) == []
+
+
 def test_bought_coins_whose_position_holds_something_else_wait_for_a_read() -> None:
     """An execution before it was not told yet: what is missing cannot be told apart from it."""
     bought = {"symbol": "BTC/USD", "asset_class": "crypto", "qty": "2", "order_class": ""}

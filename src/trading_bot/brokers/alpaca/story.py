@@ -216,8 +216,10 @@ class Story:
             self.to_ask[venue_id] = None
 
     def _ask_unbooked_legs(self) -> None:
-        """A leg may have woken when nobody was there to book it."""
+        """A leg may have woken when nobody was there to book it. Those of an entry that ended unfilled never will: it is not asked about."""
         for order in tuple(self._orders.values()):
+            if order.state.is_final and order.state is not OrderState.FILLED:
+                continue
             legs = (self.roster.leg(order.client_order_id, role) for role in (OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT))
             if any(leg is not None and leg not in self._orders for leg in legs):
                 self._ask_family(order)
