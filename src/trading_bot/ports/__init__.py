@@ -1,0 +1,31 @@
+"""The ports: what rooms promise each other. An adapter is right if it keeps every sentence of its port.
+
+A backtest, a simulated day, a paper and a live desk differ in the parts plugged in here, and in nothing else.
+"""
+
+from trading_bot.ports.analysts import Analyst, Answer, Approver, Brief, ToolAccess, ToolGrant, ToolHost
+from trading_bot.ports.journal import InboxItem, Journal
+from trading_bot.ports.market import BarArchive, BarSeries, Calendar, Clock, MarketSource, Streaming, View, WallClock
+from trading_bot.ports.trading import Broker, Notifier
+
+__all__ = [
+    "Analyst",
+    "Answer",
+    "Approver",
+    "BarArchive",
+    "BarSeries",
+    "Brief",
+    "Broker",
+    "Calendar",
+    "Clock",
+    "InboxItem",
+    "Journal",
+    "MarketSource",
+    "Notifier",
+    "Streaming",
+    "ToolAccess",
+    "ToolGrant",
+    "ToolHost",
+    "View",
+    "WallClock",
+]
