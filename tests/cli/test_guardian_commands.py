@@ -46,7 +46,7 @@ def coins(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     recently = (datetime.now(UTC) - timedelta(days=10)).date().isoformat()  # a short past is quickly invented
     for name, value in {**_SETTINGS, "SOURCE__SYNTHETIC__START": recently}.items():
         monkeypatch.setenv(f"TRADING_BOT__{name}", value)
-    desk.sign_mandate(universe__symbols=[COIN], broker__fees="none")  # type: ignore[arg-type]  # a list is a setting too
+    desk.sign_mandate(universe__symbols=[COIN], broker__fees="none")
     desk.home.mkdir(exist_ok=True)
     return desk
 

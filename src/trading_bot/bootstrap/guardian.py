@@ -6,7 +6,7 @@ guardian may do: an end of new risk is no end of guarding. Without one it may cu
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -66,7 +66,10 @@ def _connect(config: Config, setting: Setting, stop: threading.Event, memory: Me
     clock = RealClock(stop)
     source = build_source(config, calendars, clock.now, setting.home)
     broker = build_broker(config, setting, source, calendars, clock, guardian=True)
-    broker.open((*memory.intents, *own), (), lambda: None)
+    with ExitStack() as unopened:
+        unopened.callback(broker.close)
+        broker.open((*memory.intents, *own), (), lambda: None)
+        unopened.pop_all()
     return Hands(
         broker=broker,
         log=GuardianLog(setting.home.guardian_log),

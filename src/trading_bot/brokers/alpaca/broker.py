@@ -16,6 +16,7 @@ from trading_bot.brokers.alpaca.asking import Asking
 from trading_bot.brokers.alpaca.connection import Connection, understood
 from trading_bot.brokers.alpaca.ordering import Ordering
 from trading_bot.brokers.alpaca.reading import OPENING, Reading
+from trading_bot.brokers.alpaca.sleepers import Sleepers
 from trading_bot.brokers.alpaca.story import Story
 from trading_bot.brokers.alpaca.stream import Updates
 from trading_bot.brokers.alpaca.syncing import Syncing
@@ -56,6 +57,7 @@ class _Opened:
     syncing: Syncing
     asking: Asking
     ordering: Ordering
+    sleepers: Sleepers
 
 
 class AlpacaBroker:
@@ -110,7 +112,8 @@ class AlpacaBroker:
         paper = self._settings.environment is AlpacaEnvironment.PAPER
         stream = Updates(self._keys, paper=paper, url=self._settings.url, backoff=Backoff(self._draw), ring=ring)
         syncing = Syncing(reading, story, stream, self._steady, ring, always=self._clock.simulated)
-        self._opened = _Opened(story, reading, stream, syncing, Asking(reading, story), Ordering(self._connection, reading, story))
+        asking, ordering, sleepers = Asking(reading, story), Ordering(self._connection, reading, story), Sleepers(reading)
+        self._opened = _Opened(story, reading, stream, syncing, asking, ordering, sleepers)
 
     def close(self) -> None:
         """End the stream and close the sockets."""
@@ -147,13 +150,11 @@ class AlpacaBroker:
         )
 
     def open_orders(self) -> tuple[Order, ...]:
-        """Working orders; sleeping legs are none. Those of others bear their own ids and count as entries."""
+        """Working orders; sleeping legs are none. Those of others bear their own ids and count as entries, stops of resting pairs too."""
         opened = self._open()
-        others = [
-            wire.order_of(raw, ClientOrderId(raw["client_order_id"]), None)
-            for raw in opened.reading.open_listing()
-            if opened.story.named(raw["id"]) is None and raw["status"] != wire.ASLEEP
-        ]
+        foreign = [raw for raw in opened.reading.open_listing() if opened.story.named(raw["id"]) is None and raw["status"] != wire.ASLEEP]
+        everything = (*foreign, *opened.sleepers.beside(foreign))
+        others = [wire.order_of(raw, ClientOrderId(raw["client_order_id"]), None) for raw in everything]
         return tuple(sorted((*opened.story.working(), *others), key=lambda o: o.client_order_id))
 
     def find(self, client_order_id: ClientOrderId) -> Order | None:

@@ -27,6 +27,8 @@ START_OVERLAP = timedelta(days=1)
 OPENING = "opening-balance"
 _TRIES = 5
 _MOST_PUT_OFF = 1
+_TOGETHER = timedelta(seconds=1)
+"""An order and its legs are made within so long."""
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -86,6 +88,18 @@ class Reading:
             self._story.see(raw)
             return raw
         return self.ask(raw["id"])
+
+    @understood("reading what belongs to an order")
+    def family(self, raw: Raw) -> dict[str, Any] | None:
+        """The order with its legs; for a leg, which does not tell whose it is, the order that it is a leg of. None if there is none."""
+        whole, ids = self.ask(raw["id"]), {raw["id"]}
+        if whole is None or whole.get("legs"):
+            return whole
+        while raw.get("replaces") and (before := self.ask(raw["replaces"])) is not None:
+            raw = before
+            ids.add(raw["id"])
+        together = self._listing("reading orders", {"status": "all", "nested": "true"}, wire.moment(raw["created_at"]) - _TOGETHER)
+        return next((o for o in together if any(leg["id"] in ids for leg in o.get("legs") or ())), None)
 
     def follow_up(self) -> None:
         """Ask for what the story wants to know more about, until it wants nothing new."""
