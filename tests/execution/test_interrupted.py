@@ -8,7 +8,7 @@ import pytest
 
 from builders import AAPL, NOW, mandate, proposal
 from desks import Bar, SmallDesk, small_desk
-from trading_bot.domain.errors import BrokerUnavailableError, OrderNotFoundError, OrderRejectedError
+from trading_bot.domain.errors import BrokerUnavailableError, NoDataError, OrderNotFoundError, OrderRejectedError, SourceFailedError
 from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent, OrderRole, OrderType
 from trading_bot.domain.proposals import EntryStyle
 from trading_bot.domain.records import Command, CommandAction, CommandDone, DeskState, Send, SendOutcome
@@ -171,6 +171,55 @@ def test_what_the_venue_does_hold_is_guarded_though_the_books_say_more() -> None
         desk.go_to(NOW + timedelta(minutes=minute))
     assert stops_of(desk) == 40
     assert desk.switch.state() is DeskState.REDUCE_ONLY
+
+
+def test_an_order_that_the_venue_will_not_answer_for_holds_up_neither_others_nor_the_guarding() -> None:
+    """Its answer may be in words that nobody knows, each time; the position beside it still gets its stop."""
+    desk = holding()
+    send, find = desk.broker.submit, desk.broker.find
+    odd = desk.journal.all(OrderIntent)[0]
+    desk.engine.ledger.pending[odd.order.spec.client_order_id] = odd.model_copy(update={"at": NOW})
+    desk.broker.find = lambda identity: (
+        _raising(BrokerUnavailableError("?"))() if identity == odd.order.spec.client_order_id else find(identity)
+    )
+    lose_stops(desk)
+    desk.broker.submit = _raising(BrokerUnavailableError("down"))
+    desk.clock.sleep_until(NOW + timedelta(seconds=10))
+    desk.engine.pump()
+    assert len(desk.engine.ledger.pending) == 2
+    desk.broker.submit = send
+    desk.go_to(NOW + timedelta(minutes=1))
+    assert stops_of(desk) == 49
+    assert list(desk.engine.ledger.pending) == [odd.order.spec.client_order_id]
+    lose_stops(desk)
+    desk.go_to(NOW + timedelta(minutes=2))
+    assert stops_of(desk) == 49
+
+
+def test_a_position_in_what_the_source_does_not_know_any_more_ends_no_desk() -> None:
+    """Delisted, renamed, or out of the universe: a person is told once, entries of it are withdrawn, and a flatten goes on."""
+    desk = holding()
+    told: list[str] = []
+    desk.engine._guard._parts.notifier.tell = lambda title, _body: told.append(title)  # type: ignore[method-assign]
+    desk.engine.judge.view.instrument = _raising(NoDataError("delisted"))  # type: ignore[assignment, method-assign]
+    lose_stops(desk)
+    desk.go_to(NOW + timedelta(minutes=1))
+    post(desk, CommandAction.FLATTEN)
+    desk.go_to(NOW + timedelta(minutes=2))
+    assert told == ["A position cannot be looked after"]
+    assert desk.switch.state() is DeskState.HALTED
+
+
+def test_an_entry_in_doubt_is_given_up_where_no_price_can_be_had() -> None:
+    """The venue does not have it, and the source of prices is away: it is not sent late, and the desk goes on."""
+    desk = small_desk(FLAT)
+    send = desk.broker.submit
+    desk.broker.submit = _raising(BrokerUnavailableError("down"))
+    desk.engine.handle(proposal())
+    desk.broker.submit = send
+    desk.engine.judge.view.quote = _raising(SourceFailedError("away"))  # type: ignore[assignment, method-assign]
+    desk.engine.resolve()
+    assert {s.outcome for s in desk.journal.all(Send)} == {SendOutcome.ABANDONED}
 
 
 @pytest.mark.parametrize("later", [NOW, NOW + timedelta(seconds=30), NIGHT + timedelta(minutes=5)])

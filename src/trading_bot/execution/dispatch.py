@@ -10,8 +10,8 @@ from collections import Counter
 from datetime import timedelta
 
 from trading_bot.domain.errors import (
-    BrokerKeysError,
     BrokerUnavailableError,
+    DataError,
     NotApprovedError,
     OrderNotFoundError,
     OrderRejectedError,
@@ -21,6 +21,7 @@ from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent
 from trading_bot.domain.proposals import Proposal, Verdict
 from trading_bot.domain.records import DeskState, Doubt, Send, SendOutcome
 from trading_bot.domain.values import ClientOrderId, Journaled, Symbol
+from trading_bot.execution.apart import AWAY, Apart
 from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.parts import Parts
 from trading_bot.risk.gate import Ruling
@@ -32,8 +33,6 @@ _SOON = timedelta(milliseconds=300)
 _LOOKS = 40
 """How often the venue is asked whether an exit is off."""
 _ABSENT_TWICE = 2
-_AWAY = (OutcomeUnknownError, BrokerUnavailableError, BrokerKeysError)
-"""The venue did not say what became of it."""
 
 
 class Dispatch:
@@ -54,7 +53,7 @@ class Dispatch:
         self._ledger.note_intents(intents)
         try:
             way = all(self._make_way(intent) for intent in intents[:1])
-        except _AWAY:
+        except AWAY:
             # Nothing was sent: the intents stay pending, and are gone on with as soon as the venue can be asked.
             return
         for intent in intents:
@@ -87,7 +86,7 @@ class Dispatch:
                 self._broker.replace(order)
         except (OrderRejectedError, OrderNotFoundError) as error:
             self._end(intent, SendOutcome.REJECTED, str(error))
-        except _AWAY:
+        except AWAY:
             return
         else:
             self._end(intent, SendOutcome.ACKNOWLEDGED)
@@ -140,17 +139,24 @@ class Dispatch:
 
     def resolve(self) -> None:
         """Ask the venue about every intent without an end. Found: acknowledged. Absent for good: sent under its own id, or abandoned."""
-        for identity, intent in tuple(self._ledger.pending.items()):
-            found = self._broker.find(identity)
-            if found is None and not self._is_absent(intent):
-                continue
-            self._note_doubt(identity, found)
-            if found is not None:
-                self._end(intent, SendOutcome.ACKNOWLEDGED)
-            elif self._may_still_send(intent):
-                self._send(intent, way=self._make_way(intent))
-            else:
-                self._end(intent, SendOutcome.ABANDONED, _TOO_LATE)
+        apart = Apart()
+        for intent in tuple(self._ledger.pending.values()):
+            with apart.one():
+                self._resolve(intent)
+        apart.end()
+
+    def _resolve(self, intent: OrderIntent) -> None:
+        identity = intent.order.spec.client_order_id
+        found = self._broker.find(identity)
+        if found is None and not self._is_absent(intent):
+            return
+        self._note_doubt(identity, found)
+        if found is not None:
+            self._end(intent, SendOutcome.ACKNOWLEDGED)
+        elif self._may_still_send(intent):
+            self._send(intent, way=self._make_way(intent))
+        else:
+            self._end(intent, SendOutcome.ABANDONED, _TOO_LATE)
 
     def _is_absent(self, intent: OrderIntent) -> bool:
         """Whether the venue's not knowing an order means that it was never placed; new risk waits until nothing can be on the way."""
@@ -185,7 +191,11 @@ class Dispatch:
         proposal = self._journal.get(Proposal, intent.order.proposal_id)
         if proposal is None or now > proposal.expires_at:
             return False
-        if self._parts.calendars[self._parts.view.instrument(spec.symbol).calendar].session_at(now) is None:
+        try:
+            calendar, quote = self._parts.view.instrument(spec.symbol).calendar, self._parts.view.quote(spec.symbol)
+        except DataError:
             return False
-        limit, quote = authority.mandate.limits.quote_age_seconds, self._parts.view.quote(spec.symbol)
+        if self._parts.calendars[calendar].session_at(now) is None:
+            return False
+        limit = authority.mandate.limits.quote_age_seconds
         return quote is not None and (limit == "none" or now - min(intent.at, quote.time) <= timedelta(seconds=limit))

@@ -6,10 +6,12 @@ Refuses to trade its books right: a drift makes the desk reduce-only and is told
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 
 from trading_bot.domain.approvals import ApprovalEnded, ApprovalRequest
+from trading_bot.domain.errors import DataError
 from trading_bot.domain.events import BookedEvent
 from trading_bot.domain.orders import Order, OrderRole, TimeInForce
 from trading_bot.domain.proposals import Proposal, ProposalKind, Verdict, VerdictOutcome
@@ -206,19 +208,26 @@ class Engine:
     def _outlived(self, entry: Order) -> bool:
         """Whether a resting entry's session, or where the market never closes its day, is over, and its venue does not see to that."""
         now = self._parts.clock.now()
-        calendar = self._parts.calendars[self._parts.view.instrument(entry.symbol).calendar]
-        closed = entry.time_in_force is TimeInForce.GTC and calendar.session_at(now) is None
-        return closed or now - entry.submitted_at >= _ENTRY_LIFE
+        if now - entry.submitted_at >= _ENTRY_LIFE:
+            return True
+        if entry.time_in_force is not TimeInForce.GTC:
+            return False
+        try:
+            calendar = self._parts.calendars[self._parts.view.instrument(entry.symbol).calendar]
+        except DataError:
+            return True  # of what nobody knows any more, nothing should be opened
+        return calendar.session_at(now) is None
 
     def flatten(self, command: str) -> None:
         """Cancel working entries and close every position. `command` names who asked; for the same books the same again does nothing."""
         self._cancel([o.client_order_id for o in self._entries()])
         books = self.ledger.books
         for symbol in sorted(books.positions):
-            case = self.judge.exit(symbol)
-            ruling = rule_on_flatten(case, DecisionId(derive_id("flatten", command, str(books.sequence))))
-            if ruling.orders and self._journal.get(Verdict, ruling.verdict.id) is None:
-                self._dispatch.carry_out(ruling)
+            # One of which the market-data source knows nothing is told of by the guard, and holds up no other.
+            with suppress(DataError):
+                ruling = rule_on_flatten(self.judge.exit(symbol), DecisionId(derive_id("flatten", command, str(books.sequence))))
+                if ruling.orders and self._journal.get(Verdict, ruling.verdict.id) is None:
+                    self._dispatch.carry_out(ruling)
         self.pump()
 
     def _entries(self) -> list[Order]:

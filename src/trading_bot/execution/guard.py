@@ -6,18 +6,21 @@ die and placed anew after a split that they do not follow; and that a venue whic
 told. Refuses to enlarge anything: every order comes from the gate, capped at what is held.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trading_bot.domain.books import Position
+from trading_bot.domain.errors import DataError
 from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.orders import Order, OrderIntent, OrderRole, OrderType
 from trading_bot.domain.proposals import Proposal, Target, Verdict
 from trading_bot.domain.records import DeskState
 from trading_bot.domain.traits import Attachment, VenueTraits
 from trading_bot.domain.values import ZERO, DecisionId, Symbol, derive_id
+from trading_bot.execution.apart import Apart
 from trading_bot.execution.dispatch import Dispatch
 from trading_bot.execution.judge import Judge, newest_price
 from trading_bot.execution.ledger import Ledger
@@ -96,6 +99,8 @@ class Guard:
         self._too_small: dict[Symbol, Decimal] = {}
         """Positions for which the venue takes no exit, since they are worth too little."""
         self._plans: dict[str, Proposal | None] = {}
+        self._unseen: set[Symbol] = set()
+        """Held symbols of which the market-data source knows nothing."""
 
     @property
     def restless(self) -> bool:
@@ -103,18 +108,32 @@ class Guard:
         return bool(self._since)
 
     def watch(self) -> None:
-        """Look at every position, and do what is needed."""
+        """Look at every position, and do what is needed. What goes wrong with one holds up no other."""
         books = self._ledger.books
         in_flight = {i.order.spec.symbol for i in self._ledger.pending.values() if self._is_waited_for(i)}
         working: dict[Symbol, list[Order]] = {}
         for order in books.working_orders():
             working.setdefault(order.symbol, []).append(order)
-        for symbol in sorted(books.positions):
-            if symbol not in in_flight:
+        apart = Apart()
+        for symbol in sorted(books.positions.keys() - in_flight):
+            with apart.one(), self._known(symbol):
                 self._look_after(self._held(books.positions[symbol], working.get(symbol, [])))
         for symbol in sorted(working.keys() - books.positions.keys() - in_flight):
-            self._sweep(symbol, working[symbol])
+            with apart.one():
+                self._sweep(symbol, working[symbol])
         self._since = {key: at for key, at in self._since.items() if key[0] in books.positions or key[0] in working}
+        apart.end()
+
+    @contextmanager
+    def _known(self, symbol: Symbol) -> Iterator[None]:
+        """A person is told, once, of a position that cannot be looked after, since nobody says what a lot of it is."""
+        try:
+            yield
+            self._unseen.discard(symbol)
+        except DataError as error:
+            if symbol not in self._unseen:
+                self._unseen.add(symbol)
+                self._parts.notifier.tell("A position cannot be looked after", f"{symbol}: {error}")
 
     def _is_waited_for(self, intent: OrderIntent) -> bool:
         """Whether a position is left alone until this is resolved. An entry may stay in doubt for longer than one may be naked."""

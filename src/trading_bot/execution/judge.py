@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trading_bot.domain.books import Account
-from trading_bot.domain.errors import SourceFailedError
+from trading_bot.domain.errors import DataError
 from trading_bot.domain.mandate import Mandate
 from trading_bot.domain.market import Timeframe
 from trading_bot.domain.proposals import Proposal, ProposalKind, Verdict
@@ -109,13 +109,13 @@ class Judge:
 
 
 def newest_price(view: View, symbol: Symbol) -> Decimal | None:
-    """The middle of the newest quote, else the last close; None if there is neither, or the source is away: a stop needs no price."""
+    """The middle of the newest quote, else the last close; None if there is neither, or the source does not say: a stop needs no price."""
     try:
         quote = view.quote(symbol)
         if quote is not None:
             return quote.mid
         bars = view.bars(symbol, Timeframe.DAY, 1)
-    except SourceFailedError:
+    except DataError:
         return None
     return None if bars.empty else view.instrument(symbol).round_price(float(bars["close"].iloc[-1]))
 

@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from trading_bot.domain.errors import BrokerKeysError, BrokerUnavailableError, OutcomeUnknownError
+from trading_bot.execution.apart import AWAY, Apart
 from trading_bot.execution.clock import Bell
 from trading_bot.execution.engine import Engine
 from trading_bot.execution.inbox import Inbox
@@ -29,7 +29,6 @@ _SOON = timedelta(seconds=0.5)
 _SIMULATED_TICK = timedelta(minutes=1)
 """How often a simulated desk looks at a venue that cannot say when something will happen."""
 _COMPARED_EVERY = timedelta(minutes=5)
-_AWAY = (BrokerUnavailableError, BrokerKeysError, OutcomeUnknownError)
 T = TypeVar("T")
 _log = structlog.get_logger()
 
@@ -135,13 +134,13 @@ class Session:
         try:
             self._see_venue()
             self._note_back()
-        except _AWAY as error:
+        except AWAY as error:
             self._note_away(error)
         try:
             self._inbox.serve()
             self._engine.withdraw()
             self._inbox.press_on()
-        except _AWAY as error:
+        except AWAY as error:
             self._note_away(error)
 
     def _see_venue(self) -> None:
@@ -149,8 +148,12 @@ class Session:
             self._engine.start(self._bell.ring)
             self._started = True
             return
-        self._engine.resolve()
-        self._engine.pump()
+        apart = Apart()
+        with apart.one():
+            self._engine.resolve()
+        with apart.one():
+            self._engine.pump()
+        apart.end()
         if not self._clock.simulated and self._clock.now() - self._compared >= _COMPARED_EVERY:
             self._compared = self._clock.now()
             self._engine.reconcile()

@@ -216,7 +216,7 @@ class Story:
             self.to_ask[venue_id] = None
 
     def _ask_unbooked_legs(self) -> None:
-        """A leg may have woken when nobody was there to book it. Those of an entry that ended unfilled never will: it is not asked about."""
+        """A leg may have woken when nobody was there to book it. Those of an entry that ended unfilled never will."""
         for order in tuple(self._orders.values()):
             if order.state.is_final and order.state is not OrderState.FILLED:
                 continue

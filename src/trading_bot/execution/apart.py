@@ -1,0 +1,40 @@
+"""Things done one by one, so that one which the venue will not answer for holds up no other.
+
+Promises that the first failure is raised once the others had their turn. Refuses to ask a venue on and on that answers nothing: after
+three failures in a row the rest waits for the next time.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from trading_bot.domain.errors import BrokerKeysError, BrokerUnavailableError, OutcomeUnknownError
+
+AWAY = (BrokerUnavailableError, BrokerKeysError, OutcomeUnknownError)
+"""The venue did not say what became of it."""
+_MOST_IN_A_ROW = 3
+
+
+class Apart:
+    """Collects what went wrong while several things are done."""
+
+    def __init__(self) -> None:
+        self._first: Exception | None = None
+        self._in_a_row = 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Do one of them."""
+        try:
+            yield
+        except AWAY as error:
+            self._first = self._first or error
+            self._in_a_row += 1
+            if self._in_a_row >= _MOST_IN_A_ROW:
+                raise
+        else:
+            self._in_a_row = 0
+
+    def end(self) -> None:
+        """Raise the first thing that went wrong, if anything did."""
+        if self._first is not None:
+            raise self._first
