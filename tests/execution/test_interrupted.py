@@ -200,7 +200,7 @@ def test_a_position_in_what_the_source_does_not_know_any_more_ends_no_desk() -> 
     """Delisted, renamed, or out of the universe: a person is told once, entries of it are withdrawn, and a flatten goes on."""
     desk = holding()
     told: list[str] = []
-    desk.engine._guard._parts.notifier.tell = lambda title, _body: told.append(title)  # type: ignore[method-assign]
+    desk.engine._guard._parts.notifier.tell = lambda title, _body: told.append(title)  # type: ignore[assignment, method-assign]
     desk.engine.judge.view.instrument = _raising(NoDataError("delisted"))  # type: ignore[assignment, method-assign]
     lose_stops(desk)
     desk.go_to(NOW + timedelta(minutes=1))

@@ -35,6 +35,8 @@ from trading_bot.risk.gate import (
 )
 
 _ENTRY_LIFE = timedelta(days=1)
+_ARRIVES_WITHIN = timedelta(seconds=2.5)
+"""What an answer of the venue shows already may reach the books so much later; adapters read anew within two seconds."""
 
 
 class Engine:
@@ -97,17 +99,29 @@ class Engine:
         self._dispatch.resolve()
 
     def reconcile(self) -> tuple[Difference, ...]:
-        """Compare books and broker; what two reads agree on is told and, where its kind asks for it, makes the desk reduce-only."""
+        """Compare books and broker; what still differs after all that is on its way had time to arrive is told.
+
+        Where its kind asks for it, it makes the desk reduce-only.
+        """
         first = self.compare()
         if not first or self.ledger.pending:
             self._told = self._told if first else ()
             return ()
-        self.pump()
-        second = self.compare()
-        if first != second:
+        self._await_news(first)
+        if self.compare() != first or self.ledger.pending:
             return ()
-        self._drifted(second)
-        return second
+        self._drifted(first)
+        return first
+
+    def _await_news(self, found: tuple[Difference, ...]) -> None:
+        """Give a fill time that the venue's positions show before its stream tells it; what was told of before is not waited for."""
+        until = self._parts.clock.now() + _ARRIVES_WITHIN
+        while True:
+            news = self.pump()
+            known = found == self._told or self._parts.clock.simulated or self._parts.clock.now() >= until
+            if known or (news and self.compare() != found):
+                return
+            self._parts.breathe()
 
     def compare(self) -> tuple[Difference, ...]:
         """Books beside broker, read once."""

@@ -128,8 +128,12 @@ class AlpacaBroker:
         raw = self._checked_account()
         with understood("reading the account"):
             found = wire.account_of(raw)
-        if self._opened is not None and abs(self._opened.story.books().cash - found.cash) > self.cash_tolerance:
+        if self._opened is None:
+            return found
+        if abs(self._opened.story.books().cash - found.cash) > self.cash_tolerance:
             self._opened.syncing.hurry("cash", found.cash)
+        else:
+            self._opened.syncing.explained("cash")
         return found
 
     def positions(self) -> tuple[Position, ...]:
@@ -139,6 +143,8 @@ class AlpacaBroker:
         seen = {symbol: wire.quantity_of(raw) for symbol, raw in theirs.items()}
         if seen != {symbol: position.quantity for symbol, position in ours.items()}:
             opened.syncing.hurry("positions", seen)
+        else:
+            opened.syncing.explained("positions")
         return tuple(
             Position(
                 symbol=symbol,

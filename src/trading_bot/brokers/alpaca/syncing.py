@@ -80,6 +80,10 @@ class Syncing:
             self._unexplained[kind] = seen
             self._hurried = True
 
+    def explained(self, kind: str) -> None:
+        """The account shows what the story says: the next sight that it does not explain is a new one."""
+        self._unexplained.pop(kind, None)
+
     def _is_due(self) -> bool:
         waited, again = self._steady() - self._read_at, self._stream.connections != self._connections
         if self._always or ((again or self._story.owes_fee) and not self._behind):

@@ -120,17 +120,23 @@ class BybitBroker:
         """Cash, equity and buying power now."""
         self._check_account()
         wallet = self._reader.wallet()
-        if not self._linear:
-            return spot_account(self._uid, wallet)
-        return linear_account(self._uid, wallet, self._reader.positions(), self._settings.leverage)
+        if self._linear:
+            found = linear_account(self._uid, wallet, self._reader.positions(), self._settings.leverage)
+        else:
+            found = spot_account(self._uid, wallet)
+        self._hurry_unless(abs(found.cash - self._books.books.cash) <= self.cash_tolerance)
+        return found
 
     def positions(self) -> tuple[Position, ...]:
         """Open positions by symbol."""
         self._check_account()
         if self._linear:
-            return linear_positions(self._reader.positions())
-        wallet = self._reader.wallet()
-        return spot_positions(wallet, self._reader.milliseconds, self._is_traded, self._cost)
+            found = linear_positions(self._reader.positions())
+        else:
+            found = spot_positions(self._reader.wallet(), self._reader.milliseconds, self._is_traded, self._cost)
+        ours = self._books.books.positions.values()
+        self._hurry_unless({p.symbol: p.quantity for p in found} == {p.symbol: p.quantity for p in ours})
+        return found
 
     def open_orders(self) -> tuple[Order, ...]:
         """Working orders, the position's stop and orders placed by hand included, by client order id."""
@@ -251,6 +257,11 @@ class BybitBroker:
         return described((user, info), account, self._settings.environment.value, mode, limits)
 
     # -- helpers -----------------------------------------------------------------------------------------------------
+
+    def _hurry_unless(self, explained: bool) -> None:  # noqa: FBT001 - a fact
+        """Read soon if the account shows what the books do not explain."""
+        if not explained and self._sync is not None:
+            self._sync.hurry()
 
     def _guards(self, role: OrderRole) -> bool:
         """Whether an order of this role is the stop of a position."""
