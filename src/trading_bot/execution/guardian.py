@@ -9,12 +9,12 @@ that lives for what it is curing within its time, to do anything while there is 
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from trading_bot.domain.errors import DeskError, JournalDamagedError, StorageError
+from trading_bot.domain.errors import DeskError, HomeLockedError, StorageError
 from trading_bot.domain.mandate import Cure, GuardianOrders, Limits
 from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.records import DeskState
@@ -23,9 +23,10 @@ from trading_bot.execution import guardian_plan as plan
 from trading_bot.execution import heartbeat
 from trading_bot.execution.guardian_hands import Hands
 from trading_bot.execution.guardian_intents import Began, Ended, GuardianLog, Meant, unsettled
-from trading_bot.execution.guardian_memory import JournalCopy, Memory, MemoryFile, Seen
-from trading_bot.execution.guardian_owner import kill_owner
+from trading_bot.execution.guardian_memory import JournalCopy, Memory, MemoryFile
+from trading_bot.execution.guardian_owner import acting_elsewhere, kill_owner
 from trading_bot.execution.guardian_sight import NAME, Condition, Holdings, Sight, judge
+from trading_bot.execution.guardian_telling import Telling, due
 from trading_bot.ports import Notifier, WallClock
 from trading_bot.risk.halt import DeskSwitch, write_halt_file
 from trading_bot.settings import GuardianSettings
@@ -81,20 +82,24 @@ class Guardian:
     _memory: Memory = field(default_factory=Memory)
 
     def __post_init__(self) -> None:
+        self._telling = Telling(self.notifier, self.say)
         self._log = GuardianLog(self.home.guardian_log)
         self._file = MemoryFile(self.home.guardian_memory)
         self._copy = JournalCopy(self.home.journal)
         self._memory = self._file.read()
         self._told_venue = frozenset[str]()
+        self._damage = ""
         self._urgent = False
+        self._hindrance = ""
+        self._beat: tuple[heartbeat.Beat | None, datetime | None] = (None, None)
         self._switch = DeskSwitch(self.home.halt_file, MemoryJournal("nobody"))
 
     def run(self, ready: Callable[[], None] = lambda: None, alive: Callable[[], None] = lambda: None) -> None:
         """Look until asked to stop. `ready`: called after the first look, `alive`: after each."""
-        self.look()
+        self._look_on()
         ready()
         while not self.stop.wait(self.settings.interval_seconds):
-            self.look()
+            self._look_on()
             alive()
         self._disconnect()
 
@@ -110,15 +115,26 @@ class Guardian:
         sight = self._sight()
         found = judge(sight, self.settings)
         self._urgent = any(c.reaction is not None for c in found)
-        self._remember(found, sight.now)
-        due = self._due(found, sight.now)
-        self._tell(due)
-        reaction = Cure.FLATTEN if any(c.reaction is Cure.FLATTEN for c in due) else Cure.CURE
-        causes = [c for c in due if c.reaction is not None]
+        self._memory = self._telling.remember(self._memory, found, sight.now)
+        lasting = due(self._memory, found, sight.now)
+        self._memory = self._telling.tell(self._memory, lasting)
+        reaction = Cure.FLATTEN if any(c.reaction is Cure.FLATTEN for c in lasting) else Cure.CURE
+        causes = [c for c in lasting if c.reaction is not None]
         if causes and (self._rest is None or sight.now >= self._rest):
             self._react(reaction, causes, sight)
         self._file.write(self._memory)
         return found
+
+    def _look_on(self) -> None:
+        """Look; what hinders that (a home that cannot be read, say) is told once, and is no end of looking."""
+        hindrance = ""
+        try:
+            self.look()
+        except (DeskError, OSError) as error:
+            hindrance = str(error)
+        if hindrance and hindrance != self._hindrance:
+            self._telling.announce("The guardian cannot look", hindrance)
+        self._hindrance = hindrance
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
@@ -134,7 +150,7 @@ class Guardian:
             now=now,
             began=self._began,
             owner=self.home.lock_owner(),
-            beat=heartbeat.read(self.home.heartbeat),
+            beat=self._heard(now),
             halted=why if state is DeskState.HALTED else "",
             broker=seen,
             trouble=trouble,
@@ -148,12 +164,16 @@ class Guardian:
 
     def _set_damaged_log_aside(self) -> None:
         """A file that was changed by somebody must not keep positions naked: begin a new one, and tell."""
-        try:
-            self._log.entries()
-        except JournalDamagedError as error:
-            aside = self.home.guardian_log.with_suffix(f".damaged-{self.clock.now():%Y%m%dT%H%M%S}")
-            self.home.guardian_log.rename(aside)
-            self._announce("The guardian's own file was damaged", f"{error}. It lies in {aside.name} now, and a new one was begun.")
+        if (told := self._log.set_aside(self.clock.now())) and told != self._damage:
+            self._telling.announce("The guardian's own file was damaged", told)
+        self._damage = told
+
+    def _heard(self, now: datetime) -> heartbeat.Beat | None:
+        beat = heartbeat.read(self.home.heartbeat)
+        if beat != self._beat[0]:
+            self._beat = (beat, now)
+        first = self._beat[1]
+        return beat if beat is None or first is None else beat.seen(first)
 
     def _refresh(self) -> bool:
         try:
@@ -206,34 +226,6 @@ class Guardian:
                 self._hands.broker.close()
         self._hands = self._last = None
 
-    # -- telling -----------------------------------------------------------------------------------------------------
-
-    def _remember(self, found: Iterable[Condition], now: datetime) -> None:
-        """Note since when each condition holds; tell of those that ended."""
-        known = {s.key: s for s in self._memory.conditions}
-        current = {c.key: c for c in found}
-        for seen in known.values():
-            if seen.key not in current and seen.told:
-                self._announce(f"Over: {seen.title}", f"Since {seen.since:%H:%M:%S} UTC; over at {now:%H:%M:%S}.")
-        kept = tuple(known.get(key, Seen(key=key, title=c.title, since=now)) for key, c in current.items())
-        self._memory = self._memory.model_copy(update={"conditions": kept})
-
-    def _due(self, found: Iterable[Condition], now: datetime) -> list[Condition]:
-        since = {s.key: s.since for s in self._memory.conditions}
-        return [c for c in found if now - since[c.key] >= c.patience]
-
-    def _tell(self, due: Iterable[Condition]) -> None:
-        told = {s.key for s in self._memory.conditions if s.told}
-        fresh = {c.key: c for c in due if c.key not in told}
-        for condition in fresh.values():
-            self._announce(condition.title, condition.body)
-        marked = tuple(s.model_copy(update={"told": True}) if s.key in fresh else s for s in self._memory.conditions)
-        self._memory = self._memory.model_copy(update={"conditions": marked})
-
-    def _announce(self, title: str, body: str) -> None:
-        self.say(f"{title}: {body}")
-        self.notifier.tell(title, body)
-
     # -- acting ------------------------------------------------------------------------------------------------------
 
     def _react(self, what: Cure, causes: list[Condition], sight: Sight) -> None:
@@ -243,7 +235,7 @@ class Guardian:
             withdraw = bool(sight.halted) and any(c.key == "entries" for c in causes)
             done = self._act(what, cause, lambda seen: seen.only(self._ours(self.orders())), withdraw=withdraw)
         except (DeskError, OSError) as error:
-            self._announce(f"The guardian could not {what}", f"{cause}. {error}")
+            self._telling.announce(f"The guardian could not {what}", f"{cause}. {error}")
             done = False
         self._rest = None if done else self.clock.now() + timedelta(seconds=_REST * self.settings.interval_seconds)
 
@@ -263,20 +255,22 @@ class Guardian:
             result = "done" if complete else "not done yet: it waits for the venue, and is looked at again"
             self._log.append(Ended(at=self.clock.now(), what=what, note=f"{result}: {note}"))
         self._last = None
-        self._announce(f"The guardian acted ({what}): {result}", f"Because: {cause}. {note}")
+        self._telling.announce(f"The guardian acted ({what}): {result}", f"Because: {cause}. {note}")
         return complete
 
     @contextmanager
     def _taken(self, what: Cure, cause: str) -> Iterator[None]:
         """Hold the home: announced first, its owner killed, its lock taken."""
         now, owner = self.clock.now(), self.home.lock_owner()
+        if acting_elsewhere(owner, NAME, now, 2 * _ACT_PATIENCE):
+            raise HomeLockedError(f"another guardian acts already: {owner}")
         self._log.append(Began(at=now, what=what, cause=cause, kills="" if owner is None else str(owner)))
         if what is Cure.FLATTEN:
             write_halt_file(self.home.halt_file, NAME, cause, now)
         killed = kill_owner(self.home, _KILL_PATIENCE_S)
         with self.home.lock(NAME, now):
             if killed is not None:
-                self._announce("The guardian killed the desk", f"It was {killed}. Because: {cause}.")
+                self._telling.announce("The guardian killed the desk", f"It was {killed}. Because: {cause}.")
             yield
 
     def _work(self, what: Cure, hands: Hands, scope: Scope, *, withdraw: bool) -> tuple[bool, tuple[str, ...]]:

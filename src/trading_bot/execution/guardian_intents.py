@@ -5,10 +5,13 @@ returns, that processes may append side by side, and that a last line which was 
 announced was not sent either. Refuses a file that was damaged before its last line.
 """
 
+import errno
 import fcntl
 import os
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,10 +23,13 @@ from trading_bot.domain.orders import ApprovedOrder, OrderIntent, OrderRole
 from trading_bot.domain.proposals import Verdict
 from trading_bot.domain.records import Send, SendOutcome
 from trading_bot.domain.values import ClientOrderId, Digest, Record, UtcTime, derive_digest
+from trading_bot.execution.plain_files import read_plain
 from trading_bot.ports import Journal
 
 _GENESIS = Digest("0" * 64)
 _MODE = 0o600
+_MOST_BYTES = 256 * 2**20
+_LOCK_TRIES, _LOCK_PAUSE_S = 300, 0.01
 _FULL = frozenset({28, 122})
 """ENOSPC and EDQUOT."""
 
@@ -102,11 +108,24 @@ class GuardianLog:
     def entries(self) -> tuple[Entry, ...]:
         """Everything that was written, oldest first. JournalDamagedError if a line before the last is no more what it was."""
         try:
-            return tuple(line.entry for line in _parsed(self._path.read_bytes(), self._path)[0])
+            return tuple(line.entry for line in _parsed(read_plain(self._path, _MOST_BYTES), self._path)[0])
         except FileNotFoundError:
             return ()
         except OSError as error:
             raise StorageError(f"{self._path} cannot be read: {error}") from error
+
+    def set_aside(self, now: datetime) -> str:
+        """Move away what is no more what was written, whatever it is; what happened, in words, empty if nothing had to."""
+        try:
+            self.entries()
+        except StorageError as error:
+            aside = self._path.with_suffix(f".damaged-{now:%Y%m%dT%H%M%S}")
+            try:
+                self._path.rename(aside)
+            except OSError as stuck:
+                return f"{error}. It cannot be moved away: {stuck}"
+            return f"{error}. It lies in {aside.name} now, and a new one was begun."
+        return ""
 
     def append(self, entry: Entry) -> None:
         """Make an entry durable, in the place of a torn last line if there is one."""
@@ -127,14 +146,24 @@ class GuardianLog:
     @contextmanager
     def _alone(self) -> Iterator[int]:
         known = self._path.exists()
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, _MODE)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _lock(descriptor)
             yield descriptor
             if not known:
                 _sync_folder(self._path.parent)
         finally:
             os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Wait for others who append, but not for one that was stopped while it did. OSError then."""
+    for _ in range(_LOCK_TRIES):
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_LOCK_PAUSE_S)
+    raise OSError(errno.EAGAIN, "another process holds it")
 
 
 def unsettled(entries: Iterable[Entry]) -> tuple[Meant, ...]:

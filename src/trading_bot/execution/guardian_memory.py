@@ -4,7 +4,6 @@ Promises that nothing in it is ever needed to act: a guardian without memory has
 day's loss by what it saw itself. Refuses to wait for a journal that is locked or damaged, and to write into it.
 """
 
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -19,9 +18,13 @@ from trading_bot.domain.events import BookedEvent, CashReason, CashUpdate
 from trading_bot.domain.orders import OrderIntent, OrderRole
 from trading_bot.domain.records import CLOSE, EquityPoint, Send
 from trading_bot.domain.values import ZERO, Amount, ClientOrderId, Digest, Record, Symbol, UtcTime, derive_id
+from trading_bot.execution.plain_files import read_plain, replace_plain
 from trading_bot.storage.peek import Peeked, peek
 
 _KINDS = (BookedEvent.kind, OrderIntent.kind, EquityPoint.kind, Send.kind)
+_MOST_BYTES = 64 * 2**20
+_NONSENSE = (ValidationError, DeskError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
+"""What rows that somebody wrote into a journal may end in."""
 _KEPT = 40
 """Intents of a symbol that are kept, the newest: a venue's adapter tells from them what an order is for."""
 
@@ -40,6 +43,10 @@ class Seen(Record):
     title: str
     since: UtcTime
     told: bool = False
+
+    def at(self, now: datetime) -> "Seen":
+        """The same, not from later than now: a clock may have been set back."""
+        return self if self.since <= now else self.model_copy(update={"since": now})
 
 
 class Memory(Record):
@@ -97,8 +104,8 @@ class MemoryFile:
     def read(self) -> Memory:
         """What was remembered."""
         try:
-            return Memory.model_validate_json(self._path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, ValidationError):
+            return Memory.model_validate_json(read_plain(self._path, _MOST_BYTES))
+        except (OSError, ValidationError):
             return Memory()
 
     def write(self, memory: Memory) -> None:
@@ -106,14 +113,8 @@ class MemoryFile:
         digest = memory.fingerprint()
         if digest == self._written:
             return
-        fresh = self._path.with_name(f".{self._path.name}")
         with suppress(OSError):
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(memory.canonical())
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
+            replace_plain(self._path, memory.canonical().encode(), durable=True)
             self._written = digest
 
 
@@ -134,12 +135,14 @@ class JournalCopy:
 
     def refresh(self, memory: Memory) -> Memory:
         """The memory with what the journal says now. StorageError if it cannot be read; nothing is lost by that."""
-        if not self._path.exists():
+        if not self._path.is_file():
             raise StorageError(f"{self._path} is not there")
-        found = peek(self._path, _KINDS, self._row)
         try:
+            found = peek(self._path, _KINDS, self._row)
             self._take(found)
-        except (ValidationError, DeskError) as error:
+        except StorageError:
+            raise
+        except _NONSENSE as error:
             raise StorageError(f"{self._path} does not make sense: {error}") from error
         self.was_read = True
         return memory.model_copy(

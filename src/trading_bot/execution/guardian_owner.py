@@ -10,6 +10,7 @@ import select
 import signal
 import time
 from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from trading_bot.domain.errors import HomeLockedError
@@ -60,6 +61,11 @@ def kill_owner(home: Home, patience_s: float) -> Owner | None:
     finally:
         os.close(handle)
     return told
+
+
+def acting_elsewhere(owner: Owner | Starting | None, purpose: str, now: datetime, patience: timedelta) -> bool:
+    """Whether another process has the home for this purpose, and not for so long that it must hang."""
+    return isinstance(owner, Owner) and owner.purpose == purpose and owner.pid != os.getpid() and now - owner.since < patience
 
 
 def _announced(home: Home) -> Owner | Starting | None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from trading_bot.domain.errors import HomeError, HomeLockedError
@@ -192,7 +192,7 @@ class Home:
     def lock_owner(self) -> Owner | Starting | None:
         """Who owns the home, None if nobody does. Does not take the lock."""
         try:
-            descriptor = os.open(self.lock_file, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(self.lock_file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -251,6 +251,6 @@ def _take(descriptor: int) -> bool:
 def _owner(descriptor: int) -> Owner | Starting:
     try:
         found = json.loads(os.pread(descriptor, 4096, 0))
-        return Owner(int(found["pid"]), str(found["purpose"]), datetime.fromisoformat(found["since"]))
-    except (ValueError, KeyError, TypeError):
+        return Owner(int(found["pid"]), str(found["purpose"]), datetime.fromisoformat(found["since"]).astimezone(UTC))
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return Starting()
