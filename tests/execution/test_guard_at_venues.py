@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from trading_bot.domain.instrument import AssetClass, Instrument
-from trading_bot.domain.orders import OrderIntent, OrderRole, OrderState, OrderType, TimeInForce
+from trading_bot.domain.orders import OrderIntent, OrderRole, OrderState, OrderType, Side, TimeInForce
 from trading_bot.domain.proposals import EntryStyle, ProposalKind, Target
 from trading_bot.domain.records import DeskState
 from trading_bot.domain.values import Symbol
@@ -108,6 +108,17 @@ def test_after_a_reduction_the_rest_has_its_stop_again(stock: VenueDesk) -> None
     assert stock.stopped == 50
     assert {o.stop_price for o in stock.working(OrderRole.STOP_LOSS)} == {Decimal(97)}
     assert stock.is_sound()
+
+
+def test_a_close_that_cannot_fill_yet_is_not_taken_off_to_guard_the_rest(stock: VenueDesk) -> None:
+    """In a halt it waits at the venue, and holds back what it closes; only the rest needs a stop."""
+    stock.propose(targets=())
+    stock.do("halt", symbol=STOCK.symbol)
+    stock.propose(ProposalKind.REDUCE, fraction=Decimal("0.5"))
+    stock.wait(10)
+    assert [o.remaining for o in stock.working(OrderRole.CLOSE)] == [stock.held - stock.stopped]
+    assert stock.stopped == 50
+    assert stock.sides().count((Side.SELL, OrderRole.CLOSE)) == 1
 
 
 def test_a_stop_that_was_passed_before_it_could_rest_is_a_market_exit(stock: VenueDesk) -> None:

@@ -10,9 +10,9 @@ from builders import AAPL, NOW, mandate, proposal
 from desks import Bar, SmallDesk, small_desk
 from trading_bot.domain.errors import BrokerUnavailableError, NoDataError, OrderNotFoundError, OrderRejectedError, SourceFailedError
 from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent, OrderRole, OrderType
-from trading_bot.domain.proposals import EntryStyle
+from trading_bot.domain.proposals import EntryStyle, ProposalKind
 from trading_bot.domain.records import Command, CommandAction, CommandDone, DeskState, Send, SendOutcome
-from trading_bot.domain.values import ClientOrderId
+from trading_bot.domain.values import ClientOrderId, DecisionId, ProposalId
 from trading_bot.ports import InboxItem
 
 FLAT: list[Bar] = [(100, 100.2, 99.8, 100)] * 60
@@ -194,6 +194,49 @@ def test_an_order_that_the_venue_will_not_answer_for_holds_up_neither_others_nor
     lose_stops(desk)
     desk.go_to(NOW + timedelta(minutes=2))
     assert stops_of(desk) == 49
+
+
+def test_a_stop_that_the_venue_acknowledged_and_lost_is_asked_for_anew() -> None:
+    """Nothing ever tells of it: after five seconds it counts as failed, and the position is not left naked for good."""
+    desk = holding()
+    send, lost = desk.broker.submit, list[ApprovedOrder]()
+    first: Order = desk.broker.open_orders()[0]
+
+    def losing(order: ApprovedOrder) -> Order:
+        lost.append(order)
+        return first
+
+    desk.broker.submit = losing
+    lose_stops(desk)
+    desk.engine.pump()
+    desk.engine.pump()
+    assert len(lost) == 1
+    desk.broker.submit = send
+    desk.clock.sleep_until(NOW + timedelta(seconds=6))
+    desk.engine.pump()
+    desk.engine.pump()
+    assert stops_of(desk) == 49 or desk.engine.ledger.books.positions == {}
+
+
+def test_a_close_that_is_not_in_the_books_yet_is_not_sent_again() -> None:
+    """Where the venue does not cap exits it would sell twice what is held."""
+    desk = holding()
+    desk.broker.events = lambda _: ()
+    for number in (2, 3):
+        desk.engine.handle(
+            proposal(action=ProposalKind.CLOSE, id=ProposalId(f"close-{number}"), decision_id=DecisionId(f"decision-{number}"))
+        )
+    closing = [i.order.spec.quantity for i in desk.journal.all(OrderIntent) if i.order.spec.role is OrderRole.CLOSE]
+    assert closing == [49]
+
+
+def test_an_entry_that_is_not_in_the_books_yet_counts_as_risk() -> None:
+    """Between the venue's acknowledgement and its first word of an order another proposal may be judged."""
+    desk = small_desk(FLAT)
+    desk.broker.events = lambda _: ()
+    desk.engine.handle(proposal())
+    assert desk.engine.ledger.books.positions == {}
+    assert desk.engine.ledger.pending_entries(NOW)[AAPL][0] > 0
 
 
 def test_a_position_in_what_the_source_does_not_know_any_more_ends_no_desk() -> None:

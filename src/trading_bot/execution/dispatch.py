@@ -17,7 +17,7 @@ from trading_bot.domain.errors import (
     OrderRejectedError,
     OutcomeUnknownError,
 )
-from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent
+from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent, OrderRole
 from trading_bot.domain.proposals import Proposal, Verdict
 from trading_bot.domain.records import DeskState, Doubt, Send, SendOutcome
 from trading_bot.domain.values import ClientOrderId, Journaled, Symbol
@@ -33,6 +33,8 @@ _SOON = timedelta(milliseconds=300)
 _LOOKS = 40
 """How often the venue is asked whether an exit is off."""
 _ABSENT_TWICE = 2
+_MAKES_WAY = frozenset({OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT})
+"""Roles of exits that are taken off for another. What a working close holds back was left out of every ruling."""
 
 
 class Dispatch:
@@ -108,7 +110,7 @@ class Dispatch:
             resting = [
                 o
                 for o in self._broker.open_orders()
-                if o.symbol == symbol and not o.role.adds_risk and self._ledger.group(o.client_order_id) not in but
+                if o.symbol == symbol and o.role in _MAKES_WAY and self._ledger.group(o.client_order_id) not in but
             ]
             if not resting:
                 return True
@@ -177,7 +179,9 @@ class Dispatch:
         self._journal.append(Doubt(at=self._parts.clock.now(), client_order_id=identity, number=number, found=found is not None, note=note))
 
     def failed(self, order: ApprovedOrder) -> bool:
-        """Whether the venue refused `order`, or it was given up."""
+        """Whether the venue refused `order` or lost it, or it was given up."""
+        if self._ledger.vanished(order.spec.client_order_id, self._parts.clock.now()):
+            return True
         send = self._journal.get(Send, order.spec.client_order_id)
         return send is not None and send.outcome is not SendOutcome.ACKNOWLEDGED
 

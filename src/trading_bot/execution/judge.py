@@ -66,14 +66,16 @@ class Judge:
 
     def exit(self, symbol: Symbol) -> Exit:
         """What a ruling on an exit looks at."""
+        now = self.clock.now()
         return Exit(
             desk=self.desk,
-            now=self.clock.now(),
+            now=now,
             instrument=self.view.instrument(symbol),
             position=self.ledger.books.positions.get(symbol),
             working=self.ledger.books.working_orders(symbol),
             price=newest_price(self.view, symbol),
             traits=self.traits(symbol),
+            leaving=self.ledger.leaving(symbol, now),
         )
 
     def marks(self) -> dict[Symbol, Decimal]:
@@ -83,7 +85,7 @@ class Judge:
     def _situation(self, mandate: Mandate, calendar: str, symbol: Symbol) -> Situation:
         ledger, now = self.ledger, self.clock.now()
         session = self.calendars[calendar].session_at(now)
-        pending = ledger.pending_entries()
+        pending = ledger.pending_entries(now)
         opened = now if session is None else self.calendars[calendar].hours(session)[0]
         window = _opening_ago(self.calendars[calendar], now, DAY_TRADE_SESSIONS)
         return Situation(

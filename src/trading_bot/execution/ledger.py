@@ -4,17 +4,20 @@ Promises that a ledger built from the journal equals the one that was kept in me
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trading_bot.domain.books import Books
-from trading_bot.domain.events import BookedEvent, BrokerEvent, SplitUpdate
-from trading_bot.domain.orders import OrderIntent, OrderRole
+from trading_bot.domain.events import BookedEvent, BrokerEvent, OrderUpdate, SplitUpdate
+from trading_bot.domain.orders import OrderIntent, OrderRole, OrderType
 from trading_bot.domain.proposals import Proposal
-from trading_bot.domain.records import CLOSE, DeskState, DeskStateChange, EquityPoint, Send, StrategySuspension
+from trading_bot.domain.records import CLOSE, DeskState, DeskStateChange, EquityPoint, Send, SendOutcome, StrategySuspension
 from trading_bot.domain.trades import RoundTrip, TradeLedger
 from trading_bot.domain.values import ZERO, ClientOrderId, ProposalId, Symbol
 from trading_bot.ports import Journal
+
+_TOLD_WITHIN = timedelta(seconds=5)
+"""A venue that has acknowledged an order tells of it, or shows it to who asks, within so long; else it was lost there."""
 
 
 class Ledger:
@@ -25,6 +28,9 @@ class Ledger:
         self.trades = TradeLedger()
         self.pending: dict[ClientOrderId, OrderIntent] = {}
         """Intents without a definite end of their sending."""
+        self._untold: dict[ClientOrderId, datetime] = {}
+        """Orders that the venue has acknowledged and not told of, and since when."""
+        self._told: set[ClientOrderId] = set()
         self.intents: list[OrderIntent] = []
         self.suspended: dict[str, datetime] = {}
         """Suspended strategies, and since when."""
@@ -105,6 +111,22 @@ class Ledger:
     def note_send(self, send: Send) -> None:
         """Take in the end of a sending."""
         self.pending.pop(send.client_order_id, None)
+        if send.outcome is SendOutcome.ACKNOWLEDGED and send.client_order_id not in self._told:
+            self._untold[send.client_order_id] = send.at
+
+    def on_the_way(self, now: datetime) -> list[OrderIntent]:
+        """Intents that may be at the venue, and are not in the books yet: what is counted in neither would be sent twice."""
+        told_soon = (self._intent_of[i] for i, at in self._untold.items() if now - at < _TOLD_WITHIN and i in self._intent_of)
+        return [*(i for identity, i in self.pending.items() if identity not in self._told), *told_soon]
+
+    def vanished(self, identity: ClientOrderId, now: datetime) -> bool:
+        """Whether the venue acknowledged an order and never told of it."""
+        return identity in self._untold and now - self._untold[identity] >= _TOLD_WITHIN
+
+    def leaving(self, symbol: Symbol, now: datetime) -> Decimal:
+        """Quantity of `symbol` that exits at the market will close which are not in the books yet."""
+        specs = (intent.order.spec for intent in self.on_the_way(now))
+        return sum((s.quantity for s in specs if s.symbol == symbol and not s.role.adds_risk and s.type is OrderType.MARKET), ZERO)
 
     def note_events(self, events: Iterable[BrokerEvent]) -> None:
         """Take in broker events, in the venue's order."""
@@ -113,6 +135,9 @@ class Ledger:
             self.books = self.books.apply(event)
             self.trades.add(event)
             self.events.append(event)
+            if isinstance(event, OrderUpdate):
+                self._told.add(event.order.client_order_id)
+                self._untold.pop(event.order.client_order_id, None)
             if isinstance(event, SplitUpdate):
                 self._split_at[event.symbol] = event.at
             if first:
@@ -167,10 +192,10 @@ class Ledger:
         intent = self._intent_of.get(trade.entry_order)
         return "unknown" if intent is None else self._strategies.get(intent.order.proposal_id, "unknown")
 
-    def pending_entries(self) -> dict[Symbol, tuple[Decimal, Decimal]]:
+    def pending_entries(self, now: datetime) -> dict[Symbol, tuple[Decimal, Decimal]]:
         """Value and risk of working entries and of entries being sent, by symbol."""
         totals: dict[Symbol, tuple[Decimal, Decimal]] = {}
-        for intent, left in self._entries_left():
+        for intent, left in self._entries_left(now):
             spec = intent.order.spec
             price = spec.limit_price or spec.stop_price or self._reference(intent)
             risk = abs(price - spec.stop_loss.price) if spec.stop_loss is not None else price
@@ -178,13 +203,13 @@ class Ledger:
             totals[spec.symbol] = (value + price * left, at_risk + risk * left)
         return totals
 
-    def _entries_left(self) -> Iterable[tuple[OrderIntent, Decimal]]:
-        for intent in self.pending.values():
+    def _entries_left(self, now: datetime) -> Iterable[tuple[OrderIntent, Decimal]]:
+        for intent in self.on_the_way(now):
             if intent.order.spec.role is OrderRole.ENTRY:
                 yield intent, intent.order.spec.quantity
         for order in self.books.working_orders():
             intent_ = self._intent_of.get(order.client_order_id)
-            if order.role is OrderRole.ENTRY and intent_ is not None and order.client_order_id not in self.pending:
+            if order.role is OrderRole.ENTRY and intent_ is not None:
                 yield intent_, order.remaining
 
     def _reference(self, intent: OrderIntent) -> Decimal:

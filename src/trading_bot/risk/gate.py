@@ -45,13 +45,15 @@ class Exit:
     price: Decimal | None
     """Newest price, however old; None if there is none."""
     traits: VenueTraits = PAPER
+    leaving: Decimal = ZERO
+    """Quantity that exits at the market will close which were sent, and are not among `working` yet."""
 
     @property
     def closable(self) -> Decimal:
-        """Quantity, in whole lots, that no working closing order is closing already."""
+        """Quantity, in whole lots, that no order is closing already."""
         if self.position is None:
             return ZERO
-        closing = sum((o.remaining for o in self.working if o.role is OrderRole.CLOSE), ZERO)
+        closing = sum((o.remaining for o in self.working if o.role is OrderRole.CLOSE), self.leaving)
         return self.instrument.round_quantity(max(abs(self.position.quantity) - closing, ZERO))
 
 
