@@ -139,10 +139,11 @@ class Poll:
         """Whether it came to hold in time."""
         deadline, looks = time.monotonic() + seconds, 0
         while not (self._stopped() or condition()):
-            looks += 1
-            if time.monotonic() >= deadline and looks >= _LOOKS:
+            looks, left = looks + 1, deadline - time.monotonic()
+            if left <= 0 and (looks >= _LOOKS or seconds < 1):
                 return False
-            self._stop.wait(_PAUSES_S[min(looks, len(_PAUSES_S)) - 1])
+            pause = _PAUSES_S[min(looks, len(_PAUSES_S)) - 1]
+            self._stop.wait(pause if left <= 0 else min(pause, left))
         return True
 
     def _stopped(self) -> bool:

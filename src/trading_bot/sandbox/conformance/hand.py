@@ -37,7 +37,7 @@ class Hand:
         self.broker.open((), (), _ring)
         try:
             self.read()
-        except BaseException:
+        except BaseException:  # edge: closed, then raised again
             self.broker.close()
             raise
 

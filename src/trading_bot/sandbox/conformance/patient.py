@@ -20,6 +20,9 @@ T = TypeVar("T")
 _PAUSES_S = (0.5, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 """Longer each time: one question may take many requests, and begins again with the first of them. Together over a vendor's minute."""
 
+_ROOM = 3
+"""So many calls may follow an order before it is answered."""
+
 
 class Patient:
     """Stands before the bench's adapter of the moment."""
@@ -45,8 +48,8 @@ class Patient:
     def open(self, intents: Sequence[OrderIntent], booked: Sequence[BrokerEvent], ring: Callable[[], None]) -> None:
         """As the adapter does; an opening that the budget broke off begins again. An adapter that cannot be opened is closed."""
         try:
-            self._in_queue(lambda: self._inner.open(intents, booked, ring))
-        except BaseException:
+            self._in_turn(lambda: self._inner.open(intents, booked, ring), patient=bool(self._bench.pace))
+        except BaseException:  # edge: closed, then raised again
             self._inner.close()
             raise
 
@@ -91,12 +94,17 @@ class Patient:
         return self._inner.next_event_time(until)
 
     def _in_queue(self, act: Callable[[], T]) -> T:
-        return self._in_turn(act) if self._bench.pace else act()
+        """An order is followed by questions, which the budget lets pass later than orders: once one passed, there is room."""
+        if not self._bench.pace:
+            return act()
+        self.account()
+        self._bench.wait(_never, self._bench.pace * _ROOM)
+        return self._in_turn(act)
 
-    def _in_turn(self, ask: Callable[[], T]) -> T:
+    def _in_turn(self, ask: Callable[[], T], *, patient: bool = True) -> T:
         if self._bench.pace:
             self._bench.wait(_never, self._bench.pace)
-        for pause in _PAUSES_S:
+        for pause in _PAUSES_S if patient else ():
             try:
                 return ask()
             except RateLimitedError:

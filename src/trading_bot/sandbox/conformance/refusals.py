@@ -30,8 +30,9 @@ def off_lot(hand: Hand) -> None:
 def too_small(hand: Hand) -> None:
     """A value below the least is refused."""
     instrument = hand.bench.instrument
-    quantity = instrument.lot_size
-    needs(quantity * hand.bench.quote().mid * Decimal("0.8") < instrument.minimum_notional, "one lot is worth more than the least")
+    price = hand.bench.quote().mid * Decimal("0.8")
+    quantity = max(instrument.lot_size, instrument.round_quantity(instrument.minimum_notional / 2 / price))
+    needs(quantity * price < instrument.minimum_notional, "one lot is worth more than the least")
     _refused(hand, hand.ask.entry(_low(hand, quantity, minimum_notional=Decimal(0))))
 
 
