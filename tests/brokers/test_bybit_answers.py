@@ -60,6 +60,16 @@ def test_no_entry_before_the_leverage_is_read_back(venue: Scripted) -> None:
     assert venue.sent(CREATE) == []
 
 
+@pytest.mark.parametrize("row", [{}, {"orderId": "v-1", "side": "Sideways"}, {"orderId": "v-1", "qty": "many"}, {"qty": None}])
+def test_a_list_in_words_that_nobody_knows_is_no_answer(venue: Scripted, row: dict[str, Any]) -> None:
+    """The venue is asked again later; the desk does not fall over, and takes nothing for empty."""
+    venue.say(OPEN, listed({"symbol": BTC, "side": "Buy", "orderLinkId": "hand-1", **row}))
+    venue.say(POSITIONS, listed({"symbol": BTC, "size": "some", **row}))
+    for ask in (broker(venue).open_orders, broker(venue).positions):
+        with pytest.raises(BrokerUnavailableError):
+            ask()
+
+
 def test_no_entry_in_hedge_mode(venue: Scripted) -> None:
     """One-way mode is asked for, and has to be shown."""
     venue.say(POSITIONS, listed(position(positionIdx=1), position(positionIdx=2)))

@@ -8,7 +8,14 @@ import pytest
 
 from builders import AAPL, NOW, mandate, proposal
 from desks import Bar, SmallDesk, small_desk
-from trading_bot.domain.errors import BrokerUnavailableError, NoDataError, OrderNotFoundError, OrderRejectedError, SourceFailedError
+from trading_bot.domain.errors import (
+    BrokerUnavailableError,
+    NoDataError,
+    OrderNotFoundError,
+    OrderRejectedError,
+    OutcomeUnknownError,
+    SourceFailedError,
+)
 from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent, OrderRole, OrderType
 from trading_bot.domain.proposals import EntryStyle, ProposalKind
 from trading_bot.domain.records import Command, CommandAction, CommandDone, DeskState, Send, SendOutcome
@@ -216,6 +223,27 @@ def test_a_stop_that_the_venue_acknowledged_and_lost_is_asked_for_anew() -> None
     desk.engine.pump()
     desk.engine.pump()
     assert stops_of(desk) == 49 or desk.engine.ledger.books.positions == {}
+
+
+def test_an_entry_sent_again_without_an_answer_is_waited_for_anew() -> None:
+    """It may be on the way, so it is neither sent once more nor given up at once because the first one never arrived."""
+    desk = small_desk(FLAT)
+    desk.broker.settles_within = timedelta(seconds=30)
+    sent = list[ApprovedOrder]()
+
+    def losing(order: ApprovedOrder) -> Order:
+        sent.append(order)
+        msg = "no answer"
+        raise OutcomeUnknownError(msg)
+
+    desk.broker.submit = losing
+    desk.engine.handle(proposal())
+    first = len(sent)
+    for second in (31, 32, 33, 34, 59):
+        desk.clock.sleep_until(NOW + timedelta(seconds=second))
+        desk.engine.resolve()
+    assert len(sent) == 2 * first
+    assert len(desk.engine.ledger.pending) == first
 
 
 def test_a_close_that_is_not_in_the_books_yet_is_not_sent_again() -> None:

@@ -7,7 +7,7 @@ at again. Refuses to send late what needs a fresh price and an open session, and
 """
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from trading_bot.domain.errors import (
     BrokerUnavailableError,
@@ -46,6 +46,8 @@ class Dispatch:
         self._broker = parts.broker
         self._ledger = ledger
         self._absent: Counter[ClientOrderId] = Counter()
+        self._doubtful_since: dict[ClientOrderId, datetime] = {}
+        """When an order was last sent without an answer."""
 
     def carry_out(self, ruling: Ruling, *cause: Journaled) -> None:
         """Make a ruling durable, together with what it is about, and send its orders."""
@@ -88,6 +90,10 @@ class Dispatch:
                 self._broker.replace(order)
         except (OrderRejectedError, OrderNotFoundError) as error:
             self._end(intent, SendOutcome.REJECTED, str(error))
+        except OutcomeUnknownError:
+            # It may be on the way again, so that earlier answers that it is not there count no more.
+            self._doubtful_since[order.spec.client_order_id] = self._parts.clock.now()
+            self._absent.pop(order.spec.client_order_id, None)
         except AWAY:
             return
         else:
@@ -138,6 +144,7 @@ class Dispatch:
         self._journal.append(send)
         self._ledger.note_send(send)
         self._absent.pop(send.client_order_id, None)
+        self._doubtful_since.pop(send.client_order_id, None)
 
     def resolve(self) -> None:
         """Ask the venue about every intent without an end. Found: acknowledged. Absent for good: sent under its own id, or abandoned."""
@@ -167,7 +174,8 @@ class Dispatch:
             return True
         self._absent[spec.client_order_id] += 1
         patience = settles if spec.role.adds_risk else min(_SOON, settles)
-        return self._parts.clock.now() - intent.at >= patience and (
+        sent = self._doubtful_since.get(spec.client_order_id, intent.at)
+        return self._parts.clock.now() - sent >= patience and (
             not spec.role.adds_risk or self._absent[spec.client_order_id] >= _ABSENT_TWICE
         )
 

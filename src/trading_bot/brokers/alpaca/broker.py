@@ -136,6 +136,7 @@ class AlpacaBroker:
             self._opened.syncing.explained("cash")
         return found
 
+    @understood("reading positions")
     def positions(self) -> tuple[Position, ...]:
         """Open positions by symbol. When one was opened is taken from our own books; Alpaca does not say."""
         opened, now = self._open(), self._clock.now()
@@ -155,6 +156,7 @@ class AlpacaBroker:
             for symbol, raw in sorted(theirs.items())
         )
 
+    @understood("reading open orders")
     def open_orders(self) -> tuple[Order, ...]:
         """Working orders; sleeping legs are none. Those of others bear their own ids and count as entries, stops of resting pairs too."""
         opened = self._open()

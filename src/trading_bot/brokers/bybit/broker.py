@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from trading_bot.brokers.bybit.accounts import cash_of, described, linear_account, linear_positions, spot_account, spot_positions
 from trading_bot.brokers.bybit.bookkeeping import Bookkeeper
-from trading_bot.brokers.bybit.connection import CONNECT_SECONDS, Connection, Row
+from trading_bot.brokers.bybit.connection import CONNECT_SECONDS, Connection, Row, understood
 from trading_bot.brokers.bybit.guarding import Guarding, Readiness, mode_of
 from trading_bot.brokers.bybit.ordering import Ordering
 from trading_bot.brokers.bybit.reading import Reader
@@ -116,6 +116,7 @@ class BybitBroker:
 
     # -- questions ---------------------------------------------------------------------------------------------------
 
+    @understood("reading the account")
     def account(self) -> Account:
         """Cash, equity and buying power now."""
         self._check_account()
@@ -127,6 +128,7 @@ class BybitBroker:
         self._hurry_unless(abs(found.cash - self._books.books.cash) <= self.cash_tolerance)
         return found
 
+    @understood("reading positions")
     def positions(self) -> tuple[Position, ...]:
         """Open positions by symbol."""
         self._check_account()
@@ -138,6 +140,7 @@ class BybitBroker:
         self._hurry_unless({p.symbol: p.quantity for p in found} == {p.symbol: p.quantity for p in ours})
         return found
 
+    @understood("reading open orders")
     def open_orders(self) -> tuple[Order, ...]:
         """Working orders, the position's stop and orders placed by hand included, by client order id."""
         self._check_account()
@@ -147,6 +150,7 @@ class BybitBroker:
         found = [self._recorded(row) for row in rows if not (is_position_stop(row) and row["symbol"] in stops) and amount(row["qty"])]
         return tuple(sorted((*found, *stops.values()), key=lambda o: o.client_order_id))
 
+    @understood("asking for an order")
     def find(self, client_order_id: ClientOrderId) -> Order | None:
         """The order, open or closed, or None if neither the open orders nor the history have it."""
         self._check_account()
@@ -167,7 +171,8 @@ class BybitBroker:
         if self._clock.simulated or sync.due():
             try:
                 self._check_account()
-                sync.read()
+                with understood("reading what happened"):
+                    sync.read()
                 self._end_all_replaced()
             except BrokerUnavailableError:
                 if not self._books.chronicle.after(after) and not self._is_live():

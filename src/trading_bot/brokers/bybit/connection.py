@@ -6,6 +6,7 @@ left of its limits is believed. Refuses to call when the budget says no for long
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
@@ -88,20 +89,23 @@ class Connection:
         """Let go of the sockets."""
         self._http.client.close()
 
-    def _call(self, method: str, purpose: Purpose, query: Mapping[str, object], fail: Callable[[Meaning, str, float], NoReturn]) -> Row:
+    def _call(  # noqa: RET503 - `fail` never returns
+        self, method: str, purpose: Purpose, query: Mapping[str, object], fail: Callable[[Meaning, str, float], NoReturn]
+    ) -> Row:
         self._take_turn(Purpose.GUARDIAN if self._guardian else purpose)
         try:
             body, _, headers = getattr(self._http, method)(**query)
             if body["retCode"] != 0:
                 raise ValueError("the answer says neither yes nor no")  # noqa: TRY301 - it goes the way of all failures
         except Exception as error:  # noqa: BLE001  # edge: whatever the SDK raises has one meaning, and an unknown one is uncertain
-            meaning, headers = meaning_of(error), getattr(error, "resp_headers", None) or {}
-            pause = self._note_limits(headers, limited=meaning is Meaning.LIMITED)
-            fail(meaning, self._words(error), pause)
-        self._note_limits(headers, limited=False)
-        self.milliseconds = max(self.milliseconds, int(body.get("time") or 0))
-        result: Row = body.get("result") or {}
-        return result
+            meaning, headers, said = meaning_of(error), getattr(error, "resp_headers", None) or {}, self._words(error)
+        else:
+            self._note_limits(headers, limited=False)
+            self.milliseconds = max(self.milliseconds, _milliseconds(body.get("time")))
+            result: Row = body.get("result") or {}
+            return result
+        # Out here, so that what a library says, which may hold the keys, is no part of the error.
+        fail(meaning, said, self._note_limits(headers, limited=meaning is Meaning.LIMITED))
 
     def _take_turn(self, purpose: Purpose) -> None:
         patience = PATIENCE_SECONDS
@@ -131,6 +135,20 @@ class Connection:
             kind = "retCode" if isinstance(error, InvalidRequestError) else "HTTP"
             return self._keys.hide(f"{error.message}, {kind} {error.status_code}")
         return self._keys.hide(f"{type(error).__name__}: {error}")[:200]
+
+
+@contextmanager
+def understood(what: str) -> Iterator[None]:
+    """BrokerUnavailableError for an answer whose words we do not know: it is not guessed, and is no reason to fall over."""
+    try:
+        yield
+    except (KeyError, ValueError, TypeError, ArithmeticError, AttributeError) as error:
+        raise BrokerUnavailableError(f"{what}: Bybit's answer cannot be read ({error!r})") from error
+
+
+def _milliseconds(told: object) -> int:
+    """A time in an answer; 0 if it is none."""
+    return int(str(told)) if str(told).isdigit() else 0
 
 
 def _said_now(headers: Mapping[str, str]) -> int:
