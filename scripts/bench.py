@@ -1,4 +1,4 @@
-"""Figures: how long an order takes, each tool, a recorded year, and what Claude costs. `make bench`; years need the recorded data.
+"""Figures: how long an order takes, each tool, venues and quotes, a recorded year, and what Claude costs. `make bench`; years need the recorded data.
 
 Each run is a process of its own, so that its time holds the start-up and its memory is its own.
 """
@@ -109,7 +109,7 @@ def order_latency() -> None:
 def main() -> None:
     """Print every figure, or why it cannot be had."""
     order_latency()
-    for script in ("bench_tools.py", "bench_claude.py"):
+    for script in ("bench_tools.py", "bench_venues.py", "bench_quotes.py", "bench_claude.py"):
         sys.stdout.flush()
         subprocess.run([sys.executable, str(ROOT / "scripts" / script)], check=False)  # noqa: S603 - our own program
     if not DATA.is_dir():
