@@ -161,6 +161,42 @@ def test_flatten_has_a_running_desk_do_it(coins: Desk) -> None:
         assert desk.poll() is None
 
 
+_STUCK = """
+import os, signal, sqlite3, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from trading_bot.storage.home import Home
+home = Home(Path(sys.argv[1]))
+with home.lock("orchestrator", datetime.now(UTC)):
+    journal = sqlite3.connect(home.journal, isolation_level=None)
+    journal.execute("PRAGMA locking_mode = EXCLUSIVE")
+    journal.execute("BEGIN EXCLUSIVE")
+    journal.execute("UPDATE meta SET value = value")
+    print("up", flush=True)
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+def test_flatten_ends_a_desk_that_was_stopped_while_it_held_the_journal(coins: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else can read or write it until then; nothing waits for long."""
+    monkeypatch.setattr("trading_bot.cli.guarding_positions._FLAT_PATIENCE_S", 0.2)
+    with SqlJournal.open(coins.home / "journal.db", desk="desk01"):
+        pass
+    buy(coins)
+    command = [sys.executable, "-c", _STUCK, str(coins.home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stuck:  # noqa: S603 - our own code
+        try:
+            wait_for_line(stuck, "up")
+            ended = coins.run("flatten")
+            assert (ended.code, stuck.poll()) == (1, None)
+            assert ended.out.splitlines()[-1] == "If the desk does not do it: `flatten --kill` ends it, and closes without it."
+            ended = coins.run("flatten", "--kill")
+            assert (ended.code, stuck.wait(10)) == (0, -signal.SIGKILL), ended
+        finally:
+            stuck.kill()
+    assert venue(coins).positions() == ()
+
+
 def test_protect_shows_what_guards_each_position_and_what_is_naked(coins: Desk) -> None:
     """From the broker alone."""
     buy(coins)

@@ -79,7 +79,7 @@ class Beside:
             clock.sleep_until(clock.now() + _SILENT)
         assert guardian._hands is not None
         seen = guardian._hands.look()
-        guardian._disconnect()
+        guardian.close()
         assert seen.naked() == {}
         return list(seen.orders)
 

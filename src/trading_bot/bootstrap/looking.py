@@ -22,6 +22,7 @@ from trading_bot.execution.reconcile import BrokerSide, Ours, differences
 from trading_bot.market.calendar import open_calendar
 from trading_bot.ports import Broker, Clock
 from trading_bot.storage.journal import SqlJournal
+from trading_bot.storage.peek import peek
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ def looking(setting: Setting, given: Config) -> Iterator[VenueLook]:
     config, mode, simulated = given, mode_of(given), setting.simulated
     if home.journal.exists():
         try:
+            peek(home.journal, (), 0)  # at once or not at all: it may be locked by a desk that hangs
             with SqlJournal.look(home.journal) as journal:
                 config, mode = recall(journal.fact("config")), Mode(journal.fact("mode") or mode)
                 simulated, desk = journal.fact("clock kind") == "simulated", journal.desk

@@ -1,6 +1,7 @@
 """`reconcile`, `protect`, `flatten`, `guardian`: what is held at the venue, what guards it, and closing it for sure."""
 
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -150,12 +151,14 @@ def _flatten_by_desk(context: Context, reason: str) -> str:
     from trading_bot.domain.records import CommandAction
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.risk.halt import write_halt_file
+    from trading_bot.storage.peek import peek
 
     context.home.prepare()
     write_halt_file(context.home.halt_file, person(), reason, SystemWallClock().now())
     if not context.home.journal.exists():
         return "No desk has run in this home."
     try:
+        peek(context.home.journal, (), 0)  # whoever flattens does not wait for a journal that somebody keeps locked
         carry_out(context, CommandAction.FLATTEN, reason)
     except (DeskError, click.ClickException) as error:
         return f"Not through the desk: {error}"
@@ -207,7 +210,8 @@ def guardian(context: Context, *, once: bool) -> None:
     with stoppable() as stop, AppriseNotifier(config.notify.urls) as notifier:
         watcher = build_guardian(config, context.setting(mode_of(config), simulated=False), notifier, stop, click.echo)
         if once:
-            found = watcher.look()
+            with closing(watcher):
+                found = watcher.look()
             click.echo("All is well." if not found else "\n".join(f"{c.title}: {c.body}" for c in found))
             raise SystemExit(1 if found else 0)
         systemd = Systemd()

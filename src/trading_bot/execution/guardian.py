@@ -101,6 +101,10 @@ class Guardian:
         while not self.stop.wait(self.settings.interval_seconds):
             self._look_on()
             alive()
+        self.close()
+
+    def close(self) -> None:
+        """End the connection to the venue."""
         self._disconnect()
 
     def flatten(self, cause: str) -> bool:
@@ -108,7 +112,10 @@ class Guardian:
 
         Raises DeskError for what hinders it.
         """
-        return self._act(Cure.FLATTEN, cause, lambda seen: seen, withdraw=True)
+        try:
+            return self._act(Cure.FLATTEN, cause, lambda seen: seen, withdraw=True)
+        finally:
+            self.close()
 
     def look(self) -> tuple[Condition, ...]:
         """Look once, tell what is new, act if something asks for it; return what is not as it should be."""
