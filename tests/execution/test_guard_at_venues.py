@@ -226,6 +226,9 @@ def test_a_target_that_cannot_rest_is_watched(coin: VenueDesk) -> None:
     assert coin.held == pytest.approx(before / 2, rel=Decimal("0.01"))
     assert coin.stopped == coin.held
     assert coin.is_sound()
+    coin.move("108.50")
+    coin.wait(3)
+    assert coin.held < Decimal("0.001"), "and the rest at the second"
 
 
 # -- Bybit -------------------------------------------------------------------------------------------------------------

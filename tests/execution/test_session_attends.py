@@ -124,6 +124,7 @@ def test_a_venue_that_is_away_stops_neither_the_loop_nor_a_halt() -> None:
         assert desk.journal.get(CommandDone, "command-1") is not None
         assert desk.switch.state() is DeskState.HALTED
         desk.wait(120)
+        assert desk.told.titles == ["The venue cannot be reached"]
         assert desk.stopped == desk.held > 0
         assert desk.is_sound()
 

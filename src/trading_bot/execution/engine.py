@@ -288,6 +288,10 @@ class Engine:
         self._journal.append(record)
         self.ledger.note_suspension(record)
 
+    def tell(self, title: str, body: str) -> None:
+        """Tell a person."""
+        self._parts.notifier.tell(title, body)
+
     def marks(self) -> dict[Symbol, Decimal]:
         """Newest visible price of every held symbol."""
         return self.judge.marks()

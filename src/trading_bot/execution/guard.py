@@ -14,14 +14,14 @@ from decimal import Decimal
 
 from trading_bot.domain.books import Position
 from trading_bot.domain.errors import DataError
-from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.orders import Order, OrderIntent, OrderRole, OrderType
-from trading_bot.domain.proposals import Proposal, Target, Verdict
+from trading_bot.domain.proposals import Proposal, Verdict
 from trading_bot.domain.records import DeskState
-from trading_bot.domain.traits import Attachment, VenueTraits
+from trading_bot.domain.traits import Attachment
 from trading_bot.domain.values import ZERO, DecisionId, Symbol, derive_id
 from trading_bot.execution.apart import Apart
 from trading_bot.execution.dispatch import Dispatch
+from trading_bot.execution.held import Held, Plan
 from trading_bot.execution.judge import Judge, newest_price
 from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.parts import Parts
@@ -31,50 +31,12 @@ from trading_bot.risk.shapes import jumped, split_targets
 
 PARTIAL_ENTRY = timedelta(seconds=2)
 """A partial fill may be naked for so long where no stop may rest beside its entry."""
+_STUCK_ENTRY = timedelta(seconds=15)
+"""An entry that cannot be canceled for so long, perhaps since the venue has lost it, holds up its position's stop no longer."""
 _IDLE_EXIT = timedelta(seconds=1)
 """An exit may be told so long before or after the fills that it belongs to."""
 _RENEW_BEFORE = timedelta(days=10)
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=0.5), timedelta(minutes=5)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What was meant for a position when it was opened."""
-
-    stop: Decimal | None
-    targets: tuple[Target, ...] = ()
-
-
-@dataclass(frozen=True)
-class Held:
-    """One position with what guards it."""
-
-    position: Position
-    traits: VenueTraits
-    working: Sequence[Order]
-    plan: Plan
-    stop: Decimal | None
-    """Where its stop belongs."""
-    instrument: Instrument
-
-    @property
-    def naked(self) -> Decimal:
-        """Quantity without a live stop or close, in whole lots: what fees in coins leave of a lot can be neither guarded nor sold."""
-        return self.instrument.round_quantity(abs(self.position.quantity) - guarding(self.position, self.working))
-
-    @property
-    def oversized(self) -> bool:
-        """Whether its stops would close more than is held."""
-        return sum((o.remaining for o in self.orders(OrderRole.STOP_LOSS)), ZERO) > abs(self.position.quantity)
-
-    @property
-    def trails(self) -> bool:
-        """Whether its stop follows the price: then that was wanted instead of targets, and pairs would end it."""
-        return any(o.type is OrderType.TRAILING_STOP for o in self.working)
-
-    def orders(self, role: OrderRole) -> list[Order]:
-        """Its working orders of one role."""
-        return [o for o in self.working if o.role is role]
 
 
 @dataclass
@@ -158,12 +120,8 @@ class Guard:
 
     def _look_after(self, held: Held) -> None:
         symbol, traits = held.position.symbol, held.traits
-        if held.orders(OrderRole.ENTRY) and not traits.stop_beside_entry:
-            if self._lasts(symbol, "partial", PARTIAL_ENTRY, held.position.opened_at):
-                for entry in held.orders(OrderRole.ENTRY):
-                    self._dispatch.cancel(entry.client_order_id)
+        if self._waits_for_entry(held):
             return
-        self._since.pop((symbol, "partial"), None)
         if self._jumped_over(held):
             self._exit(held)
         elif self._too_small.get(symbol) == held.position.quantity:
@@ -175,6 +133,17 @@ class Guard:
             self._since.pop((symbol, "naked"), None)
             self._patience.pop(symbol, None)
             self._improve(held)
+
+    def _waits_for_entry(self, held: Held) -> bool:
+        """Whether no stop may rest yet, since the entry still works; one that fills in part is ended."""
+        symbol, entries = held.position.symbol, held.orders(OrderRole.ENTRY)
+        if not entries or held.traits.stop_beside_entry:
+            self._since.pop((symbol, "partial"), None)
+            return False
+        if self._lasts(symbol, "partial", PARTIAL_ENTRY, held.position.opened_at):
+            for entry in entries:
+                self._dispatch.cancel(entry.client_order_id)
+        return not self._lasts(symbol, "partial", _STUCK_ENTRY, held.position.opened_at)
 
     def _sweep(self, symbol: Symbol, working: Sequence[Order]) -> None:
         """Take off exits that have nothing left to close, where the venue does not: they would open something."""
@@ -272,7 +241,7 @@ class Guard:
             quantity, stop = abs(position.quantity), held.stop
             newest = max(o.submitted_at for o in held.working).isoformat()
             self._once("renew", symbol, newest, lambda cause: rule_on_protection(self._judge.exit(symbol), cause, quantity, stop))
-        elif held.orders(OrderRole.ENTRY) or held.orders(OrderRole.CLOSE) or symbol in self._ledger.books.paid or held.trails:
+        elif held.orders(OrderRole.ENTRY) or held.orders(OrderRole.CLOSE) or held.trails:
             return
         elif not traits.targets_rest:
             self._take_reached_target(held)
@@ -282,6 +251,8 @@ class Guard:
     def _set_targets(self, held: Held, stop: Decimal) -> None:
         """Put the targets that did not come with the entry: pairs in the place of its lone stop, or limits beside it."""
         symbol, quantity, targets = held.position.symbol, abs(held.position.quantity), held.plan.targets
+        if symbol in self._ledger.books.paid:
+            return
         since = held.position.opened_at.isoformat()
         if self._wants_pairs(held, quantity):
             self._once("pairs", symbol, since, lambda cause: rule_on_pairs(self._judge.exit(symbol), cause, quantity, stop, targets))

@@ -28,6 +28,8 @@ _SOON = timedelta(seconds=0.5)
 """The same, while something is under way."""
 _SIMULATED_TICK = timedelta(minutes=1)
 """How often a simulated desk looks at a venue that cannot say when something will happen."""
+_TOLD_AFTER = timedelta(minutes=1)
+"""A person is told of a venue that is away for so long; of keys that it refuses, at once."""
 _COMPARED_EVERY = timedelta(minutes=5)
 T = TypeVar("T")
 _log = structlog.get_logger()
@@ -69,6 +71,7 @@ class Session:
         self._running = False
         self._started = False
         self._away_since: datetime | None = None
+        self._away_told = False
         self._compared = clock.now()
         self.turn = threading.Lock()
         """Held while the loop works, and free while it waits: who has it may look at the desk from another thread."""
@@ -160,8 +163,11 @@ class Session:
 
     def _note_away(self, error: Exception) -> None:
         if self._away_since is None:
-            self._away_since = self._clock.now()
+            self._away_since, self._away_told = self._clock.now(), False
             _log.warning("the venue cannot be reached; no new risk is taken meanwhile", error=str(error))
+        if not self._away_told and (isinstance(error, BrokerKeysError) or self._clock.now() - self._away_since >= _TOLD_AFTER):
+            self._away_told = True
+            self._engine.tell("The venue cannot be reached", f"since {self._away_since:%H:%M} UTC: {error}")
 
     def _note_back(self) -> None:
         if self._away_since is not None:
