@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trading_bot.cli.emulated_start import start_of
-from trading_bot.domain.values import Symbol
 
 if TYPE_CHECKING:
+    from trading_bot.domain.values import Symbol
     from trading_bot.sandbox.bybit.api import BybitApi
     from trading_bot.sandbox.exchange.market import EmulatedMarket
 
@@ -72,6 +72,7 @@ def _made(  # noqa: PLR0913 - the command's options
     per_second: int,
     log: Path | None,
 ) -> "BybitApi":
+    from trading_bot.domain.values import Symbol
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.sandbox.bybit.api import BybitApi
     from trading_bot.sandbox.bybit.service import Setup
@@ -99,7 +100,7 @@ def _made(  # noqa: PLR0913 - the command's options
         raise click.ClickException(f"port {port} cannot be had ({error.strerror}); --port 0 takes any free one") from error
 
 
-def _markets(symbols: Sequence[Symbol], category: str, files: Sequence[Path], seed: int) -> "dict[str, EmulatedMarket]":
+def _markets(symbols: "Sequence[Symbol]", category: str, files: Sequence[Path], seed: int) -> "dict[str, EmulatedMarket]":
     from trading_bot.market.calendar import open_calendar
     from trading_bot.sandbox.bybit.contracts import instrument_of
     from trading_bot.sandbox.bybit.making import CATEGORIES, invented, recorded

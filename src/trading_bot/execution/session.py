@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from trading_bot.domain.errors import BrokerKeysError
 from trading_bot.execution.apart import AWAY, Apart
 from trading_bot.execution.clock import Bell
 from trading_bot.execution.engine import Engine
