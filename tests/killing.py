@@ -119,7 +119,7 @@ class Day:
             wrong += [f"unresolved: {identity}" for identity in ledger.pending]
             if journal.count(DeskStart) < 1:
                 wrong.append("no start was journaled")
-        wrong += assembly.desk.engine.start()
+        wrong += [str(difference) for difference in assembly.desk.engine.start()]
         ids = [e.order.client_order_id for e in assembly.broker.events(0) if e.type == "order" and e.order.state == "accepted"]
         wrong += [f"placed twice: {identity}" for identity in set(ids) if ids.count(identity) > 1 and _is_entry(identity, assembly)]
         return wrong

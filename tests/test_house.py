@@ -29,7 +29,7 @@ def test_only_risk_makes_an_approved_order() -> None:
 
 
 def test_only_the_engine_holds_a_broker() -> None:
-    """Orders go out in one place, the engine's dispatch; what it cancels, the engine cancels. The suite that tries adapters has one hand."""
+    """Orders go out in one place, the engine's dispatch; guardian and conformance suite have one hand each."""
     suite = {"sandbox/conformance/hand.py"}
     outside = [(name, called) for name, tree in modules() for called in calls(tree) if not name.startswith("brokers/")]
     assert {name for name, called in outside if called.endswith(("broker.submit", "broker.replace"))} == {

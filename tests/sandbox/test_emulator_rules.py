@@ -1,6 +1,7 @@
 """What both emulators make of fault rules and start times: the same words, and the same refusals."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -63,7 +64,7 @@ def test_a_start_has_one_form_at_both(text: str) -> None:
         start_of("half past nine", UTC)
 
 
-def told(url: str, deed: dict[str, object]) -> int:
+def told(url: str, deed: Mapping[str, object]) -> int:
     """The status with which a deed by hand is answered, or the code in its body."""
     request = Request(f"{url}/__control", json.dumps(deed).encode(), {"Content-Type": "application/json"})  # noqa: S310 - loopback
     try:
