@@ -17,6 +17,8 @@ from trading_bot.sandbox.exchange.tickets import Executed, Lapsed, Listener, Mov
 
 _FAR = 2**61
 _LONG = 3600 * SECOND
+_AHEAD = 60 * SECOND
+"""Quotes are looked through so far ahead at once, since most of them matter to nobody."""
 
 
 class Exchange:
@@ -30,14 +32,17 @@ class Exchange:
         self._slippage = slippage_bps
         self._participation = participation
         self._orders: dict[int, Working] = {}
+        self._numbers: dict[Symbol, dict[int, None]] = {}
+        """Of the orders of each symbol that has any, oldest first."""
         self._number = 0
         self._execution = 0
         self._clock = -1
         self._used: dict[Symbol, tuple[int, int]] = {}
         """Time of the last quote that was traded with, and lots taken from it."""
         self._next: dict[Symbol, Sized | None] = {}
-        """The next quote that matters, worked out up to `_seen`; dropped when the symbol's orders change."""
+        """The next quote that matters, worked out up to `_seen`; dropped when the symbol's orders change, or a hand moves something."""
         self._seen: dict[Symbol, int] = {}
+        self._touched = 0
 
     @property
     def clock(self) -> int:
@@ -50,7 +55,7 @@ class Exchange:
 
     def orders(self, symbol: Symbol | None = None) -> tuple[Working, ...]:
         """Orders that work, oldest first."""
-        return tuple(o for o in self._orders.values() if symbol in {None, o.ticket.symbol})
+        return tuple(self._orders.values() if symbol is None else (self._orders[n] for n in self._numbers.get(symbol, ())))
 
     # -- orders ----------------------------------------------------------------------------------------------------------
 
@@ -74,9 +79,9 @@ class Exchange:
 
     def cancel(self, number: int) -> Working | None:
         """Take an order out of the book; None if it rests no more."""
-        order = self._orders.pop(number, None)
+        order = self._orders.get(number)
         if order is not None:
-            self._next.pop(order.ticket.symbol, None)
+            self._drop(order)
         return order
 
     def amend(
@@ -122,12 +127,21 @@ class Exchange:
         self._execute(order, min(order.units.lots(quantity), order.remaining), ticks, at, maker=False)
 
     def _keep(self, order: Working) -> Working:
-        self._next.pop(order.ticket.symbol, None)
         if order.remaining > 0:
+            self._next.pop(order.ticket.symbol, None)
             self._orders[order.number] = order
+            self._numbers.setdefault(order.ticket.symbol, {})[order.number] = None
         else:
-            self._orders.pop(order.number, None)
+            self._drop(order)
         return order
+
+    def _drop(self, order: Working) -> None:
+        symbol = order.ticket.symbol
+        self._next.pop(symbol, None)
+        self._orders.pop(order.number, None)
+        self._numbers.get(symbol, {}).pop(order.number, None)
+        if not self._numbers.get(symbol):
+            self._numbers.pop(symbol, None)
 
     # -- time ------------------------------------------------------------------------------------------------------------
 
@@ -169,7 +183,10 @@ class Exchange:
     def _first(self, to: int) -> tuple[Symbol, Sized] | None:
         """The first quote after the clock, up to `to`, with which something may happen."""
         best: tuple[Symbol, Sized] | None = None
-        for symbol in sorted({o.ticket.symbol for o in self._orders.values()}):
+        if self._touched != self.market.touched:
+            self._next.clear()
+            self._touched = self.market.touched
+        for symbol in sorted(self._numbers):
             known = self._ahead(symbol, to)
             if known is not None and known.quote.time <= to and (best is None or known.quote.time < best[1].quote.time):
                 best = symbol, known
@@ -183,9 +200,9 @@ class Exchange:
             after = self._seen[symbol]
         else:
             after = self._clock
-        found = self._search(symbol, after, to)
+        found = self._search(symbol, after, to + _AHEAD)
         self._next[symbol] = found
-        self._seen[symbol] = to if found is None else found.quote.time
+        self._seen[symbol] = to + _AHEAD if found is None else found.quote.time
         return found
 
     def _search(self, symbol: Symbol, after: int, to: int) -> Sized | None:

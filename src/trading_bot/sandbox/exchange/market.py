@@ -73,6 +73,8 @@ class EmulatedMarket:
         self._ratios: dict[Symbol, list[tuple[int, Fraction]]] = {}
         self._units: dict[Symbol, Units] = {}
         self._hours: dict[Symbol, tuple[int, int, int, int]] = {}
+        self.touched = 0
+        """How often a hand has changed what was to come."""
 
     @property
     def symbols(self) -> tuple[Symbol, ...]:
@@ -131,20 +133,24 @@ class EmulatedMarket:
 
     def set_quote(self, symbol: Symbol, bid: Decimal, ask: Decimal, at: int) -> None:
         """Hold bid and ask from `at` on; matching has to have come that far (`Exchange.advance`)."""
+        self.touched += 1
         units = self.units(symbol)
         self._held[symbol] = _Held(at, units.ticks_down(bid), units.ticks_up(ask))
 
     def let_go(self, symbol: Symbol, at: int) -> None:
         """Follow the path again."""
+        self.touched += 1
         if symbol in self._held:
             self._held[symbol] = _Held(at, None, 0)
 
     def halt(self, symbol: Symbol, until: int = _FAR) -> None:
         """Nothing trades until `until` (ns), or until `resume`."""
+        self.touched += 1
         self._halted[symbol] = until
 
     def resume(self, symbol: Symbol) -> None:
         """End a halt."""
+        self.touched += 1
         self._halted.pop(symbol, None)
 
     def halted(self, symbol: Symbol, at: int) -> bool:
@@ -153,6 +159,7 @@ class EmulatedMarket:
 
     def split(self, symbol: Symbol, ratio: Fraction, at: int) -> None:
         """Divide prices by `ratio` from `at` on (`ratio` new for one old), a quote held by hand too."""
+        self.touched += 1
         held = self._held.get(symbol)
         if held is not None and held.bid is not None:
             self._held[symbol] = _Held(at, *(int(v[0]) for v in _divided(np.array([held.bid]), np.array([held.ask]), ratio)))
