@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from trading_bot.domain.errors import ClockError
-from trading_bot.execution.clock import RealClock, SimulatedClock
+from trading_bot.execution.clock import Bell, RealClock, SimulatedClock
 
 BEGIN = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 
@@ -72,6 +72,24 @@ def test_a_stop_ends_a_sleep_at_once() -> None:
     stop.set()
     sleeper.join(timeout=10)
     assert not sleeper.is_alive()
+
+
+class _LateEvent(threading.Event):
+    """An event that is set in the moment in which a wait for it has ended in vain."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Return what an event does, and be set right after it."""
+        told = super().wait(timeout)
+        self.set()
+        return told
+
+
+def test_a_ring_that_comes_as_a_wait_ends_in_vain_wakes_the_next_one() -> None:
+    """Else a fill would lie unbooked until somebody looks by himself."""
+    bell = Bell()
+    bell._rung = _LateEvent()
+    assert not bell.wait(0)
+    assert bell.wait(0)
 
 
 def test_a_simulated_clock_moves_only_by_being_moved_and_never_back() -> None:

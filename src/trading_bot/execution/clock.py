@@ -29,7 +29,8 @@ class Bell:
     def wait(self, seconds: float) -> bool:
         """Wait, at most so long; whether it rang."""
         rang = self._rung.wait(seconds)
-        self._rung.clear()
+        if rang:  # else one that rings just now is for who waits next
+            self._rung.clear()
         return rang
 
 
