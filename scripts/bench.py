@@ -1,4 +1,4 @@
-"""Figures of everything: orders, tools, venues, quotes, a recorded year, what Claude costs. `make bench`; years need recorded data.
+"""Figures: an order, each tool, venues, quotes, a recorded year, and what Claude costs. `make bench`; years need the recorded data.
 
 Each run is a process of its own, so that its time holds the start-up and its memory is its own.
 """
