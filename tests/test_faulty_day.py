@@ -33,6 +33,8 @@ def test_a_day_with_faults_begins_anew_each_time(tmp_path: Path) -> None:
     """The venue lives as long as the process: the home of the last day is of no use."""
     script = tmp_path / "calm.yaml"
     script.write_text("- {fault: slow, on: order, seconds: 0, nth: 1}\n", "utf-8")
-    for _ in range(2):
-        told = run("--home", str(tmp_path), "orchestrator", "--fast", "--fault-script", str(script))
-        assert "kinds of fault: 1; saved: 1; not saved: 0" in told
+    left = tmp_path / "faulty-day" / "journal.db"
+    left.parent.mkdir()
+    left.write_text("of another day", "utf-8")
+    told = run("--home", str(tmp_path), "orchestrator", "--fast", "--fault-script", str(script))
+    assert "kinds of fault: 1; saved: 1; not saved: 0" in told

@@ -47,7 +47,7 @@ DATA = {
     ("--data", "missing"): "there is no such file or folder",
     ("--data", "empty"): "no bars in the files",
     ("--data", "empty.csv"): "empty.csv cannot be read",
-    ("--source", "nosuch"): "known are files",
+    ("--source", "nosuch"): "known are alpaca, bybit, files",
     ("--symbols", ","): "must have at least one item",
     ("--symbols", "AAPL,aapl"): "AAPL is there twice",
     ("--cash", "-5"): "must be greater than 0",
