@@ -11,6 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from trading_bot.domain.approvals import ApprovalEnded, ApprovalRequest
+from trading_bot.domain.books import Account
 from trading_bot.domain.errors import DataError
 from trading_bot.domain.events import BookedEvent
 from trading_bot.domain.orders import Order, OrderRole, TimeInForce
@@ -57,11 +58,14 @@ class Engine:
             authority=parts.authority,
             calendars=parts.calendars,
             sectors=parts.sectors,
-            account=parts.broker.account,
+            account=self._account,
             traits=parts.broker.traits,
         )
         self._guard = Guard(parts, self.ledger, self._dispatch, self.judge)
         self._open = False
+        self._compared: Account | None = None
+        self._ruling_on: Account | None = None
+        """The account as the comparison before a new order saw it; None at any other time."""
         self._told: tuple[Difference, ...] = ()
         """Differences that were journaled last."""
 
@@ -127,6 +131,7 @@ class Engine:
         """Books beside broker, read once."""
         broker = self._broker
         side = BrokerSide(broker.account(), broker.positions(), broker.open_orders())
+        self._compared = side.account
         ours = Ours(self._journal.desk, self.ledger.ids, self.ledger.traded, broker.cash_tolerance)
         return differences(self.ledger.books, side, ours)
 
@@ -189,7 +194,15 @@ class Engine:
     def _rule(self, proposal: Proposal, consent: Consent) -> Ruling:
         if proposal.action is ProposalKind.OPEN and self._parts.authority.mandate is not None:
             self.reconcile()
-        return self.judge.rule(proposal, consent)
+            self._ruling_on = self._compared
+        try:
+            return self.judge.rule(proposal, consent)
+        finally:
+            self._ruling_on = None
+
+    def _account(self) -> Account:
+        """What the venue says of the account: what it said a moment ago, while a proposal is judged right after a comparison."""
+        return self._ruling_on or self._broker.account()
 
     def _requests(self, proposal: Proposal, verdict: Verdict) -> tuple[ApprovalRequest, ...]:
         """What asks a person, if the verdict needs one."""
