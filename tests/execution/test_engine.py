@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from builders import AAPL, NOW, mandate, proposal
 from desks import Bar, SmallDesk, small_desk
+from trading_bot.domain.books import Account
 from trading_bot.domain.errors import BrokerUnavailableError, NotApprovedError, OrderRejectedError, OutcomeUnknownError
 from trading_bot.domain.events import BookedEvent
 from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent, OrderRole
@@ -318,3 +319,23 @@ def test_whatever_the_market_does_books_equal_broker_and_nothing_is_naked(bars: 
         closing = sum((o.remaining for o in desk.broker.open_orders() if o.role is OrderRole.CLOSE), Decimal(0))
         assert (held.quantity if held else 0) <= stops + closing
     assert isinstance(desk.journal, MemoryJournal)
+
+
+def test_an_order_is_judged_by_the_account_of_its_own_moment() -> None:
+    """Read once with the comparison before it, and anew for whatever is judged later."""
+    desk = small_desk(FLAT)
+    account, asked = desk.broker.account, []
+
+    def counted() -> Account:
+        asked.append(desk.clock.now())
+        found: Account = account()
+        return found
+
+    desk.broker.account = counted
+    assert desk.engine.judge.account() == account()
+    asked.clear()
+    desk.engine.handle(proposal())
+    assert len(asked) == 1
+    poor = account().model_copy(update={"buying_power": Decimal(0)})
+    desk.broker.account = lambda: poor
+    assert desk.engine.judge.account() == poor
