@@ -22,6 +22,7 @@ def test_every_fault_of_the_day_is_told_with_what_came_of_it(tmp_path: Path) -> 
     told = run("--home", str(tmp_path), "orchestrator", "--fast", "--faults")
     assert "kinds of fault: 11; saved: 11; not saved: 0" in told
     assert "NOT SAVED" not in told
+    assert "The venue's own log agrees" in told
     assert re.search(r"end-of-day\s+done", told)
     with SqlJournal.look(tmp_path / "faulty-day" / "journal.db") as journal:
         updates = [row.event for row in journal.all(BookedEvent) if isinstance(row.event, OrderUpdate)]

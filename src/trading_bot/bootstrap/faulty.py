@@ -7,16 +7,20 @@ afterwards from the emulator's log and the desk's journal. The venue lives as lo
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from random import Random
 
 from trading_bot.config import Config
 from trading_bot.domain.events import BookedEvent, OrderUpdate
+from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.records import Drift, Send
 from trading_bot.domain.values import ClientOrderId
 from trading_bot.network.keys import Keys
 from trading_bot.ports import Calendar, Clock, Journal, MarketSource
+from trading_bot.sandbox.chaos.audit import Trial, Violation, audit
+from trading_bot.sandbox.chaos.telling import read
 from trading_bot.sandbox.exchange.clock import EmulatedClock
 from trading_bot.sandbox.venue_faults import Rule, Struck, load
 from trading_bot.settings import AlpacaSettings
@@ -74,6 +78,12 @@ def fresh_home(parent: Path) -> Path:
     home = parent / "faulty-day"
     shutil.rmtree(home, ignore_errors=True)
     return home
+
+
+def audited(venue: FaultyVenue, journal: Journal, ended: datetime) -> tuple[Violation, ...]:
+    """What chaos would find wrong with the day, by the venue's own log: something lost, doubled, never meant, or naked for 5 s."""
+    booked = tuple(row.event for row in journal.all(BookedEvent))
+    return audit(Trial(told=read(venue.emulator.evidence.after(0)), intents=journal.all(OrderIntent), booked=booked, ended=ended))
 
 
 def saves(venue: FaultyVenue, journal: Journal) -> tuple[Save, ...]:

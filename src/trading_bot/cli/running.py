@@ -155,7 +155,7 @@ def _run_once(assembly: "Assembly", workflow: str) -> str:
 def _trade(config: "Config", setting: "Setting", sessions: int) -> None:
     from trading_bot.bootstrap.desk import announce, build
     from trading_bot.bootstrap.doors import desk_socket
-    from trading_bot.bootstrap.faulty import saves
+    from trading_bot.bootstrap.faulty import audited, saves
     from trading_bot.bootstrap.sources import open_source
     from trading_bot.cli.progress import Progress
     from trading_bot.cli.tables import closing_table, opening_lines, saves_table
@@ -177,7 +177,8 @@ def _trade(config: "Config", setting: "Setting", sessions: int) -> None:
         assembly.close()
         closing_table(assembly, slots[-1].session if slots else None)
         if assembly.faulty is not None:
-            saves_table(saves(assembly.faulty, assembly.journal))
+            found = audited(assembly.faulty, assembly.journal, assembly.desk.clock.now())
+            saves_table(saves(assembly.faulty, assembly.journal), [f"{v.rule} {v.subject}: {v.text}" for v in found])
         if stop.is_set():
             click.echo("Stopped. Start again to go on where it stopped; positions keep their stops at the broker.")
         elif setting.simulated:

@@ -204,14 +204,16 @@ def _earned(journal: Journal, ledger: Ledger) -> None:
         _OUT.print(f"equity   {points[-1].equity:,.2f} ({earned:+,.2f} since the start; fees {ledger.books.fees:,.2f})")
 
 
-def saves_table(found: Sequence["Save"]) -> None:
-    """What went wrong on a day with faults, and what came of it."""
+def saves_table(found: Sequence["Save"], wrong: Sequence[str]) -> None:
+    """What went wrong on a day with faults, what came of it, and what the venue's own log shows to be wrong (`wrong`)."""
     table = _table("first (ET)", "what went wrong", "times", "what came of it", "", numbers=frozenset({"times"}))
     for save in found:
         when = datetime.fromisoformat(save.at).astimezone(NEW_YORK)
         table.add_row(f"{when:%H:%M:%S}", save.fault, str(save.times), save.outcome, "saved" if save.saved else "NOT SAVED")
     lost = sum(1 for save in found if not save.saved)
     _show("What went wrong, and what came of it", table, f"kinds of fault: {len(found)}; saved: {len(found) - lost}; not saved: {lost}")
+    for line in wrong or ("The venue's own log agrees: nothing lost, doubled, never meant, or without its stop for 5 s.",):
+        _OUT.print(line)
 
 
 def status_table(found: Status, home: Home, clock: str, owner: Owner | Starting | None) -> None:

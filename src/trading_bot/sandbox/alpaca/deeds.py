@@ -97,6 +97,8 @@ class Deeds:
             "time_in_force": "gtc" if asset.crypto else "day",
         }
         body |= {"type": "market"} if limit is None else {"type": "limit", "limit_price": str(limit)}
+        body["client_order_id"] = f"by-hand-{len(self._venue.by_hand) + 1}"
+        self._venue.by_hand.add(body["client_order_id"])
         self._venue.start(self._venue.submit(body))
 
     def _liquidate(self, told: Mapping[str, Any]) -> None:

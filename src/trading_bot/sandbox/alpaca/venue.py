@@ -44,6 +44,8 @@ class AlpacaVenue:
         self.orders: dict[str, AlpacaOrder] = {}
         self._open: dict[str, AlpacaOrder] = {}
         self._by_client: dict[str, str] = {}
+        self.by_hand: set[str] = set()
+        """Client order ids of what somebody else placed, for the evidence."""
         self._by_number: dict[int, str] = {}
         self._ending: list[tuple[int, str]] = []
         """Cancels that are pending: when they are done, and of which order."""
@@ -290,7 +292,8 @@ class AlpacaVenue:
         amounts = {"quantity": order.qty, "filled": order.filled, "stop": order.stop, "limit": order.limit}
         ids = {"number": order.sequence, "venue_id": order.id, "client_id": order.client_order_id, "parent": order.parent}
         words = {"symbol": order.symbol, "side": order.side, "type": order.type, "status": order.status, "order_class": order.order_class}
-        self.evidence.note("order", self.clock.now(), **ids, **words, **amounts, works=order.number is not None, reduce_only=False)
+        told = {"works": order.number is not None, "reduce_only": False, "by_hand": order.client_order_id in self.by_hand}
+        self.evidence.note("order", self.clock.now(), **ids, **words, **amounts, **told)
         if event is not None:
             self.outbox.tell(event, order, order.updated_at)
         return order
