@@ -1,13 +1,13 @@
 """The tree of commands. Modules of commands are imported when they are used, so that `--help` answers at once."""
 
-import importlib
 from pathlib import Path
 
 import click
 
 from trading_bot.cli.context import Context
+from trading_bot.cli.lazy import LazyGroup, Table
 
-_COMMANDS: dict[str, tuple[str, str]] = {
+_COMMANDS: Table = {
     "orchestrator": ("running", "Run the desk: a simulated day, paper, live, or recorded time (backtest)."),
     "run": ("running", "Run one workflow that is due, once; for cron."),
     "status": ("showing", "State, positions and their protection, next task."),
@@ -33,34 +33,14 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "mandate": ("mandating", "Show, sign or verify the operator's mandate."),
     "journal": ("showing", "Export the journal."),
     "audit": ("showing", "Verify that no journal row was changed, lost or moved."),
+    "backtest": ("researching", "Research: run, sweep, optimise and validate strategies; the analyst's own decisions too."),
     "bars": ("storing", "Keep bars of files in the home's bar store."),
     "sandbox": ("sandboxing", "Emulated vendors (Alpaca, Bybit, Claude), conformance, chaos: no key, no network."),
     "doctor": ("diagnosing", "Check machine, home, data and mandate, each with its fix."),
 }
 
 
-class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports them on use."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return the names in the order of the table."""
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        """Import a command."""
-        if cmd_name not in _COMMANDS:
-            return None
-        module = importlib.import_module(f"trading_bot.cli.{_COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        """Write the list of commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, table=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--home", type=click.Path(path_type=Path), envvar="TRADING_BOT_HOME", default="var", show_default=True, help="The desk's home."
 )

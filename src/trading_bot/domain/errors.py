@@ -37,6 +37,11 @@
     │   │   └── UsageLimitError   the vendor's own limit, with its reset time
     │   ├── ClaudeMissingError    the claude binary is not there, too old, or not logged in
     │   └── ReplayMissError       the cassettes hold no answer to this question
+    ├── ResearchError             a run over recorded time cannot be made, or not be believed
+    │   ├── StrategyError         the strategy's file, parameters or signals are wrong
+    │   ├── LookAheadError        the strategy reads the future
+    │   ├── ClusterError          the cluster is not there, or lost its workers
+    │   └── CardMismatchError     what a result was made from has changed since
     ├── ToolFailedError           a tool cannot answer; the message is for who called it
     ├── ClockError                time jumped or went backwards
     └── NotOnTerminalError        a person has to type this at a terminal
@@ -300,6 +305,37 @@ class ReplayMissError(ModelError):
 
     code = "replay_miss"
     requires_human = True
+
+
+class ResearchError(DeskError):
+    """A run over recorded time cannot be made, or not be believed."""
+
+    code = "research_failed"
+
+
+class StrategyError(ResearchError):
+    """The strategy's file, its parameters or its signals are wrong; the message names what, and where."""
+
+    code = "strategy_invalid"
+
+
+class LookAheadError(ResearchError):
+    """The strategy reads the future; the message names the first bar and the column."""
+
+    code = "look_ahead"
+
+
+class ClusterError(ResearchError):
+    """The cluster is not there, or lost its workers. What was reckoned so far is kept where the command says so."""
+
+    code = "cluster_missing"
+    retryable = True
+
+
+class CardMismatchError(ResearchError):
+    """Data, code, configuration or prompts are not those of the run card any more."""
+
+    code = "card_mismatch"
 
 
 class ToolFailedError(DeskError):
