@@ -4,7 +4,7 @@
         above = frame.sma(fast) > frame.sma(slow)
         return Signals.of(frame, entry=turned(above), exit=turned(~above))
 
-    STRATEGY = Strategy("my_cross", "A fast average over a slow one.", (Parameter("fast", 20, 5, 50), Parameter("slow", 50, 9, 99)), signals)
+    STRATEGY = Strategy("my_cross", "A fast average above a slow.", (Parameter("fast", 20, 5, 50), Parameter("slow", 50, 9, 99)), signals)
 
 Promises that a signal of bar n is acted on at the opening of bar n + 1, by every engine, and never earlier. Refuses to size, to send
 and to know an account: how much is the gate's business.

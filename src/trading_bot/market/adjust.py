@@ -39,11 +39,15 @@ def adjusted(series: BarSeries, actions: Sequence[CorporateAction]) -> pd.DataFr
             table[:before, :4] /= float(action.ratio)
             table[:before, 4] *= float(action.ratio)
         else:
-            table[:before, :4] *= _dividend_factor(action, float(closes[before - 1]), actions)
+            table[:before, :4] *= dividend_factor(action, float(closes[before - 1]), actions)
     return pd.DataFrame(table, index=series.frame.index, columns=_COLUMNS)
 
 
-def _dividend_factor(dividend: Dividend, close: float, actions: Sequence[CorporateAction]) -> float:
+def dividend_factor(dividend: Dividend, close: float, actions: Sequence[CorporateAction]) -> float:
+    """Factor on the prices before `dividend`: 1 - amount / `close` before it. BadBarsError if that is not between 0 and 1.
+
+    `actions`: of the symbol; a split on the same day comes first.
+    """
     for other in actions:
         if isinstance(other, Split) and other.ex == dividend.ex:
             close /= float(other.ratio)
