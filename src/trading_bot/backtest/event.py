@@ -1,0 +1,226 @@
+"""A strategy at the desk: the agenda that turns its signals into proposals, bar by bar, for the desk's own session loop.
+
+Promises that every proposal goes through the engine and its gate like an analyst's, that a moment's exits come before its entries and
+symbols in order, and that nothing is done where nothing is wanted: an idle bar costs nothing. Refuses to size, and to send.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import numpy as np
+
+from trading_bot.backtest.benchmark import buy_and_hold
+from trading_bot.backtest.facts import fills
+from trading_bot.backtest.plan import Engine as EngineName
+from trading_bot.backtest.plan import Market, Plan, Result
+from trading_bot.backtest.statistics import Curve, performance
+from trading_bot.backtest.wanted import Wanted
+from trading_bot.brokers.units import moment, stamp
+from trading_bot.domain.instrument import SESSIONS_PER_YEAR
+from trading_bot.domain.market import PriceBasis
+from trading_bot.domain.orders import OrderRole, Side
+from trading_bot.domain.proposals import Effect, Proposal, ProposalKind, Target, Verdict
+from trading_bot.domain.records import CLOSE, EquityPoint
+from trading_bot.domain.values import ONE, ZERO, DecisionId, ProposalId, Symbol, derive_id
+from trading_bot.execution.engine import Engine
+from trading_bot.ports import Clock, Journal, View
+
+ANALYST = "strategy"
+_LIFE = timedelta(minutes=1)
+"""A proposal is judged at the moment when it is made, or never."""
+_LONGEST = 365
+"""Days of the horizon that a strategy's proposal states: it has none."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One symbol at one moment: what is wanted. Prices in ticks, 0 for none."""
+
+    symbol: Symbol
+    entry: int
+    exit: bool
+    stop: int
+    target: int
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the agenda works with."""
+
+    journal: Journal
+    clock: Clock
+    view: View
+    engine: Engine
+
+
+class SignalAgenda:
+    """What there is to do: rows by moment, and a mark of the account at each session's close.
+
+    `closes`: session and its close (ns), by rising time. `strategy`: name, for the proposals.
+    """
+
+    def __init__(self, desk: Desk, strategy: str, wanted: Sequence[Wanted], closes: Sequence[tuple[date, int]]) -> None:
+        self._desk = desk
+        self._strategy = strategy
+        self._rows = _by_moment(wanted)
+        self._closes = {at: session for session, at in closes}
+        self._moments = iter(sorted({*self._rows, *self._closes}))
+        self._next = next(self._moments, None)
+
+    def next_due(self) -> datetime | None:
+        """The next moment at which something is wanted, or a session closes."""
+        return None if self._next is None else moment(self._next)
+
+    def run_due(self) -> None:
+        """Mark the account, then exits, then entries of this moment."""
+        at, self._next = self._next, next(self._moments, None)
+        if at is None:
+            return
+        if at in self._closes:
+            self._mark(self._closes[at])
+        rows = self._rows.get(at, ())
+        for row in rows:
+            if row.exit:
+                self._leave(row)
+        for row in rows:
+            if row.entry:
+                self._enter(row)
+
+    def _leave(self, row: Row) -> None:
+        """Take the rest of a working entry off, and close what is held."""
+        engine = self._desk.engine
+        for order in engine.ledger.books.working_orders(row.symbol):
+            if order.role is OrderRole.ENTRY:
+                engine.cancel(order.client_order_id)
+        position = engine.ledger.books.positions.get(row.symbol)
+        if position is not None:
+            engine.handle(self._proposal(row, ProposalKind.CLOSE, position.side))
+
+    def _enter(self, row: Row) -> None:
+        books, side = self._desk.engine.ledger.books, Side.BUY if row.entry > 0 else Side.SELL
+        if row.symbol in books.positions or any(o.role is OrderRole.ENTRY for o in books.working_orders(row.symbol)):
+            return
+        proposal = self._opening(row, side)
+        if proposal is not None:
+            self._desk.engine.handle(proposal)
+
+    def _opening(self, row: Row, side: Side) -> Proposal | None:
+        """The proposal to open, None where its levels make no sense at this price: the gate would say no."""
+        quote = self._desk.view.quote(row.symbol)
+        if quote is None or (not row.stop and side is Side.SELL):
+            return None
+        tick = self._desk.view.instrument(row.symbol).tick_size
+        entry = quote.ask if side is Side.BUY else quote.bid
+        stop, target = max(row.stop, 1) * tick, row.target * tick
+        crossed = (entry - stop) * side.sign <= 0 or (row.target and (target - entry) * side.sign <= 0)
+        if crossed:
+            return None
+        plain = self._proposal(row, ProposalKind.OPEN, side)
+        targets = (Target(price=target, fraction=ONE),) if row.target else ()
+        return plain.model_copy(update={"entry": entry, "stop_loss": stop, "targets": targets})
+
+    def _proposal(self, row: Row, kind: ProposalKind, side: Side) -> Proposal:
+        now = self._desk.clock.now()
+        identity = derive_id("strategy", self._strategy, row.symbol, kind, now.isoformat())
+        return Proposal.model_construct(
+            at=now,
+            id=ProposalId(identity),
+            decision_id=DecisionId(identity),
+            action=kind,
+            symbol=row.symbol,
+            side=side,
+            strategy=self._strategy,
+            exposure=ONE,
+            confidence=1.0,
+            horizon_days=_LONGEST,
+            thesis=f"{self._strategy} gave its signal",
+            analyst=ANALYST,
+            expires_at=now + _LIFE,
+        )
+
+    def _mark(self, session: date) -> None:
+        engine, now = self._desk.engine, self._desk.clock.now()
+        books, marks = engine.ledger.books, engine.marks()
+        point = EquityPoint(
+            at=now,
+            session=session,
+            label=CLOSE,
+            equity=books.equity(marks),
+            cash=books.cash,
+            exposure=sum((abs(p.market_value(marks[s])) for s, p in books.positions.items()), ZERO),
+        )
+        self._desk.journal.append(point)
+        engine.ledger.note_equity(point)
+
+
+def _by_moment(wanted: Sequence[Wanted]) -> dict[int, tuple[Row, ...]]:
+    """Rows by moment (ns), symbols in order."""
+    found: dict[int, list[Row]] = {}
+    for one in sorted(wanted, key=lambda w: w.symbol):
+        columns = (one.at, one.entry, one.exit, one.stop, one.target)
+        for at, entry, leave, stop, target in zip(*(c.tolist() for c in columns), strict=True):
+            found.setdefault(at, []).append(Row(one.symbol, entry, leave, stop, target))
+    return {at: tuple(rows) for at, rows in found.items()}
+
+
+def schedule(market: Market, symbols: Sequence[Symbol], first: date, last: date) -> tuple[list[tuple[date, int]], int]:
+    """Sessions with their closes (ns) between two days, and how many there are in a year: round the clock if any symbol trades so."""
+    names = {market.source.instrument(symbol).calendar for symbol in symbols}
+    name = "24/7" if "24/7" in names else "XNYS"
+    calendar = market.calendars(name)
+    return [(day, stamp(calendar.hours(day)[1])) for day in calendar.sessions(first, last)], SESSIONS_PER_YEAR[name]
+
+
+def result_of(market: Market, plan: Plan, engine: Engine, journal: Journal) -> Result:
+    """What came of a run that has ended: curve, trades, figures, buy and hold beside them."""
+    ledger = engine.ledger
+    _, periods = schedule(market, plan.symbols, plan.first, plan.last)
+    curve = Curve.of(journal.all(EquityPoint), ledger.deposit)
+    held = buy_and_hold(market.source, plan.symbols, plan.first, plan.last, market.calendars, ledger.deposit)
+    worth = dict(zip(held.curve.sessions, held.curve.equity.tolist(), strict=True))
+    return Result(
+        engine=EngineName.EVENT,
+        plan=plan,
+        start=ledger.deposit,
+        sessions=curve.sessions,
+        equity=tuple(curve.equity.tolist()),
+        exposure=tuple(curve.exposure.tolist()),
+        benchmark=tuple(_along(worth, curve.sessions, curve.start)),
+        trades=tuple(ledger.trades.closed),
+        performance=performance(curve, ledger.trades.closed, fills(ledger.events), periods_per_year=periods),
+        notes=(*_notes(journal.all(Verdict)), *unusual(market, plan), *held.notes),
+    )
+
+
+def _along(worth: Mapping[date, float], sessions: Sequence[date], start: float) -> Iterator[float]:
+    """A curve brought to other sessions: what it was at the newest of its own."""
+    newest = start
+    for session in sessions:
+        newest = worth.get(session, newest)
+        yield newest
+
+
+def _notes(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    refused = Counter(f.rule for v in verdicts for f in v.findings if f.effect in {Effect.REJECT, Effect.NEEDS_APPROVAL})
+    if refused:
+        yield f"the gate refused: {', '.join(f'{rule} {count}' for rule, count in sorted(refused.items()))}"
+
+
+def unusual(market: Market, plan: Plan) -> Iterator[str]:
+    """What a reader has to know of the data, a sentence each."""
+    for symbol in plan.symbols:
+        series = [market.source.bars(symbol, timeframe) for timeframe in market.source.timeframes(symbol)]
+        if any(one.basis is PriceBasis.NOT_AS_TRADED for one in series):
+            yield f"{symbol}: prices are NOT AS TRADED"
+        ends = max((one.frame.index[-1].date() for one in series if len(one.ends)), default=plan.first)
+        if ends < plan.last - timedelta(days=7):
+            yield f"{symbol}: no bars after {ends}; marked at its last price until {plan.last}"
+    yield from market.source.notes()
+
+
+def moments(first: date, last: date) -> tuple[int, int]:
+    """The period in ns: from the first midnight to the end of the last day, UTC."""
+    ends = np.array([first, last + timedelta(days=1)], dtype="datetime64[ns]").astype(np.int64)
+    return int(ends[0]), int(ends[1])
