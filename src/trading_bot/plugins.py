@@ -1,6 +1,7 @@
-"""Parts that other packages bring, by entry point: market-data sources and brokers.
+"""Parts that other packages bring, by entry point: market-data sources, brokers and strategies.
 
-An entry point names a factory. Refuses a name that nobody brings, a factory that cannot be imported, and two packages under one name.
+An entry point names a factory, or a strategy. Refuses a name that nobody brings, a part that cannot be imported, and two packages
+under one name.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,6 +25,8 @@ SOURCES = Kind("source.name", "trading_bot.sources", ("alpaca", "bybit", "files"
 """Factories `(SourceSettings, instruments, calendars) -> MarketSource`."""
 BROKERS = Kind("broker.name", "trading_bot.brokers", ("alpaca", "bybit", "paper"))
 """Factories `(BrokerSettings, MarketSource, calendars, Clock) -> Broker`."""
+STRATEGIES = Kind("strategy", "trading_bot.strategies", ("buy_and_hold", "sma_cross"))
+"""`backtest.strategy.Strategy`, or a module that holds one as `STRATEGY`."""
 
 
 def third_party(kind: Kind, name: str, installed: Iterable[EntryPoint] | None = None) -> Callable[..., Any]:

@@ -1,0 +1,1 @@
+"""Shipped strategies, one small file each with its `STRATEGY`."""
