@@ -31,6 +31,7 @@ from trading_bot.market.calendar import open_calendar
 from trading_bot.market.view import AsOfView
 from trading_bot.risk import mandate as mandates
 from trading_bot.risk.halt import DeskSwitch
+from trading_bot.sources.still import StillSource
 from trading_bot.storage.home import Home
 from trading_bot.storage.memory import MemoryJournal
 
@@ -61,7 +62,7 @@ def research_market(config: Config, home: Home, last: date | None = None) -> Mar
     calendars = {name: open_calendar(name) for name in ("XNYS", "24/7")}
     began = datetime.combine(config.simulation.first_session, time(), UTC)
     source = build_source(config, calendars, lambda: began, home, last)
-    return Market(source, calendars.__getitem__, config.broker, config.source.spread_bps)
+    return Market(StillSource(source, config.source.spread_bps), calendars.__getitem__, config.broker, config.source.spread_bps)
 
 
 def research_mandate(config: Config, plan: Plan) -> Mandate:

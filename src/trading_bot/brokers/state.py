@@ -14,7 +14,7 @@ from trading_bot.domain.orders import Order, OrderRole, OrderState, OrderType, S
 from trading_bot.domain.values import ClientOrderId, Symbol
 
 SIDES = {Side.BUY: 1, Side.SELL: -1}
-_SIDE_OF = {sign: side for side, sign in SIDES.items()}
+SIDE_OF = {sign: side for side, sign in SIDES.items()}
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class VenueOrder:
             venue_order_id=f"v{self.number:08d}",
             parent_id=self.parent_id,
             symbol=self.symbol,
-            side=_SIDE_OF[self.side],
+            side=SIDE_OF[self.side],
             type=self.type,
             role=self.role,
             quantity=self.units.quantity(self.quantity),

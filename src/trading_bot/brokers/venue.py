@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from trading_bot.brokers.fees import Trade, fee
 from trading_bot.brokers.matching import split_lots, split_price
-from trading_bot.brokers.state import Holding, SleepingLeg, State, VenueOrder
+from trading_bot.brokers.state import SIDE_OF, Holding, SleepingLeg, State, VenueOrder
 from trading_bot.brokers.units import cash, moment
 from trading_bot.domain.events import BrokerEvent, CashReason, CashUpdate, OrderUpdate, SplitUpdate
 from trading_bot.domain.market import Split
@@ -84,17 +84,15 @@ class Venue:
         self._cap_exits(order.symbol, at)
 
     def _charge(self, order: VenueOrder, lots: int, value: int, at: int, *, maker: bool) -> int:
-        record = order.record()
-        trade = Trade(record.side, order.units.quantity(lots), cash(value), maker, at)
+        trade = Trade(SIDE_OF[order.side], order.units.quantity(lots), cash(value), maker, at)
         return fee(self._schedule, order.asset, trade)
 
     def _execution(self, order: VenueOrder, lots: int, price: int, charge: int, at: int) -> Fill:
-        record = order.record()
         return Fill(
             execution_id=f"e{self.state.sequence + 1:08d}",
             client_order_id=order.client_order_id,
             symbol=order.symbol,
-            side=record.side,
+            side=SIDE_OF[order.side],
             role=order.role,
             quantity=order.units.quantity(lots),
             price=order.units.price(price),

@@ -29,6 +29,7 @@ ONE = Decimal(1)
 _LARGEST = Decimal(10) ** 15
 _SMALLEST_EXPONENT = -18
 _PLACES = Decimal("1e-10")
+_NOTHING = (0,)
 
 
 def _exact(value: object) -> object:
@@ -44,10 +45,12 @@ def _sane(value: Decimal) -> Decimal:
     if value.copy_abs() >= _LARGEST:
         msg = f"is absurdly large ({value:.3e}); the largest amount is 1e15"
         raise ValueError(msg)
-    exponent = value.as_tuple().exponent
+    _, digits, exponent = value.as_tuple()
     if isinstance(exponent, int) and exponent < _SMALLEST_EXPONENT:
         msg = "has more than 18 decimal places"
         raise ValueError(msg)
+    if exponent == 0 and digits != _NOTHING:
+        return value
     # One spelling in memory too: what is read back from the journal must not differ from what was written.
     return Decimal(amount_text(value))
 
@@ -133,7 +136,7 @@ def divided(amount: Decimal, by: Decimal) -> Decimal:
 def derive_id(*parts: str, length: int = 20) -> str:
     """Return an id of `length` characters of `[a-z2-7]` that is a pure function of `parts`."""
     raw = hashlib.sha256(canonical_json(parts).encode()).digest()
-    return base64.b32encode(raw).decode().lower()[:length]
+    return base64.b32encode(raw[: 5 * -(-length // 8)]).decode().lower()[:length]
 
 
 def derive_digest(*parts: str) -> Digest:

@@ -6,6 +6,7 @@ Promises that a ledger built from the journal equals the one that was kept in me
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import takewhile
 
 from trading_bot.domain.books import Books
 from trading_bot.domain.events import BookedEvent, BrokerEvent, OrderUpdate, SplitUpdate
@@ -184,7 +185,7 @@ class Ledger:
 
     def day_trades_since(self, moment: datetime) -> int:
         """Trades opened and closed on one day, closed at or after `moment`."""
-        recent = (t for t in reversed(self.trades.closed) if t.closed_at >= moment)
+        recent = takewhile(lambda t: t.closed_at >= moment, reversed(self.trades.closed))
         return sum(1 for t in recent if t.opened_at.date() == t.closed_at.date())
 
     def strategy_of(self, trade: RoundTrip) -> str:

@@ -190,8 +190,10 @@ def cooled_down(case: Case) -> Finding | None:
 def no_revenge(case: Case) -> Finding | None:
     """No quick return to a symbol after a loss in it."""
     minutes = case.discipline.reentry_minutes
+    if minutes == "none":
+        return None
     losses = [t for t in case.situation.history if t.symbol == case.symbol and t.profit < 0]
-    if minutes == "none" or not losses:
+    if not losses:
         return None
     until = losses[-1].closed_at + timedelta(minutes=minutes)
     return reject("reentry", f"none before {until.isoformat()}", "a loss in it") if case.situation.now < until else None

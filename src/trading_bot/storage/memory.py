@@ -27,7 +27,6 @@ class MemoryJournal:
 
     def __init__(self, desk: str) -> None:
         self.desk = checked_desk(desk)
-        self._rows: dict[_Place, Row] = {}
         self._records: dict[_Place, Journaled] = {}
         self._by_kind: dict[str, list[Journaled]] = defaultdict(list)
         self._chained: list[Columns] = []
@@ -37,19 +36,15 @@ class MemoryJournal:
 
     def append(self, *records: Journaled) -> None:
         """Keep all or none. JournalConflictError if a key is known with another content."""
-        fresh: dict[_Place, tuple[Row, Journaled]] = {}
+        fresh: dict[_Place, Journaled] = {}
         for record in records:
-            row = Row.of(record, None)
-            place = (row.kind, row.key)
-            known = self._rows.get(place) or (fresh[place][0] if place in fresh else None)
-            if known is None:
-                fresh[place] = (row, record)
-            elif known.body != row.body:
-                raise conflict(row, known.body)
-        for place, (row, record) in fresh.items():
-            self._rows[place] = row
+            place = (record.kind, record.key)
+            known = self._records.get(place) or fresh.setdefault(place, record)
+            if known is not record and known != record:
+                raise conflict(Row.of(record, None), Row.of(known, None).body)
+        for place, record in fresh.items():
             self._records[place] = record
-            self._by_kind[row.kind].append(record)
+            self._by_kind[record.kind].append(record)
 
     def get(self, record: type[R], key: str) -> R | None:
         """The record of this kind and key."""
@@ -116,7 +111,7 @@ class MemoryJournal:
     def _chain(self) -> list[Columns]:
         """Rows with their hashes, which are reckoned when first asked for."""
         previous = self._chained[-1]["hash"] if self._chained else GENESIS
-        for row in list(self._rows.values())[len(self._chained) :]:
-            self._chained.append(row.columns(previous, len(self._chained) + 1))
+        for record in list(self._records.values())[len(self._chained) :]:
+            self._chained.append(Row.of(record, None).columns(previous, len(self._chained) + 1))
             previous = self._chained[-1]["hash"]
         return self._chained
