@@ -7,7 +7,7 @@ the bar which gave it; that prices are told in the shares of that moment; and th
 Refuses a strategy that answers in another shape than it was asked in (StrategyError).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
@@ -29,6 +29,8 @@ from trading_bot.market.frame import IndicatorFrame
 from trading_bot.ports import BarSeries
 
 Integers = npt.NDArray[np.int64]
+Sentiment = Callable[[Symbol, Integers], npt.NDArray[np.float64]]
+"""From a symbol and the moments (ns) at which its bars have closed, to the sentiment (-1 to 1) known then."""
 NEVER = np.int64(2**62)
 _PRICES = ["open", "high", "low", "close"]
 
@@ -65,7 +67,7 @@ class Wanted:
     target: Integers
 
 
-def sheet(market: Market, prices: Prices, symbol: Symbol, timeframe: Timeframe, sentiment: npt.NDArray[np.float64] | None = None) -> Sheet:
+def sheet(market: Market, prices: Prices, symbol: Symbol, timeframe: Timeframe, sentiment: Sentiment | None = None) -> Sheet:
     """The bars of `symbol` as a strategy sees them. NoDataError if the source has none of this timeframe, or finer ones for a day."""
     instrument = market.source.instrument(symbol)
     series = _series(market, instrument, timeframe)
@@ -80,7 +82,8 @@ def sheet(market: Market, prices: Prices, symbol: Symbol, timeframe: Timeframe, 
     frame = series.frame[[*_PRICES, "volume"]].astype(np.float64)
     told = frame.assign(**{name: frame[name] * scale for name in _PRICES}, volume=frame["volume"] / shares)
     acts = acting(prices.tape(symbol), known, _sessions(market, instrument, known))
-    return Sheet(symbol, instrument, IndicatorFrame(told, scale, sentiment), known, acts, _scale_at(acts, steps))
+    said = None if sentiment is None else sentiment(symbol, known)
+    return Sheet(symbol, instrument, IndicatorFrame(told, scale, said, timeframe), known, acts, _scale_at(acts, steps))
 
 
 def want(sheet: Sheet, signals: Signals, first: int, last: int) -> Wanted:

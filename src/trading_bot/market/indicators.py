@@ -8,7 +8,7 @@ pandas-ta-classic's catalogue it refuses what reads later bars.
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
@@ -96,31 +96,35 @@ COLUMNS = tuple(name for recipe in _STANDARD for name in recipe.results)
 """Columns of `compute`, in order."""
 
 
-def compute(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the standard indicators of bars `open high low close volume`: float64, `COLUMNS`, the frame's own index.
+def compute(frame: pd.DataFrame, columns: Collection[str] = COLUMNS) -> pd.DataFrame:
+    """Return the standard indicators of bars `open high low close volume`: float64, `columns`, the frame's own index.
 
     Prices in the frame's units; RSI, ADX and stochastics 0-100; `volatility_20` per bar, `volatility_rank` 0-1, `sma_50_slope`
     relative over 10 bars; `swing_*` at the bar that confirms a swing. Formulas are TA-Lib's. NaN where a value cannot be known.
     """
     arrays = {name: frame[name].to_numpy(dtype=np.float64) for name in ("open", "high", "low", "close", "volume")}
-    good = {name: _is_good(name, values) for name, values in arrays.items()}
-    table = np.full((len(frame), len(COLUMNS)), np.nan)
+    good = {name: is_good(name, values) for name, values in arrays.items()}
+    recipes = [recipe for recipe in _STANDARD if not set(columns).isdisjoint(recipe.results)]
+    names = [name for recipe in recipes for name in recipe.results]
+    table = np.full((len(frame), len(names)), np.nan)
     column = 0
-    for recipe in _STANDARD:
+    for recipe in recipes:
         wide = len(recipe.results)
         usable = np.logical_and.reduce([good[name] for name in recipe.inputs])
-        for start, stop in _runs(usable):
+        for start, stop in runs(usable):
             _fill(table[start:stop, column : column + wide], recipe, [arrays[name][start:stop] for name in recipe.inputs])
         column += wide
-    return pd.DataFrame(table, index=frame.index, columns=list(COLUMNS))
+    whole = pd.DataFrame(table, index=frame.index, columns=names)
+    return whole if len(names) == len(columns) else whole[list(columns)]
 
 
-def _is_good(name: str, values: np.ndarray) -> np.ndarray:
+def is_good(name: str, values: np.ndarray) -> np.ndarray:
+    """Where a price is finite and positive, a volume finite and not negative."""
     least = 0.0 if name == "volume" else np.nextafter(0.0, 1.0)
     return np.asarray(np.isfinite(values) & (values >= least))
 
 
-def _runs(usable: np.ndarray) -> Iterator[tuple[int, int]]:
+def runs(usable: np.ndarray) -> Iterator[tuple[int, int]]:
     """First and one-past-last row of each unbroken run."""
     edges = np.flatnonzero(np.diff(usable.astype(np.int8), prepend=0, append=0))
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
@@ -133,10 +137,10 @@ def _fill(block: np.ndarray, recipe: _Recipe, inputs: list[np.ndarray]) -> None:
         block[:, number] = values
     if recipe.flat_bars:
         high, low = (contiguous[0], contiguous[1]) if recipe.inputs == _RANGE else (contiguous[0], contiguous[0])
-        block[_is_flat(high, low, recipe.flat_bars, recipe.smoothing)] = np.nan
+        block[is_flat(high, low, recipe.flat_bars, recipe.smoothing)] = np.nan
 
 
-def _is_flat(high: np.ndarray, low: np.ndarray, bars: int, smoothing: int) -> np.ndarray:
+def is_flat(high: np.ndarray, low: np.ndarray, bars: int, smoothing: int) -> np.ndarray:
     """Rows where, now or up to `smoothing` - 1 bars ago, all prices of the last `bars` bars were equal."""
     flat = np.zeros(len(high), dtype=bool)
     if len(high) >= bars:
@@ -177,7 +181,7 @@ def indicator(name: str, frame: pd.DataFrame, **parameters: float | str | bool) 
     if refused:
         msg = f"indicator {name} takes no {', '.join(refused)} here; it takes {', '.join(accepted.keys() - _PARAMETERS_LEFT_OUT)}"
         raise ConfigError(msg)
-    bad = [column for column in frame if not _is_good(str(column), frame[column].to_numpy(dtype=np.float64)).all()]
+    bad = [column for column in frame if not is_good(str(column), frame[column].to_numpy(dtype=np.float64)).all()]
     if bad:
         msg = f"indicator {name}: {', '.join(map(str, bad))} holds a value that is not finite and positive; repair or cut the bars first"
         raise BadBarsError(msg)
