@@ -5,7 +5,7 @@ symbols in order, and that nothing is done where nothing is wanted: an idle bar 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -27,6 +27,8 @@ from trading_bot.domain.values import ONE, ZERO, DecisionId, ProposalId, Symbol,
 from trading_bot.execution.engine import Engine
 from trading_bot.ports import Clock, Journal, View
 
+Tell = Callable[[int, int], None]
+"""Hears how many moments are done, and of how many."""
 ANALYST = "strategy"
 _LIFE = timedelta(minutes=1)
 """A proposal is judged at the moment when it is made, or never."""
@@ -61,23 +63,22 @@ class SignalAgenda:
     `closes`: session and its close (ns), by rising time. `strategy`: name, for the proposals.
     """
 
-    def __init__(self, desk: Desk, strategy: str, wanted: Sequence[Wanted], closes: Sequence[tuple[date, int]]) -> None:
+    def __init__(self, desk: Desk, strategy: str, wanted: Sequence[Wanted], closes: Sequence[tuple[date, int]], tell: Tell) -> None:
         self._desk = desk
         self._strategy = strategy
         self._rows = _by_moment(wanted)
         self._closes = {at: session for session, at in closes}
-        self._moments = iter(sorted({*self._rows, *self._closes}))
-        self._next = next(self._moments, None)
+        self._moments = sorted({*self._rows, *self._closes})
+        self._done = 0
+        self._tell = tell
 
     def next_due(self) -> datetime | None:
         """The next moment at which something is wanted, or a session closes."""
-        return None if self._next is None else moment(self._next)
+        return moment(self._moments[self._done]) if self._done < len(self._moments) else None
 
     def run_due(self) -> None:
         """Mark the account, then exits, then entries of this moment."""
-        at, self._next = self._next, next(self._moments, None)
-        if at is None:
-            return
+        at = self._moments[self._done]
         if at in self._closes:
             self._mark(self._closes[at])
         rows = self._rows.get(at, ())
@@ -87,6 +88,8 @@ class SignalAgenda:
         for row in rows:
             if row.entry:
                 self._enter(row)
+        self._done += 1
+        self._tell(self._done, len(self._moments))
 
     def _leave(self, row: Row) -> None:
         """Take the rest of a working entry off, and close what is held."""
@@ -188,6 +191,7 @@ def result_of(market: Market, plan: Plan, engine: Engine, journal: Journal) -> R
         equity=tuple(curve.equity.tolist()),
         exposure=tuple(curve.exposure.tolist()),
         benchmark=tuple(_along(worth, curve.sessions, curve.start)),
+        periods_per_year=periods,
         trades=tuple(ledger.trades.closed),
         performance=performance(curve, ledger.trades.closed, fills(ledger.events), periods_per_year=periods),
         notes=(*_notes(journal.all(Verdict)), *unusual(market, plan), *held.notes),

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from trading_bot.backtest.statistics import Curve, Performance
+from trading_bot.backtest.statistics import Curve, Performance, performance
 from trading_bot.domain.market import Timeframe
 from trading_bot.domain.trades import RoundTrip
 from trading_bot.domain.values import Amount, Digest, Finite, Fraction, NonNegative, Positive, Record, Symbol
@@ -112,6 +112,8 @@ class Result(Record):
     """Sum of absolute market values at each session's close."""
     benchmark: tuple[Finite, ...] = ()
     """Buy and hold of the same symbols with the same cash, at each session's close."""
+    periods_per_year: int = 252
+    """Sessions in a year, of the calendar that the account was marked by."""
     trades: tuple[RoundTrip, ...]
     """Closed ones, in order of their ends."""
     performance: Performance
@@ -123,6 +125,14 @@ class Result(Record):
     def curve(self) -> Curve:
         """The account over time."""
         return Curve(self.sessions, np.array(self.equity), np.array(self.exposure), float(self.start))
+
+    @property
+    def held(self) -> Performance | None:
+        """Figures of buy and hold; None where it is not known."""
+        if not self.benchmark:
+            return None
+        worth = np.array(self.benchmark)
+        return performance(Curve(self.sessions, worth, worth, float(self.start)), periods_per_year=self.periods_per_year)
 
     def with_card(self, card: Card) -> Self:
         """The same result with its card."""

@@ -9,16 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
-from trading_bot.backtest.event import Desk, SignalAgenda, moments, result_of, schedule
+from trading_bot.backtest.event import Desk, SignalAgenda, Tell, result_of, schedule
 from trading_bot.backtest.plan import LimitsBy, Market, Plan, Result
-from trading_bot.backtest.strategy import Strategy
-from trading_bot.backtest.wanted import Wanted, sheet, want
+from trading_bot.backtest.wanted import Wanted
 from trading_bot.bootstrap.sources import build_source
 from trading_bot.brokers.paper import PaperBroker
-from trading_bot.brokers.tape import Prices
 from trading_bot.brokers.venue_store import MemoryVenueStore
 from trading_bot.config import Config
-from trading_bot.domain.errors import ConfigError, MandateError
+from trading_bot.domain.errors import ConfigError, MandateError, ResearchError
 from trading_bot.domain.mandate import Discipline, Limits, Mandate, Mode
 from trading_bot.domain.values import ONE, ZERO, derive_id
 from trading_bot.execution.approvals import Approvals
@@ -80,8 +78,15 @@ def _limits(plan: Plan) -> Limits:
     return Limits.model_validate({**free, **kept, "margin_reserve": ZERO, "short_selling": True})
 
 
-def run_event(config: Config, market: Market, plan: Plan, wanted: Sequence[Wanted], stop: threading.Event | None = None) -> EventRun:
-    """Trade what a strategy wants, bar by bar. NoDataError for a symbol without bars; a stop leaves an unfinished result."""
+def run_event(  # noqa: PLR0913, PLR0917 - what a run is made of
+    config: Config,
+    market: Market,
+    plan: Plan,
+    wanted: Sequence[Wanted],
+    stop: threading.Event | None = None,
+    tell: Tell | None = None,
+) -> EventRun:
+    """Trade what a strategy wants, bar by bar. `tell` hears how many moments are done, of how many. ResearchError if it was stopped."""
     stop = stop or threading.Event()
     journal = MemoryJournal(derive_id("research", str(plan.seed), length=6))
     clock = SimulatedClock(datetime.combine(plan.first, time(), UTC))
@@ -103,20 +108,15 @@ def run_event(config: Config, market: Market, plan: Plan, wanted: Sequence[Wante
     inbox = Inbox(journal, engine, switch, clock, _nobody, Approvals(journal, engine, clock, _nobody))
     session = Session(clock=clock, journal=journal, broker=broker, engine=engine, inbox=inbox, stop=stop)
     closes, _ = schedule(market, plan.symbols, plan.first, plan.last)
-    session.run(SignalAgenda(Desk(journal, clock, view, engine), plan.strategy, wanted, closes))
+    session.run(SignalAgenda(Desk(journal, clock, view, engine), plan.strategy, wanted, closes, tell or _unheard))
+    if stop.is_set():
+        raise ResearchError("the run was stopped; nothing was kept")
     return EventRun(result_of(market, plan, engine, journal), journal)
+
+
+def _unheard(_done: int, _total: int) -> None:
+    """Nobody listens."""
 
 
 def _nobody(*_: object) -> None:
     raise MandateError("nobody can approve or resume anything in a run over recorded time")
-
-
-def wanted_by(market: Market, plan: Plan, strategy: Strategy) -> list[Wanted]:
-    """What `strategy` wants of every symbol of the plan, in the plan's period."""
-    prices = Prices(market.source, market.calendars)
-    first, last = moments(plan.first, plan.last)
-    found = []
-    for symbol in plan.symbols:
-        seen = sheet(market, prices, symbol, plan.timeframe)
-        found.append(want(seen, strategy.signals(seen.frame, **plan.values), first, last))
-    return found
