@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from trading_bot.backtest.bounded import bounded
 from trading_bot.backtest.culprit import culprit
-from trading_bot.backtest.strategy import LONG, SHORT, Signals, Strategy, Values
+from trading_bot.backtest.strategy import LONG, Signals, Strategy, Values
 from trading_bot.domain.errors import StrategyError
 from trading_bot.market.frame import IndicatorFrame
 
@@ -58,7 +58,7 @@ def _checked(name: str, frame: IndicatorFrame, answer: object) -> Signals:
         raise StrategyError(f"strategy {name} answered {type(answer).__name__}; it has to return Signals.of(frame, entry=..., exit=...)")
     entry = _column(name, frame, "entry", answer.entry)
     rows = np.flatnonzero(entry)
-    strange = rows[np.isin(entry[rows], (LONG, SHORT), invert=True)] if entry.dtype.kind != "b" else ()
+    strange = rows[np.abs(entry[rows].astype(np.int64)) != LONG]
     if len(strange):
         raise StrategyError(f"{_at(name, frame, int(strange[0]))} entry is {entry[strange[0]]}; it has to be 1, -1 or 0")
     side = entry.astype(np.int8, copy=False)
