@@ -31,13 +31,32 @@ def ask(strategy: Strategy, frame: IndicatorFrame, values: Values, seconds: floa
 
     `seconds`: after which it is stopped; None where the caller bounds many questions together (a watch costs 0.1 ms).
     """
+    signals = answer(strategy, frame, values, seconds)
+    rows = np.flatnonzero(signals.entry)
+    side = signals.entry[rows]
+    _check_level(strategy.name, frame, "stop", signals.stop, rows, -side)
+    _check_level(strategy.name, frame, "target", signals.target, rows, side)
+    return signals
+
+
+def answer(strategy: Strategy, frame: IndicatorFrame, values: Values, seconds: float | None = SECONDS) -> Signals:
+    """What `strategy` says, in the right shape and types; its prices may make no sense. For who changes the bars and compares."""
     known = strategy.values(values)
 
     def call() -> object:
         with np.errstate(all="ignore"):  # 0/0 in a warm-up is NaN, and meant
             return strategy.signals(frame, **known)
 
-    return _checked(strategy.name, frame, _answered(strategy, call, seconds))
+    said = _answered(strategy, call, seconds)
+    if not isinstance(said, Signals):
+        raise StrategyError(f"strategy {strategy.name} answered {type(said).__name__}; return Signals.of(frame, entry=..., exit=...)")
+    entry, leave, stop, target = (_column(strategy.name, len(frame), name, getattr(said, name)) for name in _KINDS)
+    rows = np.flatnonzero(entry)
+    strange = rows[np.abs(entry[rows].astype(np.int64)) != LONG]
+    if len(strange):
+        raise StrategyError(f"{_at(strategy.name, frame, int(strange[0]))} entry is {entry[strange[0]]}; it has to be 1, -1 or 0")
+    prices = [column.astype(np.float64, copy=False) for column in (stop, target)]
+    return Signals(entry.astype(np.int8, copy=False), leave, *prices)
 
 
 def _answered(strategy: Strategy, call: Callable[[], object], seconds: float | None) -> object:
@@ -53,27 +72,11 @@ def _answered(strategy: Strategy, call: Callable[[], object], seconds: float | N
         raise StrategyError(f"strategy {strategy.name} raised {type(error).__name__} in {where}: {error}{hint}") from error
 
 
-def _checked(name: str, frame: IndicatorFrame, answer: object) -> Signals:
-    if not isinstance(answer, Signals):
-        raise StrategyError(f"strategy {name} answered {type(answer).__name__}; it has to return Signals.of(frame, entry=..., exit=...)")
-    entry = _column(name, frame, "entry", answer.entry)
-    rows = np.flatnonzero(entry)
-    strange = rows[np.abs(entry[rows].astype(np.int64)) != LONG]
-    if len(strange):
-        raise StrategyError(f"{_at(name, frame, int(strange[0]))} entry is {entry[strange[0]]}; it has to be 1, -1 or 0")
-    side = entry.astype(np.int8, copy=False)
-    levels = {}
-    for column, sign in (("stop", -1), ("target", 1)):
-        levels[column] = _column(name, frame, column, getattr(answer, column)).astype(np.float64, copy=False)
-        _check_level(name, frame, column, levels[column], rows, sign * side[rows])
-    return Signals(side, _column(name, frame, "exit", answer.exit), levels["stop"], levels["target"])
-
-
-def _column(name: str, frame: IndicatorFrame, column: str, given: object) -> npt.NDArray[Any]:
+def _column(name: str, count: int, column: str, given: object) -> npt.NDArray[Any]:
     """`given` as an array of the frame's length and of the column's kind."""
     values = np.asarray(given)
-    if values.shape != (len(frame),):
-        raise StrategyError(f"strategy {name}: {column} has shape {values.shape}; it needs one value for each of {len(frame)} bars")
+    if values.shape != (count,):
+        raise StrategyError(f"strategy {name}: {column} has shape {values.shape}; it needs one value for each of {count} bars")
     if values.dtype.kind not in _KINDS[column]:
         raise StrategyError(f"strategy {name}: {column} is of {values.dtype}; it holds {_WANTED[column]}")
     return values

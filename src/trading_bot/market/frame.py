@@ -63,8 +63,12 @@ class IndicatorFrame:
 
     def until(self, count: int) -> Self:
         """The frame as it was when its first `count` bars were known."""
-        said = None if self._sentiment is None else self._sentiment[:count]
-        return type(self)(self._bars.iloc[:count], self.scale[:count], said, self.timeframe)
+        return self.between(0, count)
+
+    def between(self, first: int, last: int) -> Self:
+        """The rows from `first` on, before `last`, as a frame that knows no others."""
+        said = None if self._sentiment is None else self._sentiment[first:last]
+        return type(self)(self._bars.iloc[first:last], self.scale[first:last], said, self.timeframe)
 
     @property
     def bars(self) -> pd.DataFrame:
