@@ -1,0 +1,248 @@
+"""The same work on many processors: inside this process, in processes of this machine, or on a Dask cluster.
+
+Work is cut into spans of cells. It travels once to each process, and results come back in the order of the cells, whoever reckoned
+them. Promises that a worker that dies costs nothing but time, and that a cluster that is not there, lost all its workers, or runs
+another version is told within seconds. Refuses to mix versions: cells of two programs are not one grid. A cluster's connections are
+neither encrypted nor asked for a password unless its address is `tls://`: keep it inside a network that you trust.
+"""
+
+import pickle
+import platform
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import joblib
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from trading_bot.backtest.card import package_digest
+from trading_bot.domain.errors import ClusterError, ResearchError
+from trading_bot.domain.values import derive_digest
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
+Span = tuple[int, int]
+"""Cells from the first up to and without the last."""
+Tell = Callable[[int], object]
+"""Hears how many cells came back since it was last told."""
+
+CONNECT_SECONDS = 5
+PATIENCE_SECONDS = 30
+"""So long a cluster may be without any worker, before it is given up."""
+FETCH_SECONDS = 5
+"""So long an answer may take to come from where it lies; twice as long after each time that it did not."""
+_TRIES = 4
+_ADDRESS = re.compile(r"(tcp|tls)://[^/\s]+:\d{1,5}")
+_PACKAGE = Path(__file__).resolve().parents[1]
+_ROOMS = ("backtest", "brokers", "domain", "market")
+"""Where cells are reckoned."""
+
+
+class Work(Protocol[T_co]):
+    """What can be pickled, and reckons a span of cells: one answer for each. It must not remember anything that changes answers."""
+
+    def __call__(self, first: int, last: int) -> Sequence[T_co]:
+        """Answers of the cells from `first` up to and without `last`."""
+
+
+def spans(first: int, last: int, size: int) -> list[Span]:
+    """Cut the cells from `first` up to and without `last` into pieces of `size`."""
+    return [(at, min(at + size, last)) for at in range(first, last, size)]
+
+
+def run_here(work: Work[T], pieces: Sequence[Span], tell: Tell) -> list[T]:
+    """One piece after the other, inside this process."""
+    found: list[T] = []
+    for first, last in pieces:
+        found += work(first, last)
+        tell(last - first)
+    return found
+
+
+def run_local(work: Work[T], pieces: Sequence[Span], tell: Tell, jobs: int) -> list[T]:
+    """In `jobs` processes of this machine. ResearchError if they keep dying."""
+    found: list[list[T]] = []
+    with tempfile.TemporaryDirectory(prefix="trading-bot-sweep-") as folder:
+        path = Path(folder) / "work.pickle"
+        path.write_bytes(pickle.dumps(work))
+        for _ in range(_TRIES):
+            rest = pieces[len(found) :]
+            try:
+                for answers in joblib.Parallel(n_jobs=jobs, return_as="generator")(
+                    joblib.delayed(_opened)(str(path), span) for span in rest
+                ):
+                    found.append(answers)
+                    tell(len(answers))
+            except TerminatedWorkerError:
+                continue
+            return [answer for answers in found for answer in answers]
+    raise ResearchError(f"processes of this machine died {_TRIES} times, most likely for want of memory: try --jobs 1, or a smaller grid")
+
+
+def _opened(path: str, span: Span) -> list[Any]:
+    return list(_unpickled(path)(*span))
+
+
+@lru_cache(maxsize=1)
+def _unpickled(path: str) -> Work[Any]:
+    work: Work[Any] = pickle.loads(Path(path).read_bytes())  # noqa: S301 - our own file, in a folder that only we may enter
+    return work
+
+
+def run_cluster(work: Work[T], pieces: Sequence[Span], tell: Tell, address: str, patience: float = PATIENCE_SECONDS) -> list[T]:
+    """On the Dask cluster whose scheduler is at `address`. ClusterError says what is wrong with it; errors of the work come as they are."""
+    with _connected(address) as client:
+        return _Cluster(client, address, patience).run(work, pieces, tell)
+
+
+class _FailedWorkError(Exception):
+    """The work itself raised `error`: not the cluster's fault."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class _Cluster:
+    """A sweep on a cluster that answers. What was lost with its worker is sent again."""
+
+    def __init__(self, client: "Client", address: str, patience: float) -> None:
+        self._client = client
+        self._address = address
+        self._patience = patience
+
+    def run(self, work: Work[T], pieces: Sequence[Span], tell: Tell) -> list[T]:
+        found: dict[int, Sequence[T]] = {}
+        try:
+            for _ in range(_TRIES):
+                missing = [n for n in range(len(pieces)) if n not in found]
+                if not missing:
+                    break
+                held = self._client.scatter(work, broadcast=True, hash=False)
+                sent = {self._client.submit(_checked, held, versions(), pieces[n], pure=False): n for n in missing}
+                for n, answers in self._answers(sent):
+                    found[n] = answers
+                    tell(len(answers))
+        except _FailedWorkError as failed:
+            raise failed.error from None
+        except (OSError, TimeoutError) as error:
+            raise self._lost(found, pieces, f"does not answer any more ({type(error).__name__})") from error
+        if len(found) < len(pieces):
+            raise self._lost(found, pieces, "kept losing what was sent to it")
+        return [answer for n in range(len(pieces)) for answer in found[n]]
+
+    def _answers(self, waiting: dict["Future[Any]", int]) -> Iterator[tuple[int, Sequence[Any]]]:
+        """Answers as they come. What is lost with its worker is left out."""
+        alone, patience = 0, float(FETCH_SECONDS)
+        while waiting:
+            done = self._finished(list(waiting))
+            alone = 0 if done or self._client.scheduler_info()["workers"] else alone + 1
+            if alone > self._patience or self._client.status != "running":
+                raise TimeoutError
+            for future in done:
+                try:
+                    answers = self._answer(future, patience)
+                except TimeoutError:  # its worker has died since: the scheduler has it reckoned anew
+                    patience *= 2
+                    continue
+                number = waiting.pop(future)
+                if answers is not None:
+                    yield number, answers
+
+    def _finished(self, waiting: list["Future[Any]"]) -> list["Future[Any]"]:
+        """Those that ended within a second, in whatever way."""
+        from distributed import wait  # noqa: PLC0415 - an extra: only who wants a cluster has it
+        from distributed.client import FuturesCancelledError  # noqa: PLC0415 - as above
+
+        try:
+            return list(wait(waiting, timeout=1, return_when="FIRST_COMPLETED").done)
+        except TimeoutError:
+            return []
+        except FuturesCancelledError:  # the last worker that held the work is gone
+            return [future for future in waiting if future.done()]
+
+    def _answer(self, future: "Future[Any]", patience: float) -> Sequence[Any] | None:
+        """What came of a future that has ended; None if it was lost with its worker. TimeoutError if it cannot be fetched."""
+        from distributed import KilledWorker  # noqa: PLC0415 - as above
+
+        if future.status == "error":
+            error = future.exception()
+            if isinstance(error, KilledWorker):
+                raise ClusterError(f"the cluster at {self._address} lost a worker on the same cells again and again: see the workers' logs")
+            raise _FailedWorkError(error)
+        try:
+            answers: Sequence[Any] | None = future.result(timeout=patience) if future.status == "finished" else None
+        except CancelledError:
+            return None
+        return answers
+
+    def _lost(self, found: dict[int, Sequence[Any]], pieces: Sequence[Span], how: str) -> ClusterError:
+        done, all_ = sum(map(len, found.values())), sum(last - first for first, last in pieces)
+        return ClusterError(
+            f"the cluster at {self._address} {how}, {done} of {all_} cells were done: see that scheduler and workers run, and try again"
+        )
+
+
+@contextmanager
+def _connected(address: str) -> Iterator["Client"]:
+    try:
+        from distributed import Client  # noqa: PLC0415 - an extra: only who wants a cluster has it
+    except ImportError as error:
+        raise ClusterError("a cluster needs the extra `cluster`: pip install 'trading-bot[cluster]', here and on every worker") from error
+    if not _ADDRESS.fullmatch(address):
+        raise ClusterError(f"{address!r} is no address of a Dask scheduler: write tcp://host:port, e.g. tcp://10.0.0.5:8786")
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        hint = "start one with `dask scheduler` and `dask worker ADDRESS`, or leave --cluster out to use this machine"
+        raise ClusterError(f"there is no Dask scheduler at {address} ({type(error).__name__}): {hint}") from error
+    try:
+        _expect_workers(client, address)
+        with client.as_current():
+            yield client
+    finally:
+        client.close(timeout=CONNECT_SECONDS)
+
+
+def _expect_workers(client: "Client", address: str) -> None:
+    """ClusterError unless there is a worker, and all run the program that runs here."""
+    try:
+        client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+    except TimeoutError as error:
+        raise ClusterError(f"the scheduler at {address} has no worker: start one with `dask worker {address}`") from error
+    try:
+        told = client.run(versions)
+    except ImportError as error:
+        raise ClusterError(
+            f"a worker of {address} cannot import {error.name}: install this very version of trading-bot on every worker"
+        ) from error
+    for worker, theirs in sorted(told.items()):
+        _expect(versions(), theirs, f"the worker {worker}")
+
+
+def versions() -> dict[str, str]:
+    """What has to be the same for cells to be of one grid."""
+    libraries = {name: version(name) for name in ("numpy", "pandas", "numba", "TA-Lib", "pydantic")}
+    code = derive_digest(*(package_digest(_PACKAGE / room) for room in _ROOMS))
+    return {"python": platform.python_version(), **libraries, "trading-bot": f"{version('trading-bot')}, code {code[:12]}"}
+
+
+def _expect(ours: dict[str, str], theirs: dict[str, str], who: str) -> None:
+    other = [f"{name} {theirs.get(name, 'none')} (here {ours[name]})" for name in ours if theirs.get(name) != ours[name]]
+    if other:
+        raise ClusterError(f"{who} runs {', '.join(other)}: install the same versions there, and restart it")
+
+
+def _checked(work: Work[Any], ours: dict[str, str], span: Span) -> list[Any]:
+    """On a worker, which may have joined later: the cells of `span`."""
+    _expect(ours, versions(), f"the worker on {platform.node()}")
+    return list(work(*span))
