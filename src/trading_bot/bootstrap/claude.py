@@ -15,6 +15,7 @@ from trading_bot.analysts.chain import FallbackAnalyst
 from trading_bot.analysts.claude import ClaudeAnalyst, ClaudeApprover
 from trading_bot.analysts.rules import RulesAnalyst
 from trading_bot.analysts.shadowed import ShadowedAnalyst
+from trading_bot.bootstrap.setting import Setting
 from trading_bot.config import Config
 from trading_bot.domain.errors import ReplayMissError
 from trading_bot.llm import prompts
@@ -65,8 +66,9 @@ def build_manager(  # noqa: PLR0913, PLR0917 - what it works with
     return ClaudeCodeManager(around, Budget(ledger, config.budget, wall), host, shelf, wall)
 
 
-def build_asker(config: Config, home: Home, host: ToolHost, wall: WallClock, stop: threading.Event) -> Asker:
+def build_asker(config: Config, setting: Setting, host: ToolHost, wall: WallClock, stop: threading.Event) -> Asker:
     """Return who puts questions to the model: the manager, or the cassettes alone. ReplayMissError if there are none."""
+    home = setting.home
     if config.analyst == "replay":
         shelf = shelf_of(config, home)
         recorded = shelf.all()
@@ -75,7 +77,8 @@ def build_asker(config: Config, home: Home, host: ToolHost, wall: WallClock, sto
             other = f"name {inside}" if inside.is_dir() else "name another with --cassettes"
             raise ReplayMissError(f"{shelf.folder} holds no recorded call: record a day with `--analyst claude`, or {other}")
         return Player(recorded, Describer(config.claude, host))
-    return build_manager(config, home, host, SpendingLedger.open(home.journal), wall, Shelf(home.cassettes), stop=stop)
+    recorded_in = Shelf(setting.cassettes or home.cassettes)
+    return build_manager(config, home, host, SpendingLedger.open(home.journal), wall, recorded_in, stop=stop)
 
 
 def build_chair(config: Config, asker: Callable[[], Asker]) -> Chair:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from trading_bot.backtest.report import Header
 from trading_bot.bootstrap.bench import Bench
+from trading_bot.bootstrap.blinding import Blinding
 from trading_bot.bootstrap.brokers import build_broker
 from trading_bot.bootstrap.claude import build_asker, build_chair
 from trading_bot.bootstrap.faulty import FaultyVenue
@@ -116,8 +117,9 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
     bell, beat = (clock.bell, partial(_beat, setting.home, wall)) if isinstance(clock, RealClock) else (Bell(), _still)
     session = Session(clock=clock, journal=journal, broker=broker, engine=engine, inbox=inbox, stop=stop, bell=bell, beat=beat)
     bench = Bench(journal, engine.ledger, calendars["XNYS"], authority, engine.judge)
-    host = HttpToolHost(bench.scope)
-    chair = build_chair(config, partial(build_asker, config, setting.home, host, wall, stop))
+    blinding = Blinding.of(setting.mask, config.universe.symbols, source)
+    host = HttpToolHost(bench.scope, answering=blinding.answering)
+    chair = build_chair(config, lambda: blinding.over(build_asker(config, setting, host, wall, stop)))
     desk = Desk(
         mode=setting.mode,
         journal=journal,

@@ -30,6 +30,10 @@ class Setting:
     last: date | None = None
     faults: tuple[Rule, ...] | None = None
     """Not None: a simulated desk trades an emulated Alpaca, with these faults."""
+    cassettes: Path | None = None
+    """Folder in which calls of a model are recorded; None for the home's own."""
+    mask: int | None = None
+    """Seed of the mask through which a model sees everything; None for no mask."""
 
 
 def authority_of(config: Config, setting: Setting, wall: WallClock) -> Authority:

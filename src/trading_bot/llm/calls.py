@@ -63,6 +63,8 @@ class Question:
     """Canonical JSON of what the answer will be checked against; kept beside it, so that a replay can check without a market."""
     complaint: str = ""
     """What was wrong with the answer before; makes this question its one repair."""
+    mask: str = ""
+    """Canonical JSON of the mask that the model looks through, empty for none."""
 
 
 @dataclass(frozen=True)

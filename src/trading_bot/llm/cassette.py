@@ -40,6 +40,8 @@ class Request(Record):
     tools: tuple[dict[str, Any], ...]
     as_of: UtcTime
     grounds: str
+    mask: str = ""
+    """Of a blind model; its arguments are masked, `as_of` and `grounds`, which it is not told, are not."""
 
     def fingerprint(self) -> Digest:
         """Digest of the whole request."""

@@ -114,6 +114,7 @@ class Describer:
             tools=tuple(self._host.schemas(question.grant.tools)),
             as_of=question.grant.brief.view.now(),
             grounds=question.grounds,
+            mask=question.mask,
         )
 
 
