@@ -181,7 +181,7 @@ def test_an_address_that_is_none_is_told(address: str) -> None:
 def test_a_host_that_nobody_knows_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The name server's no is a cluster that is not there."""
     monkeypatch.setattr(spread, "CONNECT_SECONDS", 1)
-    with pytest.raises(ClusterError, match="there is no Dask scheduler at tcp://no.such.host.invalid:8786"):
+    with pytest.raises(ClusterError, match=r"no Dask scheduler at tcp://no\.such\.host\.invalid:8786"):
         spread.run_cluster(Raises(), [(0, 5)], lambda _: None, "tcp://no.such.host.invalid:8786")
 
 
