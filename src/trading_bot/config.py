@@ -26,6 +26,7 @@ from trading_bot.settings import (
     RiskSettings,
     SimulationSettings,
     SourceSettings,
+    StorageSettings,
     TaskSettings,
     UniverseSettings,
 )
@@ -58,6 +59,8 @@ class Config(Record):
     notify: NotifySettings
     guardian: GuardianSettings
     schedule: dict[str, TaskSettings]
+    storage: StorageSettings = StorageSettings()
+    """Its password stays in this process: what is dumped, journaled or printed has none."""
 
     def risk_digest(self) -> Digest:
         """Digest of the sections that a mandate is bound to: risk, universe, broker and the connections to brokers."""
@@ -65,7 +68,7 @@ class Config(Record):
 
     def trading_digest(self) -> Digest:
         """Digest of all that decides trades but the analyst: decisions say who answered, and a replay of one run is the same run."""
-        answering = {"analyst", "cassettes", "budget", "claude", "notify", "guardian"}
+        answering = {"analyst", "cassettes", "budget", "claude", "notify", "guardian", "storage"}
         return derive_digest(canonical_json(self.model_dump(mode="json", exclude=answering)))
 
     def sector_of(self, symbol: Symbol) -> str:

@@ -3,13 +3,14 @@
 Promises that a value which cannot be used is refused with the reason. Refuses unknown keys. Defaults stand in `defaults.yaml`.
 """
 
+import re
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_serializer, field_validator
 
 from trading_bot.domain.instrument import AssetClass
 from trading_bot.domain.mandate import Autonomy, Discipline, GuardianOrders, Limits
@@ -17,6 +18,12 @@ from trading_bot.domain.market import Feed, Timeframe
 from trading_bot.domain.values import Finite, Fraction, NonNegative, Positive, Record, Symbol
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_SERVER = re.compile(r"postgres(ql)?(\+psycopg)?://(?P<rest>([^:@/?#]*(:[^:@/?#]*)?@)?[^@/?#]*/[^@/?#]+(\?[^#]*)?)")
+
+
+def without_password(url: str) -> str:
+    """`url` as it may be shown and remembered."""
+    return re.sub(r"(?<=://)([^:@/?]*):[^?]*@", r"\1@", url)
 
 
 class InstrumentSettings(Record):
@@ -210,3 +217,26 @@ class GuardianSettings(Record):
     """A desk whose heartbeat is older is taken for dead or hanging."""
     naked_seconds: float = Field(ge=2, le=600)
     """A position may lack its stop for so long before the guardian acts."""
+
+
+class StorageSettings(Record):
+    """Where the desk keeps journal, inbox, spending and bars."""
+
+    url: str | None = Field(default=None, repr=False)
+    """A database of PostgreSQL, as SQLAlchemy names it; None: files in the home."""
+
+    @field_validator("url")
+    @classmethod
+    def _names_a_database(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        found = _SERVER.fullmatch(url.strip())
+        if found is None:
+            raise ValueError("must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with : @ / ? # in a password as %3A %40 %2F %3F %23")
+        if "password" in found["rest"].partition("?")[2].lower():
+            raise ValueError("may carry a password before the @ alone, where it is hidden from whoever looks")
+        return f"postgresql+psycopg://{found['rest']}"
+
+    @field_serializer("url")
+    def _shown(self, url: str | None) -> str | None:
+        return None if url is None else without_password(url)

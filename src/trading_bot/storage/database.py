@@ -1,7 +1,8 @@
 """Open the journal's database: settings that make a commit durable, migrations, and errors that say what to do.
 
-Promises that a returned commit survives a crash of the machine, that an up-to-date database opens without loading
-Alembic, and that every database error comes out as a DeskError. Refuses a newer schema, and a file that is no journal.
+Promises that a returned commit survives a crash of the machine that keeps the database, that an up-to-date database opens without
+loading Alembic, and that every database error comes out as a DeskError. Refuses a newer schema, a database that is no journal, and to
+go on after a connection broke: who holds it has to start again. SQLite keeps a file; a URL of PostgreSQL names a server's database.
 """
 
 import sqlite3
@@ -9,23 +10,20 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import RLock
+from typing import Any
 
 from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.url import URL, make_url
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from trading_bot.domain.errors import (
-    DeskError,
-    DiskFullError,
-    HomeError,
-    HomeLockedError,
-    JournalDamagedError,
-    SchemaTooNewError,
-    StorageError,
-)
+from trading_bot.domain.errors import HomeError, JournalDamagedError, SchemaTooNewError, StorageError
+from trading_bot.settings import without_password
+from trading_bot.storage.refusals import UNREACHABLE, translated
 from trading_bot.storage.schema import VERSIONS
+
+Address = str | Path
+"""A file of SQLite, or a URL of SQLAlchemy."""
 
 _PRAGMAS = (
     "PRAGMA busy_timeout = 10000",
@@ -34,30 +32,38 @@ _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
 )
 
-_WRITE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN"}
-_SNAPSHOT = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ"}
-
-_ERRORS: dict[str, tuple[type[DeskError], str]] = {
-    "SQLITE_FULL": (DiskFullError, "the disk is full, so nothing more is journaled or sent; free some space and start again"),
-    "SQLITE_IOERR": (StorageError, "the disk did not take or give it: look at free space, quotas, limits and the disk, then start again"),
-    "SQLITE_READONLY": (HomeError, "it is read-only; make file and folder writable for this user"),
-    "SQLITE_CANTOPEN": (HomeError, "it cannot be opened; its folder must exist and be writable for this user"),
-    "SQLITE_PERM": (HomeError, "this user may not use it; change its owner"),
-    "SQLITE_AUTH": (HomeError, "this user may not use it; change its owner"),
-    "SQLITE_NOTADB": (JournalDamagedError, "it is not a database; restore it from a backup, or move it away to begin anew"),
-    "SQLITE_CORRUPT": (JournalDamagedError, "it is damaged; restore it from a backup, or move it away to begin anew"),
-    "SQLITE_CONSTRAINT": (JournalDamagedError, "its rows contradict each other; run `audit verify`"),
-    "SQLITE_BUSY": (HomeLockedError, "another process has kept it locked for 10 s; nothing was written, try again"),
-    "SQLITE_LOCKED": (HomeLockedError, "another connection keeps it locked; nothing was written, try again"),
+_SERVER_OPTIONS = "-c synchronous_commit=on -c lock_timeout=10000"
+"""What the pragmas say, for PostgreSQL; who needs more (`remote_apply`) says so in the URL's own options, which come after."""
+_SERVER_CONNECTION = {
+    "application_name": "trading-bot",
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20000,
 }
-"""By SQLite's primary result code; an extended code (`SQLITE_READONLY_DBMOVED`) begins with it."""
+"""A server that went away without a word is an error after some 20 s, not a desk that hangs for hours."""
+
+_KEY = "hashtext('trading_bot {purpose} ' || coalesce(current_schema(), ''))"
+"""Advisory locks are the database's; desks that share one have a schema each."""
+_WRITE = {
+    "sqlite": "BEGIN IMMEDIATE",
+    # A plain BEGIN would let two writers read the same head.
+    "postgresql": f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock({_KEY})",
+}
+_SNAPSHOT = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
 
 
-def url_of(address: str | Path) -> URL:
+def url_of(address: Address) -> URL:
     """SQLAlchemy's URL of `address`: a URL as it is, anything else is a file of SQLite."""
     if isinstance(address, str) and "://" in address:
         return make_url(address)
     return URL.create("sqlite", database=str(address))
+
+
+def named(address: Address) -> str:
+    """`address` for people: without its password."""
+    return without_password(address) if isinstance(address, str) else str(address)
 
 
 class Database:
@@ -70,17 +76,17 @@ class Database:
         self.name = name
 
     @classmethod
-    def open(cls, address: str | Path) -> "Database":
+    def open(cls, address: Address) -> "Database":
         """Connect and bring the schema up to date. Raises StorageError or HomeError."""
-        url = url_of(address)
-        name = url.render_as_string(hide_password=True) if url.host else str(url.database)
-        # Transactions are begun and ended by hand: the driver would begin them too late to keep two writers apart.
-        engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args=_connect_args(url))
-        event.listen(engine, "connect", _apply_pragmas)
-        with _translated(name):
+        url, name = url_of(address), named(address)
+        with translated(name):
+            # Transactions are begun and ended by hand: the driver would begin them too late to keep two writers apart.
+            engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args=_connect_args(url))
+            event.listen(engine, "connect", _apply_pragmas)
             database = cls(engine, engine.connect(), name)
         with ExitStack() as undo:
             undo.callback(database.close)
+            database._refuse_encodings()
             database._bring_up_to_date()
             undo.pop_all()
         return database
@@ -90,11 +96,16 @@ class Database:
         self._connection.close()
         self._engine.dispose()
 
+    @property
+    def driver(self) -> Any:  # noqa: ANN401 - sqlite3's or psycopg's connection; only who knows which one asks
+        """The driver's own connection, for what SQLAlchemy does not have."""
+        return self._connection.connection.driver_connection
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for single reads, each of which sees the newest commit."""
-        with self._lock, _translated(self.name):
-            yield self._connection
+        with self._lock, translated(self.name):
+            yield self._unbroken()
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -103,26 +114,50 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """One transaction that no other writer interrupts: committed and durable at the end of the block, or gone without a trace."""
-        with self._transaction(_WRITE[self._engine.dialect.name]) as connection:
+    def writing(self, purpose: str = "journal") -> Iterator[Connection]:
+        """One transaction that no other writer interrupts: committed and durable at the end of the block, or gone without a trace.
+
+        On PostgreSQL, who writes for another `purpose` does not wait.
+        """
+        with self._transaction(_WRITE[self._engine.dialect.name].format(purpose=purpose)) as connection:
             yield connection
+
+    def own(self) -> None:
+        """Be a server's one owner while the connection lasts; HomeLockedError if another process is. A file has a locked home."""
+        if self._engine.dialect.name == "postgresql":
+            with self.reading() as connection:
+                connection.exec_driver_sql(f"SELECT pg_advisory_lock({_KEY.format(purpose='owner')})")
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Connection]:
-        with self._lock, _translated(self.name):
-            self._connection.exec_driver_sql(begin)
+        with self._lock, translated(self.name):
+            connection = self._unbroken()
             try:
-                yield self._connection
-                self._connection.exec_driver_sql("COMMIT")
+                connection.exec_driver_sql(begin)
+                yield connection
+                connection.exec_driver_sql("COMMIT")
             finally:
                 self._roll_back()
 
+    def _unbroken(self) -> Connection:
+        """The connection. A new one would not hold what the broken one held, and nobody would have looked at what it left."""
+        if self._connection.invalidated:
+            raise StorageError(f"{self.name}: {UNREACHABLE}")
+        return self._connection
+
     def _roll_back(self) -> None:
-        """Undo what was not committed, if anything; SQLite has already done so after a full disk or an I/O error."""
-        driver = self._connection.connection.driver_connection
-        if not isinstance(driver, sqlite3.Connection) or driver.in_transaction:  # PostgreSQL only warns if there is none
+        """Undo what was not committed, if anything; SQLite has already done so after a full disk, a server after a lost connection."""
+        if self._connection.invalidated:
+            return
+        driver = self.driver
+        if driver.in_transaction if isinstance(driver, sqlite3.Connection) else driver.info.transaction_status:
             self._connection.exec_driver_sql("ROLLBACK")
+
+    def _refuse_encodings(self) -> None:
+        """Refuse a server's database that cannot hold every character."""
+        driver = self.driver
+        if not isinstance(driver, sqlite3.Connection) and driver.info.parameter_status("server_encoding") != "UTF8":
+            raise HomeError(f"{self.name}: cannot hold every character; make a database with ENCODING 'UTF8' and name that")
 
     def _bring_up_to_date(self) -> None:
         with self.reading() as connection:
@@ -134,8 +169,11 @@ class Database:
                 _migrate(connection)
 
 
-def _connect_args(url: URL) -> dict[str, object]:
-    return {"check_same_thread": False} if url.get_backend_name() == "sqlite" else {}
+def _connect_args(url: URL) -> dict[str, Any]:
+    if url.get_backend_name() == "sqlite":
+        return {"check_same_thread": False}
+    own = {key: value for key, value in _SERVER_CONNECTION.items() if key not in url.query}
+    return {**own, "options": f"{_SERVER_OPTIONS} {url.query.get('options', '')}"}
 
 
 def _apply_pragmas(driver: object, _record: object) -> None:
@@ -150,7 +188,7 @@ def _version(connection: Connection, name: str) -> str | None:
     if not tables:
         return None
     if "alembic_version" not in tables or "journal" not in tables:
-        msg = f"{name} is a database, but not a journal; give the address of another file"
+        msg = f"{name} is a database, but not a journal; give the address of another file, database or schema"
         raise JournalDamagedError(msg)
     version = str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar())
     if version not in VERSIONS:
@@ -167,21 +205,3 @@ def _migrate(connection: Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
     upgrade(config, "head")
-
-
-@contextmanager
-def _translated(name: str) -> Iterator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise _desk_error(name, getattr(error, "orig", error)) from error
-    except sqlite3.Error as error:
-        raise _desk_error(name, error) from error
-
-
-def _desk_error(name: str, error: BaseException | None) -> DeskError:
-    code = getattr(error, "sqlite_errorname", "")
-    for primary, (kind, advice) in _ERRORS.items():
-        if code.startswith(primary):
-            return kind(f"{name}: {advice} ({error})")
-    return StorageError(f"{name}: the database refused; nothing of this write is kept ({error})")

@@ -1,4 +1,4 @@
-"""The desk's home: its layout on disk and the lock of its one owner.
+"""The desk's home: its layout on disk, the lock of its one owner, and the address of its journal.
 
 Promises that a home which cannot be used is refused with a fix, that one process at a time owns it, and that the lock
 dies with its process, however that ends. Refuses to share the lock with child processes.
@@ -11,12 +11,13 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from trading_bot.domain.errors import HomeError, HomeLockedError
 from trading_bot.domain.values import canonical_json
+from trading_bot.storage.claim import Claim
 
 _PRIVATE_FOLDER = 0o700
 _PRIVATE_FILE = 0o600
@@ -78,11 +79,31 @@ class Home:
     """A folder that belongs to one desk."""
 
     path: Path
+    storage: str | None = field(default=None, repr=False)
+    """The server's database that the configuration names."""
 
     @property
     def journal(self) -> Path:
-        """Database of the journal."""
+        """Database of the journal where no server keeps it."""
         return self.path / "journal.db"
+
+    @property
+    def claim_file(self) -> Path:
+        """Which server's database keeps the journal."""
+        return self.path / "storage.json"
+
+    @property
+    def database(self) -> str | Path:
+        """Where journal, inbox, spending and bars of this home are: every reader and writer opens this. HomeMismatchError."""
+        claim = Claim.read(self.claim_file)
+        if claim is not None:
+            return claim.address_with(self.storage, self.claim_file)
+        return self.journal if self.storage is None or self.journal.exists() else self.storage
+
+    @property
+    def has_journal(self) -> bool:
+        """Whether a desk has come up here; asks no server."""
+        return self.claim_file.exists() or self.journal.exists()
 
     @property
     def paper(self) -> Path:

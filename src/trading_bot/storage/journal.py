@@ -62,7 +62,7 @@ def checked_desk(desk: str) -> str:
 
 
 class SqlJournal:
-    """A `Journal` in SQLite; `open` makes one."""
+    """A `Journal` in SQLite or PostgreSQL; `open` makes one."""
 
     def __init__(self, database: Database, wall: WallClock | None, desk: str) -> None:
         self._database = database
@@ -107,6 +107,10 @@ class SqlJournal:
     def close(self) -> None:
         """Let go of the database; what was written stays."""
         self._database.close()
+
+    def own(self) -> None:
+        """Be the one owner of a server's database until `close` or the end of this process. HomeLockedError if another process is."""
+        self._database.own()
 
     def fact(self, name: str) -> str | None:
         """What `bind` remembered under this name, None if nothing."""

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypedDict
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, false
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Double, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, false
 
 from trading_bot.domain.errors import JournalConflictError
 from trading_bot.domain.values import Journaled, canonical_json
 
-VERSIONS = ("0001", "0002")
+VERSIONS = ("0001", "0002", "0003")
 """Every schema that this program knows, oldest first; the last is the current one."""
 
 GENESIS = "0" * 64
@@ -80,6 +80,32 @@ meta = Table(
     Column("key", String(64), primary_key=True),
     Column("value", Text, nullable=False),
 )
+
+
+on_a_server = MetaData()
+"""Tables that only a server has; where the journal is a file, bars are files too."""
+
+bars = Table(
+    "bars",
+    on_a_server,
+    Column("symbol", Text, primary_key=True),
+    Column("timeframe", Text, primary_key=True),
+    Column("start", DateTime(timezone=True), primary_key=True),
+    Column("end", DateTime(timezone=True), nullable=False),
+    *(Column(name, Double, nullable=False) for name in ("open", "high", "low", "close", "volume")),
+    Column("feed", Text, nullable=False),
+    Column("basis", Text, nullable=False),
+    Column("source", Text, nullable=False),
+)
+"""Feed, basis and source are the same in all rows of a symbol and timeframe."""
+
+actions = Table(
+    "actions",
+    on_a_server,
+    Column("symbol", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+"""Splits and dividends of a symbol, as JSON."""
 
 
 class Columns(TypedDict):
