@@ -16,12 +16,12 @@ from plotly.offline import get_plotlyjs
 
 from trading_bot.backtest import page_plots as plots
 from trading_bot.backtest import page_tables as tables
-from trading_bot.backtest.figures import named, number, percent
 from trading_bot.backtest.inference import LEAST_RETURNS, bootstrap
 from trading_bot.backtest.page_plots import Plot
 from trading_bot.backtest.page_style import SCRIPT, STYLE
 from trading_bot.backtest.plan import Cell, Engine, LimitsBy, Result
-from trading_bot.backtest.validation import Validation, periods_per_year
+from trading_bot.backtest.validation import Validation
+from trading_bot.backtest.wording import named, number, percent
 from trading_bot.domain.values import Symbol
 
 CANDLES = 6
@@ -125,7 +125,7 @@ def _head(result: Result, validation: Validation | None) -> Iterator[str]:
 
 
 def _tiles(result: Result, validation: Validation | None) -> Iterator[str]:
-    figures, held = result.performance, tables.buy_and_hold(result)
+    figures, held = result.performance, result.held
     gained, ratio = (None, None) if held is None else (held.total_return, held.sharpe)
     yield _tile("Total return", figures.total_return, percent, "" if gained is None else f"buy and hold {percent(gained)}", signed=True)
     yield _tile("Sharpe ratio", figures.sharpe, number, "" if ratio is None else f"buy and hold {number(ratio)}")
@@ -144,7 +144,7 @@ def _tile(name: str, value: float | None, write: "tables.Write", small: str, *, 
 
 def _luck(result: Result, validation: Validation | None, count: _Numbers) -> Iterable[str]:
     seed = result.plan.seed if validation is None else validation.seed
-    drawn = bootstrap(result.curve, periods_per_year(result.sessions), seed=seed)
+    drawn = bootstrap(result.curve, result.periods_per_year, seed=seed)
     if drawn is None:
         return (f"<p>Nothing can be said: {LEAST_RETURNS} sessions or more are needed, and there are {len(result.sessions)}.</p>",)
     figures = "".join(count.figure(plot) for plot in plots.bootstrapped(drawn, result))

@@ -10,11 +10,10 @@ from html import escape
 
 import numpy as np
 
-from trading_bot.backtest.figures import FORMS, UNKNOWN, number, percent
 from trading_bot.backtest.plan import Result
-from trading_bot.backtest.relative import hold, relative
-from trading_bot.backtest.statistics import Performance, performance
-from trading_bot.backtest.validation import Validation, periods_per_year
+from trading_bot.backtest.relative import relative
+from trading_bot.backtest.validation import Validation
+from trading_bot.backtest.wording import FORMS, UNKNOWN, number, percent
 
 Write = Callable[[float], str]
 TRADES = 100
@@ -33,15 +32,9 @@ _RELATIVE = (
 )
 
 
-def buy_and_hold(result: Result) -> Performance | None:
-    """Figures of the benchmark, None if the run had none."""
-    held = hold(result.curve, result.benchmark)
-    return performance(held, periods_per_year=periods_per_year(result.sessions)) if held.sessions else None
-
-
 def statistics(result: Result, validation: Validation | None) -> str:
     """Every figure, buy and hold beside it, and where it lies if sessions like these came again."""
-    held, intervals = buy_and_hold(result), {} if validation is None else validation.intervals
+    held, intervals = result.held, {} if validation is None else validation.intervals
     rows = []
     for form in FORMS:
         own = form.told(form.of(result.performance))
@@ -52,7 +45,7 @@ def statistics(result: Result, validation: Validation | None) -> str:
     level = next((f"{i.level:.0%}" for i in intervals.values()), "95%")
     heads = ("", "this run", "buy and hold", f"{level} interval")
     first = _table("Shares are of equity; ratios take a risk-free rate of 0.", heads, rows, numbers={1, 2, 3})
-    stands = relative(result.curve, result.benchmark, periods_per_year(result.sessions))
+    stands = relative(result.curve, result.benchmark, result.periods_per_year)
     lines = [(name, _told(getattr(stands, field), write)) for field, name, write in _RELATIVE]
     return f"{first}<h3>Beside buy and hold</h3>{_table('Of daily returns.', ('', 'value'), lines, numbers={1})}"
 
