@@ -2,7 +2,7 @@
 
 import pytest
 
-from trading_bot.backtest.grid import parse_grid
+from trading_bot.backtest.grid import Reach, parse_grid, parse_space
 from trading_bot.backtest.strategy import Parameter, Signals, Strategy
 from trading_bot.domain.errors import StrategyError
 from trading_bot.market.frame import IndicatorFrame
@@ -91,3 +91,34 @@ def test_a_parameter_cannot_vary_and_stand_still() -> None:
     """A fixed value of what the grid varies is a mistake of the command."""
     with pytest.raises(StrategyError, match="fast is in the grid and has a fixed value too"):
         parse_grid(STRATEGY, "fast=5;6", {"fast": 7})
+
+
+def test_a_space_is_ranges_of_any_value_or_of_steps() -> None:
+    """Whole numbers go by 1 unless told, real ones take any value; the last step is the last that fits: 20, 30, 40 of 20:45:10."""
+    space = parse_space(STRATEGY, "fast=5:50,slow=20:45:10,stop=0:2")
+    assert space == (Reach("fast", 5, 50, 1.0), Reach("slow", 20, 40, 10.0), Reach("stop", 0.0, 2.0, None))
+
+
+def test_without_words_the_space_is_all_that_has_no_fixed_value() -> None:
+    """The strategy's own bounds."""
+    assert parse_space(STRATEGY, None, {"fast": 5}) == (Reach("slow", 2, 500, 1), Reach("stop", 0.0, 10.0, None))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("fast=5;6", "'5;6' is no number"),
+        ("fast=5", "is no range to search"),
+        ("stop=2:1", "leaves nothing to search"),
+        ("stop=1:1", "leaves nothing to search"),
+        ("slow=20:25:10", "its step is too great"),
+        ("fast=5:5", "leaves nothing to search"),
+        ("fast=5:500", "fast is 500; it has to be"),
+        ("speed=1:2", "has no parameter speed"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(text: str, says: str) -> None:
+    """Every refusal names the part."""
+    with pytest.raises(StrategyError) as refused:
+        parse_space(STRATEGY, text)
+    assert says in str(refused.value)

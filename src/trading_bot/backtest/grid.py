@@ -68,23 +68,61 @@ def parse_grid(strategy: Strategy, text: str, given: Values | None = None) -> Gr
 
     StrategyError says what is wrong and what to write.
     """
+    axes = [Axis(p.name, _checked(strategy, p, _values(p, part, values))) for p, part, values in _parts(strategy, text, given or {})]
+    return Grid(tuple(axes), strategy.values(given or {}))
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What a search may try of one parameter: from `low` to `high`, both included; any value, or every `step`."""
+
+    name: str
+    low: float
+    high: float
+    step: float | None
+
+
+def parse_space(strategy: Strategy, text: str | None, given: Values | None = None) -> tuple[Reach, ...]:
+    """Ranges to search, `fast=5:50,slow=20:200:10`; without `text` the bounds of every parameter that has no value in `given`.
+
+    StrategyError says what is wrong and what to write.
+    """
+    if text is None:
+        return tuple(Reach(p.name, p.least, p.most, 1 if p.whole else None) for p in strategy.parameters if p.name not in (given or {}))
+    found = []
+    for parameter, part, values in _parts(strategy, text, given or {}):
+        ends = [_decimal(part, piece) for piece in values.split(":")]
+        if len(ends) not in _RANGE:
+            raise StrategyError(f"{part!r} is no range to search: write name=first:last or name=first:last:step")
+        if ends[0] >= ends[1]:
+            raise StrategyError(f"{part!r} leaves nothing to search: the first has to be below the last")
+        step = ends[2] if len(ends) == _RANGE[1] else Decimal(1) if parameter.whole else None
+        known = _checked(strategy, parameter, _range(parameter, part, [*ends[:2], step]) if step is not None else ends)
+        if len(known) == 1:
+            raise StrategyError(f"{part!r} leaves nothing to search: its step is too great")
+        found.append(Reach(parameter.name, known[0], known[-1], None if step is None else float(step)))
+    return tuple(found)
+
+
+def _parts(strategy: Strategy, text: str, given: Values) -> Iterator[tuple[Parameter, str, str]]:
+    """Each part of `text`: its parameter, itself, and what stands behind the equals sign."""
     known = {p.name: p for p in strategy.parameters}
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts:
         raise StrategyError(f"the grid is empty: {FORM}")
-    axes: list[Axis] = []
+    seen: set[str] = set()
     for part in parts:
         name, equals, values = (piece.strip() for piece in part.partition("="))
         if not equals or not name or not values:
             raise StrategyError(f"{part!r} is no part of a grid: {FORM}")
-        if any(axis.name == name for axis in axes):
+        if name not in known:
+            strategy.values({name: 0.0})  # its own words for a name that it does not have
+        if name in seen:
             raise StrategyError(f"{name} is in the grid twice; name each parameter once")
-        strategy.values({name: known[name].default} if name in known else {name: 0.0})
-        axes.append(Axis(name, _checked(strategy, known[name], _values(known[name], part, values))))
-    both = sorted(axis.name for axis in axes if axis.name in (given or {}))
-    if both:
-        raise StrategyError(f"{', '.join(both)} is in the grid and has a fixed value too; leave one of them out")
-    return Grid(tuple(axes), strategy.values(given or {}))
+        if name in given:
+            raise StrategyError(f"{name} is in the grid and has a fixed value too; leave one of them out")
+        seen.add(name)
+        yield known[name], part, values
 
 
 def _values(parameter: Parameter, part: str, text: str) -> Sequence[Decimal]:
