@@ -25,7 +25,7 @@ SOURCES = Kind("source.name", "trading_bot.sources", ("alpaca", "bybit", "files"
 """Factories `(SourceSettings, instruments, calendars) -> MarketSource`."""
 BROKERS = Kind("broker.name", "trading_bot.brokers", ("alpaca", "bybit", "paper"))
 """Factories `(BrokerSettings, MarketSource, calendars, Clock) -> Broker`."""
-STRATEGIES = Kind("strategy", "trading_bot.strategies", ("buy_and_hold", "mean_reversion", "sentiment", "sma_cross"))
+STRATEGIES = Kind("strategy", "trading_bot.strategies", ("buy_and_hold", "mean_reversion", "momentum", "sentiment", "sma_cross"))
 """`backtest.strategy.Strategy`, or a module that holds one as `STRATEGY`."""
 
 

@@ -1,9 +1,9 @@
 """Does a strategy read the future? It is asked about bars that agree up to a moment and differ later; its signals up to there must agree.
 
 Three ways: the frame is cut short, its future is turned round, bars are added behind its end. Moments are chosen where it matters: right
-behind entries and exits, at the end, and spread over the frame. A long frame is looked at in windows, because what is wrong in one
-window is wrong. Promises no false alarm for signals that are made from rows up to their own, and about fifty questions. Refuses to
-promise the reverse: `docs/strategies.md` says what it cannot see.
+behind entries and exits, at the end, and spread over the frame; of a long frame two windows, and a glance at the whole. Promises no
+false alarm for signals that are made from rows up to their own, and about fifty questions. Refuses to promise the reverse:
+`docs/strategies.md` says what it cannot see.
 """
 
 import math
@@ -71,20 +71,20 @@ def find_look_ahead(strategy: Strategy, frame: IndicatorFrame, values: Values, s
 
     StrategyError if the strategy cannot answer, or answers the same question in two ways.
     """
-    asker = _Asker(strategy, values, np.random.default_rng(seed))
+    draw = np.random.default_rng(seed)
+    asker = _Asker(strategy, values, draw)
     if len(frame) <= PIECE:
         return asker.look(frame, 1.0)
-    # The newest window, one somewhere else, and a few questions about the whole.
-    start = int(asker.draw.integers(0, len(frame) - PIECE))
-    pieces = ((frame.between(start, start + PIECE), 0.5), (frame.between(len(frame) - PIECE, len(frame)), 0.5), (frame, 0.2))
-    return _earliest(asker.look(piece, share) for piece, share in pieces)
+    start = int(draw.integers(0, len(frame) - PIECE))
+    windows = (frame.between(start, start + PIECE), frame.between(len(frame) - PIECE, len(frame)))
+    return _earliest((asker.glance(frame), *(asker.look(window, 0.5) for window in windows)))
 
 
 class _Asker:
     """Puts questions to one strategy."""
 
     def __init__(self, strategy: Strategy, values: Values, draw: np.random.Generator) -> None:
-        self._strategy, self._values, self.draw = strategy, values, draw
+        self._strategy, self._values, self._draw = strategy, values, draw
 
     def look(self, frame: IndicatorFrame, share: float) -> Finding | None:
         """The earliest finding in `frame`. `share`: of the usual number of moments."""
@@ -101,7 +101,7 @@ class _Asker:
         found = _earliest(
             (
                 _finding(frame, said, early, Method.CUT, half),
-                *(self._question(frame, said, *moment) for moment in _moments(said, self.draw, share)),
+                *(self._question(frame, said, *moment) for moment in _moments(said, self._draw, share)),
             )
         )
         if found is None:
@@ -109,9 +109,15 @@ class _Asker:
         before = int(frame.time.searchsorted(found.bar))
         return _earliest((found, *(self._question(frame, said, row, Method.TURNED) for row in _searched(said, before))))
 
+    def glance(self, frame: IndicatorFrame) -> Finding | None:
+        """Only whether the first half of a long frame hangs together with the second."""
+        half = len(frame) // 2
+        other = another_future(frame, half, self._draw, _WILD)
+        return _finding(frame, self._ask(frame.until(half)), self._ask(other), Method.TURNED, half)
+
     def _question(self, frame: IndicatorFrame, said: Signals, cut: int, method: Method, strength: float = _MILD) -> Finding | None:
         """Change what comes after the first `cut` rows, and compare what is said of these."""
-        other = frame.until(cut) if method is Method.CUT else another_future(frame, cut, self.draw, strength)
+        other = frame.until(cut) if method is Method.CUT else another_future(frame, cut, self._draw, strength)
         return _finding(frame, said, self._ask(other), Method.ADDED if cut == len(frame) else method, cut)
 
     def _ask(self, frame: IndicatorFrame) -> Signals:

@@ -19,6 +19,7 @@ from trading_bot.domain.errors import StrategyError
 from trading_bot.domain.market import Timeframe
 from trading_bot.market.coarse import coarsened
 from trading_bot.market.indicators import COLUMNS, compute, is_flat, is_good, runs
+from trading_bot.market.levels import swings
 
 Floats = npt.NDArray[np.float64]
 T = TypeVar("T")
@@ -40,6 +41,13 @@ class Macd(NamedTuple):
     line: Floats
     signal: Floats
     histogram: Floats
+
+
+class Swings(NamedTuple):
+    """Prices of swings."""
+
+    high: Floats
+    low: Floats
 
 
 class IndicatorFrame:
@@ -172,6 +180,10 @@ class IndicatorFrame:
         spans = (_length("macd", fast), _length("macd", slow), _length("macd", signal, 1))
         names = dict(zip(("fastperiod", "slowperiod", "signalperiod"), spans, strict=True))
         return self._once(("macd", *spans), lambda: Macd(*self._reckon(lambda x: talib.MACD(x, **names), ("close",), 3)))
+
+    def swings(self) -> Swings:
+        """Swing highs and lows (`market.levels`), each at the bar that confirms it, NaN elsewhere."""
+        return self._once(("swings",), lambda: Swings(*self._reckon(swings, ("high", "low"), 2)))
 
     def keep(self, name: str, length: float, reckon: Callable[[], Floats]) -> Floats:
         """What `reckon` answers, asked once for each name and length; it must not read rows after its own."""

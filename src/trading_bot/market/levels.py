@@ -65,3 +65,37 @@ def _cluster(prices: list[float], width: float) -> list[float]:
         else:
             groups.append([price])
     return [sum(group) / len(group) for group in groups]
+
+
+def supports(swing_prices: np.ndarray, rows: np.ndarray, prices: np.ndarray, atrs: np.ndarray) -> np.ndarray:
+    """`find_levels(...).support` at many rows at once: of the `LOOKBACK` rows up to each, NaN where there is none.
+
+    `swing_prices`: a row per bar, any columns, NaN where there is no swing. `rows`: numbers of bars; `prices`, `atrs`: at those.
+    """
+    at, column = np.nonzero(~np.isnan(swing_prices))
+    known = swing_prices[at, column]
+    ends = np.searchsorted(at, rows, side="right")
+    begins = np.searchsorted(at, rows - LOOKBACK, side="right")
+    which = begins[:, None] + np.arange(int((ends - begins).max(initial=0)))
+    width = CLUSTER * atrs
+    found = np.append(known, np.nan)[np.where(which < ends[:, None], which, len(known))]
+    found[found > (prices + width)[:, None]] = np.nan  # no cluster with a mean below the price reaches there
+    ordered = np.sort(found, axis=1)  # NaN last
+    wide = int((~np.isnan(ordered)).sum(axis=1).max(initial=0))
+    return _highest_below(ordered[:, :wide], prices, width)
+
+
+def _highest_below(ordered: np.ndarray, prices: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """The highest mean of a cluster of each row that lies below its price."""
+    below, first = np.full(len(prices), np.nan), np.full(len(prices), -np.inf)
+    total, count = np.zeros(len(prices)), np.zeros(len(prices))
+    for price in (*ordered.T, np.full(len(prices), np.inf)):  # the last one ends every cluster
+        joins = price - first <= width
+        ends = ~joins & (count > 0) & ~np.isnan(price)
+        level = total / np.maximum(count, 1)
+        below = np.where(ends & (level < prices), level, below)
+        begins = ~joins & np.isfinite(price)
+        first = np.where(begins, price, first)
+        total = np.where(begins, price, np.where(joins, total + price, total))
+        count = np.where(begins, 1, np.where(joins, count + 1, count))
+    return below
