@@ -6,7 +6,7 @@ nothing said lately is not neutral. Refuses, by file and line, a time without a 
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def _rows(path: Path, symbol: Symbol) -> Iterator[tuple[int, float]]:
         raise DataError(f"{path}: cannot be read as CSV: {error}; give a UTF-8 file with the columns time, symbol, score") from error
 
 
-def _time_column(path: Path, names: "list[str] | tuple[str, ...]") -> str:
+def _time_column(path: Path, names: Sequence[str]) -> str:
     time = "time_utc" if "time_utc" in names else "time"
     missing = [name for name in (time, "symbol", "score") if name not in names]
     if missing:

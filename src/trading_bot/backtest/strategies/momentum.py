@@ -62,7 +62,8 @@ def _score(frame: IndicatorFrame, rows: npt.NDArray[np.int64], supported: Boolea
     held = np.sum([(s.least <= m[rows]) & (m[rows] <= s.most) for s, m in zip(SIGNALS, measures, strict=True)], axis=0)
     factor = np.where(frame.adx(14)[rows] >= STRONG_ADX, _STRONG.factor, 1.0)
     factor = factor * np.where(relative[rows] >= SURGE, _SURGING.factor, 1.0)
-    return np.minimum(100.0, SIGNAL_POINTS * held * (factor * np.where(supported, _SUPPORTED.factor, 1.0)))
+    score: Floats = np.minimum(100.0, SIGNAL_POINTS * held * (factor * np.where(supported, _SUPPORTED.factor, 1.0)))
+    return score
 
 
 def _stop(close: Floats, atr: Floats, support: Floats) -> Floats:
@@ -74,7 +75,8 @@ def _stop(close: Floats, atr: Floats, support: Floats) -> Floats:
 
 def _relative_volume(frame: IndicatorFrame) -> Floats:
     average = frame.volume_sma(20)
-    return np.divide(frame.volume, average, out=np.full(len(frame), np.nan), where=average > 0)
+    relative: Floats = np.divide(frame.volume, average, out=np.full(len(frame), np.nan), where=average > 0)
+    return relative
 
 
 def _passes(frame: IndicatorFrame) -> Booleans:
