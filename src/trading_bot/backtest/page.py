@@ -21,7 +21,7 @@ from trading_bot.backtest.page_plots import Plot
 from trading_bot.backtest.page_style import SCRIPT, STYLE
 from trading_bot.backtest.plan import Cell, Engine, LimitsBy, Result
 from trading_bot.backtest.validation import Validation
-from trading_bot.backtest.wording import named, number, percent
+from trading_bot.backtest.wording import Write, named, number, percent
 from trading_bot.domain.values import Symbol
 
 CANDLES = 6
@@ -137,7 +137,7 @@ def _tiles(result: Result, validation: Validation | None) -> Iterator[str]:
         yield f'<div><dt>Validation</dt><dd class="{color}">{word}{small}</dd></div>'
 
 
-def _tile(name: str, value: float | None, write: "tables.Write", small: str, *, signed: bool = False) -> str:
+def _tile(name: str, value: float | None, write: Write, small: str, *, signed: bool = False) -> str:
     color = "" if not signed or value is None else ' class="good"' if value >= 0 else ' class="bad"'
     return f"<div><dt>{name}</dt><dd{color}>{'-' if value is None else write(value)}<small>{small}</small></dd></div>"
 

@@ -13,9 +13,8 @@ import numpy as np
 from trading_bot.backtest.plan import Result
 from trading_bot.backtest.relative import relative
 from trading_bot.backtest.validation import Validation
-from trading_bot.backtest.wording import FORMS, UNKNOWN, number, percent
+from trading_bot.backtest.wording import FORMS, UNKNOWN, Write, number, percent
 
-Write = Callable[[float], str]
 TRADES = 100
 """Rows of the table of trades."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

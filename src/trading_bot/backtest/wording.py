@@ -8,6 +8,7 @@ from trading_bot.backtest.statistics import Performance
 
 UNKNOWN = "not defined"
 Number = float | Decimal | int
+Write = Callable[[Number], str]
 
 
 def percent(value: Number) -> str:
@@ -31,7 +32,7 @@ class Form:
 
     field: str
     name: str
-    write: Callable[[Number], str]
+    write: Write
     of_trades: bool = False
 
     def of(self, performance: Performance) -> Number | None:
