@@ -78,6 +78,11 @@ def is_listed(model: str) -> bool:
     return bool(_bands(model))
 
 
+def is_model(name: str, spelled: str) -> bool:
+    """Whether `spelled` is the model `name`, with what vendors put around it."""
+    return re.fullmatch(_SPELLING.format(name=re.escape(name)), spelled) is not None
+
+
 def cost(model: str, tokens: Tokens) -> Decimal:
     """Return the list price of `tokens` in USD.
 
@@ -108,7 +113,7 @@ def _price(model: str, prompt: int) -> Price:
 
 
 def _bands(model: str) -> tuple[Price, ...]:
-    return tuple(p for p in price_list().prices if re.fullmatch(_SPELLING.format(name=re.escape(p.model)), model))
+    return tuple(p for p in price_list().prices if is_model(p.model, model))
 
 
 def _dearest(model: str) -> Price:

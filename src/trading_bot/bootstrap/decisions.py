@@ -1,0 +1,185 @@
+"""The analyst's decisions over recorded time, wired: recorded once with a model, then replayed from its cassettes as often as one likes.
+
+Promises the orchestrator's own backtest mode in both, and that a replay asks nobody: it has no binary, no socket and no money to spend.
+Refuses to go on where the cassettes hold no answer: ReplayMissError names the day and the step.
+"""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from trading_bot import __version__
+from trading_bot.backtest.card import Inputs, make_card
+from trading_bot.backtest.event import result_of
+from trading_bot.backtest.knowledge import Knowledge, knowledge
+from trading_bot.backtest.leak import HORIZON, Forward, Judgement, LeakScore, judgements, leak_score
+from trading_bot.backtest.plan import Engine, LimitsBy, Market, Plan, Result
+from trading_bot.bootstrap.cassettes import Recorded, begin
+from trading_bot.bootstrap.desk import Assembly, announce, build
+from trading_bot.bootstrap.setting import Setting
+from trading_bot.config import Config
+from trading_bot.domain.errors import NoDataError, ReplayMissError, ResearchError
+from trading_bot.domain.mandate import Mode
+from trading_bot.domain.market import Timeframe
+from trading_bot.domain.proposals import Decision, Outcome
+from trading_bot.domain.records import TaskStatus
+from trading_bot.domain.values import ONE, Symbol, derive_digest
+from trading_bot.llm.cutoffs import latest
+from trading_bot.market.calendar import open_calendar
+from trading_bot.market.view import AsOfView
+from trading_bot.orchestrator.backtesting import Period, check, report
+from trading_bot.orchestrator.scheduler import Slot
+from trading_bot.orchestrator.trading_orchestrator import Listener, TradingOrchestrator
+from trading_bot.storage.home import Home
+
+STRATEGY = "decisions"
+_DAY = timedelta(days=1)
+_LOOKBACK = 3000
+"""Daily bars that are read to measure what came of judgements."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A run that is wanted: `config` and the period are whole, `home` is where the ledger and the binary's surroundings are."""
+
+    config: Config
+    home: Home
+    operator: Path
+    first: date
+    last: date
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A finished run."""
+
+    result: Result
+    report: dict[str, Any]
+    """The orchestrator's own."""
+    knowledge: Knowledge
+    judgements: tuple[Judgement, ...]
+    forward: Forward
+    """What came of a symbol: for research alone, no analyst sees it."""
+
+
+def record(asked: Asked, folder: Path, mask: int | None, stop: threading.Event, tell: Listener) -> None:
+    """Let Claude decide over the period and keep every call in `folder`, with what a replay needs to find it again.
+
+    Costs what the calls cost, within the budget; started again after a stop, it pays for no answer twice. ResearchError if it was
+    stopped, or if the folder holds another recording.
+    """
+    config = asked.config.model_copy(update={"analyst": "claude", "cassettes": None})
+    begin(folder, config, asked.first, asked.last, mask)
+    _run(config, _setting(asked, cassettes=folder, mask=mask), asked, stop, tell)
+
+
+def replay(asked: Asked, recorded: Recorded, command: str, stop: threading.Event, tell: Listener) -> Replayed:
+    """Decide the period again from the records alone. ReplayMissError where they hold no answer, ResearchError if it was stopped."""
+    config = recorded.adapted(asked.config)
+    setting = _setting(asked, cassettes=None, mask=recorded.mask)
+    assembly = _run(config, setting, asked, stop, _strict(tell))
+    market = Market(assembly.source, open_calendar, config.broker, config.source.spread_bps)
+    plan = _plan(config, asked.first, asked.last)
+    plain = result_of(market, plan, assembly.desk.engine, assembly.journal)
+    found = latest(recorded.models)
+    known = knowledge(plain, recorded.models, None if found is None else found.last, "" if found is None else found.source)
+    made = assembly.journal.all(Decision)
+    inputs = Inputs(derive_digest(STRATEGY), config.trading_digest(), recorded.prompts, recorded.models, {"cassettes": recorded.digest})
+    notes = (*_notes(recorded, made), known.told, *plain.notes)
+    result = plain.model_copy(update={"engine": Engine.DESK, "notes": notes}).with_card(make_card(plan, market, inputs, command))
+    period = Period(assembly.source, open_calendar, config.universe.symbols, asked.first, asked.last)
+    return Replayed(result, report(assembly.desk, period), known, judgements(made), _forward(market))
+
+
+def leak(plain: Replayed, blind: Replayed) -> dict[str, LeakScore]:
+    """The leak score over the days that the model may know, where memory can show, and over those that it cannot, for comparison."""
+    parts = {}
+    for name, wanted in (("may_know", True), ("unseen", False)):
+        one, other = ([j for j in run.judgements if plain.knowledge.suspect(j.session) is wanted] for run in (plain, blind))
+        parts[name] = leak_score(one, other, plain.forward, seed=plain.result.plan.seed)
+    return parts
+
+
+def _setting(asked: Asked, *, cassettes: Path | None, mask: int | None) -> Setting:
+    return Setting(
+        Mode.BACKTEST,
+        simulated=True,
+        home=asked.home,
+        operator=asked.operator,
+        first=asked.first,
+        last=asked.last,
+        cassettes=cassettes,
+        mask=mask,
+    )
+
+
+def _run(config: Config, setting: Setting, asked: Asked, stop: threading.Event, tell: Listener) -> Assembly:
+    if not open_calendar("XNYS").sessions(asked.first, asked.last):
+        raise NoDataError(f"there is no trading session from {asked.first} to {asked.last}: widen --start and --end")
+    assembly = build(config, setting, stop)
+    check(Period(assembly.source, open_calendar, config.universe.symbols, asked.first, asked.last))
+    announce(assembly, __version__)
+    slots = assembly.scheduler.slots_between(asked.first, asked.last)
+    TradingOrchestrator(assembly.desk, assembly.scheduler, stop, until=slots[-1].due if slots else None, tell=tell).run()
+    if stop.is_set():
+        raise ResearchError("the run was stopped; the calls that were made are kept")
+    return assembly
+
+
+def _strict(tell: Listener) -> Listener:
+    """A desk goes on when a task fails; a replay does not, when its records have come to an end."""
+
+    def told(slot: Slot, status: TaskStatus, reason: str) -> None:
+        tell(slot, status, reason)
+        code, _, text = reason.partition(": ")
+        if status is TaskStatus.FAILED and code == ReplayMissError.code:
+            raise ReplayMissError(f"{slot.session} {slot.task}: {text}")
+
+    return told
+
+
+def _plan(config: Config, first: date, last: date) -> Plan:
+    limits = config.risk.limits
+    return Plan(
+        strategy=STRATEGY,
+        values={},
+        symbols=config.universe.symbols,
+        first=first,
+        last=last,
+        limits=LimitsBy.DESK,
+        share=ONE if limits.position == "none" else limits.position,
+        risk=None if limits.risk_per_trade == "none" else limits.risk_per_trade,
+        reserve=limits.buying_power_reserve,
+        seed=config.seed,
+    )
+
+
+def _notes(recorded: Recorded, made: tuple[Decision, ...]) -> list[str]:
+    asked = [d for d in made if d.workflow != "monitor"]
+    answered = sum(d.outcome is Outcome.ANSWERED for d in asked)
+    blind = "" if recorded.mask is None else f", behind the mask of seed {recorded.mask}"
+    who = ", ".join(recorded.models) or "no model"
+    return [f"decisions of {who} from {recorded.count} recorded calls{blind}: {answered} of {len(asked)} questions were answered"]
+
+
+def _forward(market: Market) -> Forward:
+    """Returns by the session's opening and the close of the fifth, on prices adjusted by all splits and dividends that the data know."""
+    known: dict[Symbol, Mapping[date, float]] = {}
+
+    def forward(symbol: Symbol, session: date) -> float | None:
+        if symbol not in known:
+            known[symbol] = _changes(market, symbol)
+        return known[symbol].get(session)
+
+    return forward
+
+
+def _changes(market: Market, symbol: Symbol) -> Mapping[date, float]:
+    series = market.source.bars(symbol, market.source.timeframes(symbol)[-1])
+    end = series.frame.index[-1].to_pydatetime() + _DAY
+    frame = AsOfView(market.source, lambda: end).bars(symbol, Timeframe.DAY, _LOOKBACK)
+    opens, closes = frame["open"].to_numpy(), frame["close"].to_numpy()[HORIZON - 1 :]
+    return {day.date(): float(close / begin - 1) for day, begin, close in zip(frame.index, opens, closes, strict=False)}
