@@ -30,7 +30,7 @@ def ask_once(home: Home, operator: Path, config: Config, command: str) -> tuple[
     """Return the reply to a slash command, its cost in USD, and how its last run ended in words. ConfigError for an unknown command."""
     workflow, arguments = parse(command)
     home.prepare()
-    with open_desk(home, operator) as desk, SpendingLedger.open(home.journal) as ledger:
+    with open_desk(home, operator) as desk, SpendingLedger.open(home.database) as ledger:
         return _ask(desk, config, ledger, workflow, arguments)
 
 

@@ -272,14 +272,14 @@ _BLOWS: Mapping[Blow, Callable[[_Run, Any, Strike], None]] = {
 
 def _judge(run: _Run, emulator: Any, venue: Venue) -> Outcome:  # noqa: ANN401 - one of the emulators
     told = read(emulator.evidence.after(0))
-    with SqlJournal.look(run.home.journal) as journal:
+    with SqlJournal.look(run.home.database) as journal:
         intents, booked = journal.all(OrderIntent), tuple(row.event for row in journal.all(BookedEvent))
     trial = Trial(
         told=told,
         intents=intents,
         booked=booked,
         ended=_WALL.now(),
-        chain_verifies=verify(run.home.journal).intact,
+        chain_verifies=verify(run.home.database).intact,
         halts=tuple(run.halts),
         excused=tuple(run.excused),
         cash=venue.cash(emulator),

@@ -78,7 +78,7 @@ def build_asker(config: Config, setting: Setting, host: ToolHost, wall: WallCloc
             raise ReplayMissError(f"{shelf.folder} holds no recorded call: record a day with `--analyst claude`, or {other}")
         return Player(recorded, Describer(config.claude, host))
     recorded_in = Shelf(setting.cassettes or home.cassettes)
-    return build_manager(config, home, host, SpendingLedger.open(home.journal), wall, recorded_in, stop=stop)
+    return build_manager(config, home, host, SpendingLedger.open(home.database), wall, recorded_in, stop=stop)
 
 
 def build_chair(config: Config, asker: Callable[[], Asker]) -> Chair:

@@ -17,6 +17,7 @@ from trading_bot.bootstrap.blinding import Blinding
 from trading_bot.bootstrap.brokers import build_broker
 from trading_bot.bootstrap.claude import build_asker, build_chair
 from trading_bot.bootstrap.faulty import FaultyVenue
+from trading_bot.bootstrap.laboratory import Laboratory
 from trading_bot.bootstrap.setting import Setting, authority_of
 from trading_bot.bootstrap.sources import CALENDARS, build_source
 from trading_bot.config import Config, recall
@@ -47,6 +48,7 @@ from trading_bot.risk.operator import pinned_key, verify_statement
 from trading_bot.storage.home import Home
 from trading_bot.storage.journal import SqlJournal
 from trading_bot.storage.memory import MemoryJournal
+from trading_bot.storage.owner import own_journal
 from trading_bot.tools.host import HttpToolHost
 
 _EASTERN_MORNING = timedelta(hours=4)
@@ -116,7 +118,8 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
     inbox = Inbox(journal, engine, switch, clock, partial(_authenticate, setting, journal, wall), approvals)
     bell, beat = (clock.bell, partial(_beat, setting.home, wall)) if isinstance(clock, RealClock) else (Bell(), _still)
     session = Session(clock=clock, journal=journal, broker=broker, engine=engine, inbox=inbox, stop=stop, bell=bell, beat=beat)
-    bench = Bench(journal, engine.ledger, calendars["XNYS"], authority, engine.judge)
+    lab = Laboratory(config, source, calendars.__getitem__)
+    bench = Bench(journal, engine.ledger, calendars["XNYS"], authority, engine.judge, lab)
     blinding = Blinding.of(setting.mask, config.universe.symbols, source)
     host = HttpToolHost(bench.scope, answering=blinding.answering)
     chair = build_chair(config, lambda: blinding.over(build_asker(config, setting, host, wall, stop)))
@@ -133,11 +136,12 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
         workflow=Workflow(journal, clock),
         calendar=calendars["XNYS"],
         universe=config.universe.symbols,
+        lab=lab if _tries_alternatives(config, setting) else None,
         reports=None if setting.mode is Mode.BACKTEST else setting.home.reports,
         header=partial(_header, config, setting, journal, source),
         limits=authority.mandate.limits if authority.mandate is not None else config.risk.limits,
         daily_budget=config.budget.claude_usd_per_day,
-        spent_today=partial(spent_today, setting.home.journal, wall),
+        spent_today=partial(spent_today, setting.home, wall),
     )
     scheduler = Scheduler(calendars["XNYS"], config.schedule, journal, _since(journal, clock))
     return Assembly(config, setting.home, desk, scheduler, source, broker, journal, authority, inbox, stop, bench, notifier, faulty)
@@ -145,9 +149,15 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
 
 def reopen(home: Home, operator: Path) -> Assembly:
     """Wire the desk of a home as it was last run, to carry out a command where no desk runs. HomeError if there was none."""
-    with SqlJournal.look(home.journal) as journal:
+    with SqlJournal.look(home.database) as journal:
         config, mode, clock = recall(journal.fact("config")), Mode(journal.fact("mode") or Mode.PAPER), journal.fact("clock kind")
     return build(config, Setting(mode, clock == "simulated", home, operator))
+
+
+def _tries_alternatives(config: Config, setting: Setting) -> bool:
+    """Whether the week's end backtests alternatives."""
+    wanted = config.research.weekly_backtests
+    return wanted == "always" or (wanted == "desk" and setting.mode is not Mode.BACKTEST)
 
 
 def save_backtest(assembly: Assembly, name: str) -> Path:
@@ -201,7 +211,7 @@ def _journal(config: Config, setting: Setting, wall: WallClock) -> Journal:
         return MemoryJournal(derive_id("backtest", str(config.seed), length=6))
     setting.home.prepare()
     fixed = derive_id("simulated", str(config.seed), length=6) if setting.simulated else None
-    journal = SqlJournal.open(setting.home.journal, wall, fixed)
+    journal = own_journal(setting.home, wall, fixed)
     clock = "simulated" if setting.simulated else "real"
     journal.bind({"clock kind": clock, "mode": setting.mode, "account": config.broker.account, "source": config.source.name})
     if setting.simulated:

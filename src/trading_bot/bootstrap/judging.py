@@ -48,7 +48,7 @@ class Judged(Record):
 def judge_prompt(home: Home, operator: Path, config: Config, wanted: Sequence[Decision], folder: Path | None) -> Iterator[Judged]:
     """Yield each decision as it is judged. `folder`: laid out like `.claude`, None for the installed prompts. ConfigError if it is not."""
     texts = prompts.FOLDER if folder is None else folder
-    with open_desk(home, operator) as desk, SpendingLedger.open(home.journal) as ledger:
+    with open_desk(home, operator) as desk, SpendingLedger.open(home.database) as ledger:
         for decision in wanted:
             for cassette in Shelf(home.cassettes).of(decision.id)[:1]:
                 yield _judge(desk, config, texts, ledger, decision, cassette)

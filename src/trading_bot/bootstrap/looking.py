@@ -81,10 +81,10 @@ def looking(setting: Setting, given: Config) -> Iterator[VenueLook]:
     home = setting.home
     ledger, why_not, desk, clock = None, "no desk has run here yet", "", None
     config, mode, simulated = given, mode_of(given), setting.simulated
-    if home.journal.exists():
+    if home.has_journal:
         try:
-            peek(home.journal, (), 0)  # at once or not at all: it may be locked by a desk that hangs
-            with SqlJournal.look(home.journal) as journal:
+            peek(home.database, (), 0)  # at once or not at all: it may be locked by a desk that hangs
+            with SqlJournal.look(home.database) as journal:
                 config, mode = recall(journal.fact("config")), Mode(journal.fact("mode") or mode)
                 simulated, desk = journal.fact("clock kind") == "simulated", journal.desk
                 clock, ledger, why_not = journal.clock(), Ledger(journal), ""

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from trading_bot.config import Config
 from trading_bot.domain.errors import ConfigError
@@ -26,6 +27,9 @@ from trading_bot.sources.stored import StoredSource
 from trading_bot.sources.synthetic import SyntheticSource
 from trading_bot.storage.bars import BarStore
 from trading_bot.storage.home import Home
+
+if TYPE_CHECKING:
+    from trading_bot.storage.server_bars import ServerBars
 
 CALENDARS = ("XNYS", "24/7")
 _COIN_QUOTES = ("USDT", "USDC")
@@ -77,13 +81,23 @@ def build_source(
             raise ConfigError(msg)
         return FileSource(settings.files, instruments, lookup, settings.spread_bps)
     if settings.name == "store":
-        return StoredSource(BarStore(home.bars), instruments, settings.spread_bps)
+        return StoredSource(open_bars(home), instruments, settings.spread_bps)
     if settings.name == "synthetic":
         return SyntheticSource(config.seed, settings.synthetic, instruments, lookup, settings.spread_bps, partial(_horizon, now, last))
     if settings.name in _VENDORS:
         return _VENDORS[settings.name](config, instruments, lookup, _pulse(config, now))
     brought: MarketSource = third_party(SOURCES, settings.name)(settings, instruments, lookup)
     return brought
+
+
+def open_bars(home: Home) -> "BarStore | ServerBars":
+    """The bar store of `home`: files, or tables where a server keeps the journal."""
+    address = home.database
+    if isinstance(address, Path):
+        return BarStore(home.bars)
+    from trading_bot.storage.server_bars import ServerBars  # noqa: PLC0415 - the driver is an extra
+
+    return ServerBars(address)
 
 
 def open_source(source: MarketSource, symbols: Sequence[Symbol]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from trading_bot.bootstrap.bench import Bench, Standing
 from trading_bot.bootstrap.brokers import traits_of
+from trading_bot.bootstrap.laboratory import Laboratory
 from trading_bot.bootstrap.setting import Setting, authority_of
 from trading_bot.bootstrap.sources import CALENDARS, build_source
 from trading_bot.config import Config, load, recall
@@ -66,7 +67,7 @@ class IdleDesk:
 @contextmanager
 def open_scope() -> Iterator[Scope]:
     """What a server without a desk sees now; home and keys' folder are the environment's. Raises DeskError."""
-    home = Home(Path(os.environ.get(HOME_VARIABLE) or "var"))
+    home = Home.configured(Path(os.environ.get(HOME_VARIABLE) or "var"), _configured)
     operator = Path(os.environ.get(OPERATOR_VARIABLE) or Path.home() / ".config" / "trading-bot")
     with open_desk(home, operator) as desk:
         yield desk.scope()
@@ -75,10 +76,10 @@ def open_scope() -> Iterator[Scope]:
 @contextmanager
 def open_desk(home: Home, operator: Path) -> Iterator[IdleDesk]:
     """The desk of a home as of now; a simulated one as of where it stands. ConfigError, HomeError or StorageError."""
-    if not home.journal.exists():
+    if not home.has_journal:
         yield _idle(MemoryJournal("nobody"), home, operator)
         return
-    with SqlJournal.look(home.journal) as journal:
+    with SqlJournal.look(home.database) as journal:
         yield _idle(journal, home, operator)
 
 
@@ -89,7 +90,8 @@ def _idle(journal: SqlJournal | MemoryJournal, home: Home, operator: Path) -> Id
     stands = journal.clock() if simulated else None
     clock = Standing(stands or wall.now(), simulated=simulated)
     calendars = {name: open_calendar(name) for name in CALENDARS}
-    view = AsOfView(build_source(config, calendars, clock.now, home), clock.now)
+    source = build_source(config, calendars, clock.now, home)
+    view = AsOfView(source, clock.now)
     ledger = Ledger(journal)
     authority = authority_of(config, Setting(known.mode, simulated, home, operator), wall)
     judge = Judge(
@@ -104,7 +106,8 @@ def _idle(journal: SqlJournal | MemoryJournal, home: Home, operator: Path) -> Id
         traits=traits_of(config),
         desk=journal.desk,
     )
-    return IdleDesk(Bench(journal, ledger, calendars["XNYS"], authority, judge), view, config.universe.symbols, home, simulated)
+    bench = Bench(journal, ledger, calendars["XNYS"], authority, judge, Laboratory(config, source, calendars.__getitem__))
+    return IdleDesk(bench, view, config.universe.symbols, home, simulated)
 
 
 def file_proposal(home: Home, proposal: Proposal) -> str:
@@ -123,9 +126,9 @@ def item_of(proposal: Proposal) -> InboxItem:
 
 
 def _post(home: Home, item: InboxItem) -> None:
-    if not home.journal.exists():
+    if not home.has_journal:
         raise ToolFailedError(f"no desk has come up in {home.path} yet, so nobody could judge a proposal: start one with `orchestrator`")
-    with SqlJournal.look(home.journal) as journal:
+    with SqlJournal.look(home.database) as journal:
         journal.post(item)
 
 
@@ -141,9 +144,13 @@ class _Known:
 def _remembered(journal: SqlJournal | MemoryJournal) -> _Known:
     remembered = journal.fact("config") if isinstance(journal, SqlJournal) else None
     if remembered is None or not isinstance(journal, SqlJournal):
-        path = Path("config.yaml")
-        return _Known(load(path if path.is_file() else None, os.environ), Mode.PAPER, simulated=False)
+        return _Known(_configured(), Mode.PAPER, simulated=False)
     return _Known(recall(remembered), Mode(journal.fact("mode") or Mode.PAPER), journal.fact("clock kind") == "simulated")
+
+
+def _configured() -> Config:
+    path = Path("config.yaml")
+    return load(path if path.is_file() else None, os.environ)
 
 
 def _account(ledger: Ledger, view: AsOfView, config: Config) -> Account:

@@ -34,7 +34,7 @@ def halt(context: Context, *, flatten: bool, reason: str) -> None:
     context.home.prepare()
     write_halt_file(context.home.halt_file, person(), reason, SystemWallClock().now())
     click.echo("HALT is in place: nothing that adds risk is sent any more.")
-    if not (flatten or context.home.journal.exists()):
+    if not (flatten or context.home.has_journal):
         click.echo("No desk has run in this home yet; the first one starts halted.")
         return
     tell(context, CommandAction.FLATTEN if flatten else CommandAction.HALT, reason)

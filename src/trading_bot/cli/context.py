@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +38,12 @@ class Context:
         path = self.config_path or (_DEFAULT_CONFIG if _DEFAULT_CONFIG.is_file() else None)
         return load(path, os.environ, flags)
 
-    @property
+    @cached_property
     def home(self) -> "Home":
         """The desk's home."""
         from trading_bot.storage.home import Home
 
-        return Home(self.home_path)
+        return Home.configured(self.home_path, self.config)
 
     @property
     def operator(self) -> Path:
@@ -60,17 +61,17 @@ class Context:
         """Open the desk's journal to read it. Says what to do if there is none."""
         from trading_bot.storage.journal import SqlJournal
 
-        if not self.home.journal.exists():
+        if not self.home.has_journal:
             msg = f"{self.home_path} has no journal yet: start a desk with `orchestrator`, or name its home with --home or TRADING_BOT_HOME"
             raise click.ClickException(msg)
-        return SqlJournal.look(self.home.journal)
+        return SqlJournal.look(self.home.database)
 
     @contextmanager
     def spending(self) -> "Iterator[SpendingPage]":
         """The ledger of model calls at one moment; the home has to have a journal."""
         from trading_bot.storage.spending import SpendingLedger
 
-        with SpendingLedger.open(self.home.journal) as ledger, ledger.reading() as page:
+        with SpendingLedger.open(self.home.database) as ledger, ledger.reading() as page:
             yield page
 
 

@@ -40,11 +40,11 @@ def _costs(context: Context, last: date | None, days: int) -> "Costs":
     from trading_bot.storage.spending import SpendingLedger
 
     wall, limits = SystemWallClock(), context.config().budget
-    if not context.home.journal.exists():
+    if not context.home.has_journal:
         today = wall.now().date()
         last = last or today
         return tally.costs((), (), days=(_first(last, days), last), today=today, hour=0, limits=limits)
-    with SpendingLedger.open(context.home.journal) as ledger, ledger.reading() as page:
+    with SpendingLedger.open(context.home.database) as ledger, ledger.reading() as page:
         now = ledger_time(page, wall)
         today, last = now.date(), last or now.date()
         first = _first(last, days)

@@ -102,9 +102,9 @@ def _owner(context: Context) -> Finding:
 def _journal(context: Context) -> Finding:
     from trading_bot.storage.audit import verify
 
-    if not context.home.journal.exists():
+    if not context.home.has_journal:
         return Finding("journal", passed=True, seen="none yet")
-    result = verify(context.home.journal)
+    result = verify(context.home.database)
     return Finding("journal", result.intact, f"{result.rows} rows", "" if result.intact else f"{result.problem}; restore a backup")
 
 
@@ -112,7 +112,7 @@ def _desk_state(context: Context) -> Finding:
     from trading_bot.domain.records import DeskState
     from trading_bot.risk.halt import DeskSwitch
 
-    if not context.home.journal.exists():
+    if not context.home.has_journal:
         return Finding("desk state", passed=True, seen="no desk yet")
     with context.journal() as journal:
         state, reason = DeskSwitch(context.home.halt_file, journal).explain()
@@ -154,7 +154,7 @@ def _mandate(context: Context) -> Finding:
     from trading_bot.cli.tables import eastern
     from trading_bot.execution.clock import SystemWallClock
 
-    if context.home.journal.exists():
+    if context.home.has_journal:
         with context.journal() as journal:
             if journal.fact("clock kind") == "simulated":
                 return Finding("mandate", passed=True, seen="none needed: this home's desk is simulated")

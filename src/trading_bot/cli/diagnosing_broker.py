@@ -41,7 +41,7 @@ def mode(context: Context) -> Finding:
 
     config, found = context.config(), dict[str, str]()
     found["broker"] = mode_of(config)
-    if context.home.journal.exists():
+    if context.home.has_journal:
         with context.journal() as journal:
             found["home"] = journal.fact("mode") or mode_of(config)
     named = mandated(context)

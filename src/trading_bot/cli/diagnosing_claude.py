@@ -94,14 +94,14 @@ def claude_budget(context: Context) -> Finding:
     from trading_bot.storage.spending import SpendingLedger
 
     limits = context.config().budget
-    if not context.home.journal.exists():
+    if not context.home.has_journal:
         return Finding(
             "claude budget",
             limits.claude_usd_per_day > 0,
             f"{limits.claude_usd_per_day:f} USD a day, nothing spent",
             "" if limits.claude_usd_per_day else _MORE,
         )
-    with SpendingLedger.open(context.home.journal) as ledger:
+    with SpendingLedger.open(context.home.database) as ledger:
         budget = Budget(ledger, limits, SystemWallClock())
         left, calls = budget.left(), budget.calls_left()
     good = left > 0 and calls > 0

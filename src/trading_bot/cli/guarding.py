@@ -86,9 +86,9 @@ def demand_fit(config: "Config", setting: "Setting") -> None:
     from trading_bot.storage.journal import SqlJournal
 
     home = setting.home
-    if not home.journal.exists():
+    if not home.has_journal:
         return
-    with SqlJournal.look(home.journal) as journal:
+    with SqlJournal.look(home.database) as journal:
         clock, seed = journal.fact("clock kind"), journal.fact("seed")
     wanted = "simulated" if setting.simulated else "real"
     other = "name another home with --home or TRADING_BOT_HOME"

@@ -155,10 +155,10 @@ def _flatten_by_desk(context: Context, reason: str) -> str:
 
     context.home.prepare()
     write_halt_file(context.home.halt_file, person(), reason, SystemWallClock().now())
-    if not context.home.journal.exists():
+    if not context.home.has_journal:
         return "No desk has run in this home."
     try:
-        peek(context.home.journal, (), 0)  # whoever flattens does not wait for a journal that somebody keeps locked
+        peek(context.home.database, (), 0)  # whoever flattens does not wait for a journal that somebody keeps locked
         carry_out(context, CommandAction.FLATTEN, reason)
     except (DeskError, click.ClickException) as error:
         return f"Not through the desk: {error}"
@@ -225,7 +225,7 @@ def _demand_real_clock(context: Context) -> None:
     from trading_bot.storage.peek import peek
 
     try:
-        facts = peek(context.home.journal, (), 0).facts if context.home.journal.exists() else {}
+        facts = peek(context.home.database, (), 0).facts if context.home.has_journal else {}
     except StorageError:
         return
     if facts.get("clock kind") == "simulated":

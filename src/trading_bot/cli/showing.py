@@ -59,7 +59,7 @@ def _status(context: Context) -> "tuple[Status, str, Owner | Starting | None]":
             now=now,
             mode=Mode(journal.fact("mode") or Mode.PAPER),
             budget=config.budget.claude_usd_per_day,
-            spent=spent_today(context.home.journal, SystemWallClock()),
+            spent=spent_today(context.home, SystemWallClock()),
             running=owner is not None,
         )
     return found, clock, owner
@@ -134,7 +134,7 @@ def _chosen(context: Context, backtest: str | None) -> "SqlJournal":
     from trading_bot.storage.journal import SqlJournal
 
     runs = sorted(context.home.backtests.glob("*/journal.db"), key=lambda path: path.stat().st_mtime_ns)
-    if backtest is None and (context.home.journal.exists() or not runs):
+    if backtest is None and (context.home.has_journal or not runs):
         return context.journal()
     wanted = [path for path in runs if backtest in {None, "latest", path.parent.name}]
     if not wanted:
@@ -159,7 +159,7 @@ def verify(click_context: click.Context, *, as_json: bool) -> None:
     context: Context = click_context.obj
     context.journal().close()
     anchors = [_anchor(path) for path in sorted(context.home.reports.glob("[dw]*_*.json"))]
-    result = verify_chain(context.home.journal, anchors)
+    result = verify_chain(context.home.database, anchors)
     intact = f"intact: {result.rows} rows, {len(anchors)} anchors in reports, head {result.head[:16]}"
     text = intact if result.intact else f"NOT INTACT at row {result.first_bad}: {result.problem}"
     click.echo(

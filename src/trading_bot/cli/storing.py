@@ -10,7 +10,7 @@ from trading_bot.cli.context import Context, json_option
 
 @click.group()
 def bars() -> None:
-    """The home's bar store: Parquet per symbol and timeframe; `--source store` reads it."""
+    """The home's bar store: Parquet per symbol and timeframe, or tables where a server keeps the journal; `--source store` reads it."""
 
 
 @bars.command(name="import")
@@ -21,18 +21,17 @@ def bars() -> None:
 @click.pass_obj
 def import_(context: Context, paths: tuple[Path, ...], symbols: str) -> None:
     """Read bars with their splits and dividends from files and keep them."""
-    from trading_bot.bootstrap.sources import build_source
+    from trading_bot.bootstrap.sources import build_source, open_bars
     from trading_bot.domain.values import Symbol
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.market.calendar import open_calendar
-    from trading_bot.storage.bars import BarStore
 
     wanted = [Symbol(s.strip().upper()) for s in symbols.split(",") if s.strip()]
     if not wanted:
         raise click.UsageError("--symbols names none; give some, e.g. --symbols AAPL,SPY")
     config = context.config({"source.name": "files", "source.files": [{"path": str(path)} for path in paths]})
     context.home.prepare()
-    store = BarStore(context.home.bars)
+    store = open_bars(context.home)
     source = build_source(config, {name: open_calendar(name) for name in ("XNYS", "24/7")}, SystemWallClock().now, context.home)
     for symbol in wanted:
         for timeframe in source.timeframes(symbol):
@@ -49,9 +48,9 @@ def import_(context: Context, paths: tuple[Path, ...], symbols: str) -> None:
 @click.pass_obj
 def list_(context: Context, *, as_json: bool) -> None:
     """What the store holds."""
-    from trading_bot.storage.bars import BarStore
+    from trading_bot.bootstrap.sources import open_bars
 
-    store = BarStore(context.home.bars)
+    store = open_bars(context.home)
     rows = []
     for symbol in store.symbols():
         for timeframe in store.timeframes(symbol):

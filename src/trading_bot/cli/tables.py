@@ -25,6 +25,7 @@ from trading_bot.execution.protection import guarded
 from trading_bot.orchestrator.scheduler import NEW_YORK
 from trading_bot.orchestrator.status import Status
 from trading_bot.ports import Journal
+from trading_bot.storage.database import named
 from trading_bot.storage.home import Home, Owner, Starting
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def closing_table(assembly: "Assembly", session: date | None) -> None:
         _OUT.print()
         _trade_table(journal, ledger, session)
     _earned(journal, ledger)
-    _OUT.print(f"journal  {assembly.home.journal}\nreports  {assembly.home.reports}", soft_wrap=True)
+    _OUT.print(f"journal  {named(assembly.home.database)}\nreports  {assembly.home.reports}", soft_wrap=True)
 
 
 def opening_lines(assembly: "Assembly") -> None:

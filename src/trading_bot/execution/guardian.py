@@ -85,7 +85,7 @@ class Guardian:
         self._telling = Telling(self.notifier, self.say)
         self._log = GuardianLog(self.home.guardian_log)
         self._file = MemoryFile(self.home.guardian_memory)
-        self._copy = JournalCopy(self.home.journal)
+        self._copy = JournalCopy(self.home)
         self._memory = self._file.read()
         self._told_venue = frozenset[str]()
         self._damage = ""

@@ -19,6 +19,7 @@ from trading_bot.domain.orders import OrderIntent, OrderRole
 from trading_bot.domain.records import CLOSE, EquityPoint, Send
 from trading_bot.domain.values import ZERO, Amount, ClientOrderId, Digest, Record, Symbol, UtcTime, derive_id
 from trading_bot.execution.plain_files import read_plain, replace_plain
+from trading_bot.storage.home import Home
 from trading_bot.storage.peek import Peeked, peek
 
 _KINDS = (BookedEvent.kind, OrderIntent.kind, EquityPoint.kind, Send.kind)
@@ -121,8 +122,8 @@ class MemoryFile:
 class JournalCopy:
     """The guardian's own fold over the desk's journal, as far as that could be read."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, home: Home) -> None:
+        self._home = home
         self._row = 0
         self._books = Books()
         self._intents: dict[ClientOrderId, OrderIntent] = {}
@@ -135,15 +136,15 @@ class JournalCopy:
 
     def refresh(self, memory: Memory) -> Memory:
         """The memory with what the journal says now. StorageError if it cannot be read; nothing is lost by that."""
-        if not self._path.is_file():
-            raise StorageError(f"{self._path} is not there")
+        if not self._home.has_journal:
+            raise StorageError(f"{self._home.path} has no journal")
         try:
-            found = peek(self._path, _KINDS, self._row)
+            found = peek(self._home.database, _KINDS, self._row)
             self._take(found)
         except StorageError:
             raise
         except _NONSENSE as error:
-            raise StorageError(f"{self._path} does not make sense: {error}") from error
+            raise StorageError(f"the journal of {self._home.path} does not make sense: {error}") from error
         self.was_read = True
         return memory.model_copy(
             update={

@@ -9,7 +9,6 @@ whose process died: it counts at its reservation for ever.
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 from pydantic import Field, field_validator
 
@@ -19,6 +18,7 @@ from trading_bot.llm.calls import Ending
 from trading_bot.llm.prices import Tokens
 from trading_bot.ports import WallClock
 from trading_bot.settings import BudgetSettings
+from trading_bot.storage.home import Home
 from trading_bot.storage.spending import Settlement, Spending, SpendingLedger, SpendingPage
 
 HEALTHY = frozenset({Ending.ANSWERED, Ending.REFUSED, Ending.OVER_BUDGET, Ending.USAGE_LIMIT, Ending.STOPPED})
@@ -111,11 +111,11 @@ class Budget:
         return ledger_time(page, self._wall)
 
 
-def spent_today(address: Path, wall: WallClock) -> Decimal:
-    """USD that today has to answer for in the home whose journal is at `address`; 0 if there is none. StorageError or HomeError."""
-    if not address.exists():
+def spent_today(home: Home, wall: WallClock) -> Decimal:
+    """USD that today has to answer for in `home`; 0 if it has no journal. StorageError or HomeError."""
+    if not home.has_journal:
         return ZERO
-    with SpendingLedger.open(address) as ledger, ledger.reading() as page:
+    with SpendingLedger.open(home.database) as ledger, ledger.reading() as page:
         return _today(page, wall)
 
 

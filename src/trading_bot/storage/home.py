@@ -9,13 +9,14 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from trading_bot.domain.errors import HomeError, HomeLockedError
+from trading_bot.config import Config
+from trading_bot.domain.errors import ConfigError, HomeError, HomeLockedError
 from trading_bot.domain.values import canonical_json
 from trading_bot.storage.claim import Claim
 
@@ -81,6 +82,14 @@ class Home:
     path: Path
     storage: str | None = field(default=None, repr=False)
     """The server's database that the configuration names."""
+
+    @classmethod
+    def configured(cls, path: Path, load: Callable[[], Config]) -> "Home":
+        """The home at `path`, with the storage of what `load` returns; what cannot be read is not needed to halt or to find the journal."""
+        try:
+            return cls(path, load().storage.url)
+        except ConfigError:
+            return cls(path)
 
     @property
     def journal(self) -> Path:
