@@ -13,7 +13,7 @@ import pytest
 import browser
 import results
 from trading_bot.backtest.page import page
-from trading_bot.backtest.page_plots import BARS, TRADES, parameters, trades_on_candles
+from trading_bot.backtest.page_plots import BARS, TRADES, VALUES, parameters, trades_on_candles
 from trading_bot.backtest.plan import Cell, Result
 from trading_bot.backtest.validation import validate
 from trading_bot.domain.orders import Side
@@ -95,6 +95,14 @@ def test_what_a_reader_has_to_know_stands_above_all_figures() -> None:
     order = [read.index(words) for words in ("NOT AS TRADED", "sma_cross: AAPL", "3 signals were refused", "Total return", "Equity")]
     assert order[1:] == sorted(order[1:])
     assert read.index("NOT AS TRADED") < read.rindex("sma_cross: AAPL")
+
+
+@pytest.mark.parametrize(
+    "note", ["AAPL: prices are NOT AS TRADED", "a.csv: prices are not as traded (adjusted, or not said to be otherwise)"]
+)
+def test_the_mark_does_not_hang_on_how_a_note_is_written(note: str) -> None:
+    """Engines and sources write it differently."""
+    assert '<strong class="mark">NOT AS TRADED</strong>' in page(full().model_copy(update={"notes": (note,)}))
 
 
 def test_nothing_is_marked_where_there_is_nothing_to_say() -> None:
@@ -181,7 +189,26 @@ def test_thousands_of_trades_and_bars_are_thinned_and_the_page_says_so() -> None
     drawn = {trace["name"]: len(trace["x"]) for trace in plot.data}
     assert drawn["AAPL"] == BARS
     assert drawn["entry"] == drawn["exit"] == TRADES
-    assert plot.caption.startswith(f"The last {BARS} of 2,000 bars, {TRADES} of 3,000 trades")
+    assert plot.caption.startswith(f"The {BARS} of 2,000 bars up to the last trade, {TRADES} of 3,000 trades")
+
+
+def test_the_last_trade_is_drawn_where_it_is_long_ago() -> None:
+    """One trade on the third of 2,000 days: the plot shows the first bars, and the trade on its own."""
+    plot = trades_on_candles(results.AAPL, results.candles(2_000), [results.trade(results.days(3)[2], "10", held=1)])
+    candles, entry = plot.data[0], next(trace for trace in plot.data if trace["name"] == "entry")
+    assert (candles["x"][0], candles["x"][2]) == ("2024-01-02", "2024-01-04")
+    assert entry["x"] == ["2024-01-04"]
+
+
+def test_an_axis_with_hundreds_of_values_is_thinned_but_for_this_run_and_the_best() -> None:
+    """300 values of fast, of which 60 are shown evenly; 7 is the run's, 8 the best, and the caption says so."""
+    grid = [cell(5.0 if a == 8 else 1.0, fast=float(a), slow=float(b)) for a in range(300) for b in (1, 2)]
+    plot = parameters(grid, {"fast": 7.0, "slow": 1.0})
+    assert plot is not None
+    heat = plot.data[0]
+    assert {"0", "7", "8", "299"} <= set(heat["x"])
+    assert VALUES <= len(heat["x"]) <= VALUES + 2
+    assert f"more than {VALUES} values" in plot.caption
 
 
 def test_a_trade_is_drawn_on_the_bar_that_it_happened_in() -> None:
@@ -230,7 +257,7 @@ def test_a_real_browser_draws_every_plot_and_says_nothing(chromium: browser.Brow
     assert seen.console == ()
     places = re.findall(r'data-plot="plot-\d+"', seen.document)
     assert len(places) == 6
-    assert len(re.findall(r'<div class="svg-container"', seen.document)) == len(places)
+    assert len(re.findall(r'<div class="[^"]*svg-container', seen.document)) == len(places)
     for drawn in ("trace scatter", "trace bars", "trace boxes", 'class="hm"'):
         assert drawn in seen.document, drawn
 

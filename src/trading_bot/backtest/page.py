@@ -102,7 +102,7 @@ def _section(name: str, title: str, *parts: str) -> str:
 def marks(result: Result) -> tuple[str, ...]:
     """What stands above everything, in capitals."""
     found = []
-    if any(NOT_AS_TRADED in note for note in result.notes):
+    if any(NOT_AS_TRADED in note.lower() for note in result.notes):
         found.append("NOT AS TRADED")
     if not result.trades:
         found.append("NO CLOSED TRADE")

@@ -25,6 +25,10 @@ OWN, HELD, GOOD, BAD, MARK = "#3b82f6", "#94a3b8", "#16a34a", "#dc2626", "#f59e0
 BARS = 400
 """Candles of one plot: more cannot be told apart."""
 TRADES = 150
+VALUES = 60
+"""Values on one axis of a heat map."""
+_AFTER = 20
+"""Bars shown after the last trade."""
 _BINS = 40
 _DIGITS = 7
 Trace = dict[str, Any]
@@ -74,9 +78,9 @@ def _falls(worth: Sequence[float], start: float) -> Floats:
 
 def trades_on_candles(symbol: Symbol, bars: pd.DataFrame, trades: Sequence[RoundTrip]) -> Plot:
     """The newest bars of a symbol with where it was entered and left. `bars`: open, high, low, close over a UTC index."""
-    shown = bars.iloc[-BARS:]
-    index = pd.DatetimeIndex(shown.index)
     own = [t for t in trades if t.symbol == symbol]
+    shown = _window(bars, own)
+    index = pd.DatetimeIndex(shown.index)
     # A trade at the end of the last bar is still in it.
     end = index[-1] + pd.Timedelta(days=1)
     inside = [t for t in own if t.closed_at >= index[0] and t.opened_at <= end]
@@ -97,12 +101,20 @@ def trades_on_candles(symbol: Symbol, bars: pd.DataFrame, trades: Sequence[Round
     return Plot(f"{symbol}: trades", caption, [candles, *_ways(drawn, place), *_marks(drawn, place)], layout, 420)
 
 
+def _window(bars: pd.DataFrame, trades: Sequence[RoundTrip]) -> pd.DataFrame:
+    """The newest bars that have something to show: they end soon after the last trade, which may be long ago."""
+    last = max((t.closed_at for t in trades), default=None)
+    end = len(bars) if last is None else int(pd.DatetimeIndex(bars.index).searchsorted(pd.Timestamp(last))) + _AFTER
+    end = max(min(end, len(bars)), min(BARS, len(bars)))
+    return bars.iloc[max(0, end - BARS) : end]
+
+
 def _cut(bars: int, shown: int, trades: int, drawn: int) -> str:
     """What is in a plot of candles, and what was left out."""
-    newest = f"the last {shown:,} of {bars:,} bars" if shown < bars else f"all {bars:,} bars"
-    of = f"{drawn:,} of {trades:,} trades, those of this time" if drawn < trades else f"all {trades:,} trades"
+    newest = f"The {shown:,} of {bars:,} bars up to the last trade" if shown < bars else f"All {bars:,} bars"
+    of = f"{drawn:,} of {trades:,} trades, the newest of this time" if drawn < trades else f"all {trades:,} trades"
     marks = "Triangles enter, circles leave; green won, red lost. A trade is told in shares as of its exit."
-    return f"{newest[0].upper()}{newest[1:]}, {of}. {marks}"
+    return f"{newest}, {of}. {marks}"
 
 
 def _labels(index: pd.DatetimeIndex) -> list[str]:
@@ -176,7 +188,16 @@ def parameters(cells: Sequence[Cell], chosen: Mapping[str, float]) -> Plot | Non
     which = f"Sharpe ratio of {len(shown):,} of {len(cells):,} combinations{fixed}"
     caption = f"{which}. The ring is this run. A plateau is worth more than a peak."
     across, up = sorted(varied[:2], key=list(values).index)
-    return _heat(across, up, shown, values, chosen, caption)
+    axes = {name: _thinned(values[name], {_at(best, name), chosen.get(name, values[name][0])}) for name in (across, up)}
+    if any(len(axes[name]) < len(values[name]) for name in axes):
+        caption += f" Of an axis with more than {VALUES} values as many are shown, evenly spread, with this run's and the best."
+    return _heat(across, up, shown, axes, chosen, caption)
+
+
+def _thinned(values: Sequence[float], kept: set[float]) -> list[float]:
+    """At most about `VALUES` of them, evenly spread, and those of `kept` that there are."""
+    places = np.unique(np.linspace(0, len(values) - 1, VALUES).round().astype(int)) if len(values) > VALUES else range(len(values))
+    return sorted({values[n] for n in places} | (kept & set(values)))
 
 
 def _at(cell: Cell, name: str) -> float:
