@@ -10,7 +10,7 @@ import pickle
 import platform
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import lru_cache
@@ -43,15 +43,16 @@ FETCH_SECONDS = 5
 _TRIES = 4
 _ADDRESS = re.compile(r"(tcp|tls)://[^/\s]+:\d{1,5}")
 _PACKAGE = Path(__file__).resolve().parents[1]
+_LOST = object()
 _ROOMS = ("backtest", "brokers", "domain", "market")
 """Where cells are reckoned."""
 
 
 class Work(Protocol[T_co]):
-    """What can be pickled, and reckons a span of cells: one answer for each. It must not remember anything that changes answers."""
+    """What can be pickled, and reckons a span of cells. It must not remember anything that changes answers."""
 
-    def __call__(self, first: int, last: int) -> Sequence[T_co]:
-        """Answers of the cells from `first` up to and without `last`."""
+    def __call__(self, first: int, last: int) -> T_co:
+        """The answer for the cells from `first` up to and without `last`."""
 
 
 def spans(first: int, last: int, size: int) -> list[Span]:
@@ -60,36 +61,37 @@ def spans(first: int, last: int, size: int) -> list[Span]:
 
 
 def run_here(work: Work[T], pieces: Sequence[Span], tell: Tell) -> list[T]:
-    """One piece after the other, inside this process."""
-    found: list[T] = []
+    """One piece after the other, inside this process: an answer for each."""
+    found = []
     for first, last in pieces:
-        found += work(first, last)
+        found.append(work(first, last))
         tell(last - first)
     return found
 
 
 def run_local(work: Work[T], pieces: Sequence[Span], tell: Tell, jobs: int) -> list[T]:
-    """In `jobs` processes of this machine. ResearchError if they keep dying."""
-    found: list[list[T]] = []
+    """In `jobs` processes of this machine: an answer for each piece, in their order. ResearchError if they keep dying."""
+    found: list[T] = []
     with tempfile.TemporaryDirectory(prefix="trading-bot-sweep-") as folder:
         path = Path(folder) / "work.pickle"
         path.write_bytes(pickle.dumps(work))
         for _ in range(_TRIES):
             rest = pieces[len(found) :]
             try:
-                for answers in joblib.Parallel(n_jobs=jobs, return_as="generator")(
+                for answer in joblib.Parallel(n_jobs=jobs, return_as="generator")(
                     joblib.delayed(_opened)(str(path), span) for span in rest
                 ):
-                    found.append(answers)
-                    tell(len(answers))
+                    first, last = pieces[len(found)]
+                    found.append(answer)
+                    tell(last - first)
             except TerminatedWorkerError:
                 continue
-            return [answer for answers in found for answer in answers]
+            return found
     raise ResearchError(f"processes of this machine died {_TRIES} times, most likely for want of memory: try --jobs 1, or a smaller grid")
 
 
-def _opened(path: str, span: Span) -> list[Any]:
-    return list(_unpickled(path)(*span))
+def _opened(path: str, span: Span) -> Any:  # noqa: ANN401 - whatever the work answers
+    return _unpickled(path)(*span)
 
 
 @lru_cache(maxsize=1)
@@ -99,7 +101,10 @@ def _unpickled(path: str) -> Work[Any]:
 
 
 def run_cluster(work: Work[T], pieces: Sequence[Span], tell: Tell, address: str, patience: float = PATIENCE_SECONDS) -> list[T]:
-    """On the Dask cluster whose scheduler is at `address`. ClusterError says what is wrong with it; errors of the work come as they are."""
+    """On the Dask cluster whose scheduler is at `address`: an answer for each piece, in their order.
+
+    `patience`: seconds that it may be without a worker. ClusterError says what is wrong with it; errors of the work come as they are.
+    """
     with _connected(address) as client:
         return _Cluster(client, address, patience).run(work, pieces, tell)
 
@@ -121,7 +126,7 @@ class _Cluster:
         self._patience = patience
 
     def run(self, work: Work[T], pieces: Sequence[Span], tell: Tell) -> list[T]:
-        found: dict[int, Sequence[T]] = {}
+        found: dict[int, T] = {}
         try:
             for _ in range(_TRIES):
                 missing = [n for n in range(len(pieces)) if n not in found]
@@ -129,18 +134,19 @@ class _Cluster:
                     break
                 held = self._client.scatter(work, broadcast=True, hash=False)
                 sent = {self._client.submit(_checked, held, versions(), pieces[n], pure=False): n for n in missing}
-                for n, answers in self._answers(sent):
-                    found[n] = answers
-                    tell(len(answers))
+                for n, answer in self._answers(sent):
+                    found[n] = answer
+                    first, last = pieces[n]
+                    tell(last - first)
         except _FailedWorkError as failed:
             raise failed.error from None
         except (OSError, TimeoutError) as error:
             raise self._lost(found, pieces, f"does not answer any more ({type(error).__name__})") from error
         if len(found) < len(pieces):
             raise self._lost(found, pieces, "kept losing what was sent to it")
-        return [answer for n in range(len(pieces)) for answer in found[n]]
+        return [found[n] for n in range(len(pieces))]
 
-    def _answers(self, waiting: dict["Future[Any]", int]) -> Iterator[tuple[int, Sequence[Any]]]:
+    def _answers(self, waiting: dict["Future[Any]", int]) -> Iterator[tuple[int, Any]]:
         """Answers as they come. What is lost with its worker is left out."""
         alone, patience = 0, float(FETCH_SECONDS)
         while waiting:
@@ -150,13 +156,13 @@ class _Cluster:
                 raise TimeoutError
             for future in done:
                 try:
-                    answers = self._answer(future, patience)
+                    answer = self._answer(future, patience)
                 except TimeoutError:  # its worker has died since: the scheduler has it reckoned anew
                     patience *= 2
                     continue
                 number = waiting.pop(future)
-                if answers is not None:
-                    yield number, answers
+                if answer is not _LOST:
+                    yield number, answer
 
     def _finished(self, waiting: list["Future[Any]"]) -> list["Future[Any]"]:
         """Those that ended within a second, in whatever way."""
@@ -170,8 +176,8 @@ class _Cluster:
         except FuturesCancelledError:  # the last worker that held the work is gone
             return [future for future in waiting if future.done()]
 
-    def _answer(self, future: "Future[Any]", patience: float) -> Sequence[Any] | None:
-        """What came of a future that has ended; None if it was lost with its worker. TimeoutError if it cannot be fetched."""
+    def _answer(self, future: "Future[Any]", patience: float) -> Any:  # noqa: ANN401 - whatever the work answers
+        """What came of a future that has ended; `_LOST` if it was lost with its worker. TimeoutError if it cannot be fetched."""
         from distributed import KilledWorker  # noqa: PLC0415 - as above
 
         if future.status == "error":
@@ -180,13 +186,12 @@ class _Cluster:
                 raise ClusterError(f"the cluster at {self._address} lost a worker on the same cells again and again: see the workers' logs")
             raise _FailedWorkError(error)
         try:
-            answers: Sequence[Any] | None = future.result(timeout=patience) if future.status == "finished" else None
+            return future.result(timeout=patience) if future.status == "finished" else _LOST
         except CancelledError:
-            return None
-        return answers
+            return _LOST
 
-    def _lost(self, found: dict[int, Sequence[Any]], pieces: Sequence[Span], how: str) -> ClusterError:
-        done, all_ = sum(map(len, found.values())), sum(last - first for first, last in pieces)
+    def _lost(self, found: Iterable[int], pieces: Sequence[Span], how: str) -> ClusterError:
+        done, all_ = (sum(pieces[n][1] - pieces[n][0] for n in some) for some in (found, range(len(pieces))))
         return ClusterError(
             f"the cluster at {self._address} {how}, {done} of {all_} cells were done: see that scheduler and workers run, and try again"
         )
@@ -242,7 +247,7 @@ def _expect(ours: dict[str, str], theirs: dict[str, str], who: str) -> None:
         raise ClusterError(f"{who} runs {', '.join(other)}: install the same versions there, and restart it")
 
 
-def _checked(work: Work[Any], ours: dict[str, str], span: Span) -> list[Any]:
+def _checked(work: Work[Any], ours: dict[str, str], span: Span) -> Any:  # noqa: ANN401 - whatever the work answers
     """On a worker, which may have joined later: the cells of `span`."""
     _expect(ours, versions(), f"the worker on {platform.node()}")
-    return list(work(*span))
+    return work(*span)
