@@ -97,9 +97,7 @@ def test_what_a_reader_has_to_know_stands_above_all_figures() -> None:
     assert read.index("NOT AS TRADED") < read.rindex("sma_cross: AAPL")
 
 
-@pytest.mark.parametrize(
-    "note", ["AAPL: prices are NOT AS TRADED", "a.csv: prices are not as traded (adjusted, or not said to be otherwise)"]
-)
+@pytest.mark.parametrize("note", ["AAPL: prices are NOT AS TRADED", "a.csv: prices are not as traded (adjusted, or nobody said)"])
 def test_the_mark_does_not_hang_on_how_a_note_is_written(note: str) -> None:
     """Engines and sources write it differently."""
     assert '<strong class="mark">NOT AS TRADED</strong>' in page(full().model_copy(update={"notes": (note,)}))
