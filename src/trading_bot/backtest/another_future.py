@@ -21,7 +21,8 @@ _FURTHEST = 50.0
 def another_future(frame: IndicatorFrame, cut: int, draw: np.random.Generator, strength: float) -> IndicatorFrame:
     """The first `cut` rows (1 or more) of `frame`, then its own moves turned round at the last close, `strength` times as large.
 
-    Beyond the frame's end come bars of a random walk. Volume, scale and sentiment are drawn anew.
+    A negative `strength` leaves their direction. Beyond the frame's end come bars of a random walk. Volume, scale and sentiment are
+    drawn anew.
     """
     past = frame.bars[_BARS].to_numpy(dtype=np.float64)
     old = past[cut : cut + LENGTH] if cut < len(past) else _walk(past[-1], draw)
@@ -34,13 +35,14 @@ def another_future(frame: IndicatorFrame, cut: int, draw: np.random.Generator, s
 
 
 def _turned_round(old: Floats, pivot: float, strength: float, draw: np.random.Generator) -> Floats:
-    """Rises become falls; each bar is moved a little besides, so that a flat future changes as well."""
+    """Each bar is moved a little besides, so that a flat future changes as well."""
+    columns = (0, 2, 1, 3) if strength > 0 else (0, 1, 2, 3)  # turned round, the highest becomes the lowest
     new = np.empty_like(old)
     noise = np.exp(draw.normal(0.0, 0.003, len(old)))
     with np.errstate(all="ignore"):  # bad bars stay bad
-        for to, of in zip((0, 1, 2, 3), (0, 2, 1, 3), strict=True):  # the highest becomes the lowest
+        for to, of in enumerate(columns):
             new[:, to] = pivot * np.clip((pivot / old[:, of]) ** strength * noise, 1 / _FURTHEST, _FURTHEST)
-    new[:, 4] = old[:, 4] * draw.uniform(0.2, 1.0 + 4.0 * strength, len(old))
+    new[:, 4] = old[:, 4] * draw.uniform(0.2, 1.0 + 4.0 * abs(strength), len(old))
     return new
 
 

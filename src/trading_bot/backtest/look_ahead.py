@@ -24,13 +24,12 @@ from trading_bot.market.frame import IndicatorFrame
 COLUMNS = ("entry", "exit", "stop", "target")
 PIECE = 2_500
 """Rows of a frame that are looked at whole, and of a window in a longer one."""
-_ENTRIES, _EXITS, _SPREAD, _LATE = 14, 6, 8, (1, 2, 5, 20)
+_ENTRIES, _EXITS, _SPREAD, _LATE = 20, 6, 9, (1, 2, 5, 20)
 """How many moments are chosen of each sort; bars before the end."""
+_MOST = 4.0
+"""A short frame is asked about up to so many times as often: each question costs less."""
 _SEARCHED = 60
 """Further moments that are asked once something was found, to name the first bar."""
-_MILD, _WILD = 2.0, 12.0
-_ROUNDING = 1e-9
-"""Relative difference of prices that is none."""
 
 
 class Method(StrEnum):
@@ -39,6 +38,12 @@ class Method(StrEnum):
     CUT = "the bars from {} on were taken away"
     TURNED = "the bars from {} on were replaced by others"
     ADDED = "bars were added after {}"
+
+
+_MILD, _WILD = 2.0, 12.0
+_WAYS = ((Method.TURNED, _WILD), (Method.CUT, _MILD), (Method.TURNED, -_WILD))
+_ROUNDING = 1e-9
+"""Relative difference of prices that is none."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ def find_look_ahead(strategy: Strategy, frame: IndicatorFrame, values: Values, s
     draw = np.random.default_rng(seed)
     asker = _Asker(strategy, values, draw)
     if len(frame) <= PIECE:
-        return asker.look(frame, 1.0)
+        return asker.look(frame, min(_MOST, PIECE / max(len(frame), 1)))
     start = int(draw.integers(0, len(frame) - PIECE))
     windows = (frame.between(start, start + PIECE), frame.between(len(frame) - PIECE, len(frame)))
     return _earliest((asker.glance(frame), *(asker.look(window, 0.5) for window in windows)))
@@ -138,7 +143,7 @@ def _moments(said: Signals, draw: np.random.Generator, share: float) -> Iterator
     for row in _some(_turns(said.exit), _EXITS * share, draw):
         yield row + 1, Method.TURNED, _MILD
     for number, row in enumerate(_some(np.arange(count - 1), _SPREAD * share, draw)):
-        yield row + 1, Method.CUT if number % 2 else Method.TURNED, _WILD
+        yield row + 1, *_WAYS[number % len(_WAYS)]
     for late in _LATE[: max(1, round(len(_LATE) * share))]:
         if late < count:
             yield count - late, Method.CUT, _MILD
