@@ -112,6 +112,13 @@ def test_what_differs_is_told_from_the_cards() -> None:
     assert compare(a, bare).differs == ("no run card of b: nobody knows what else differs",)
 
 
+def test_a_note_of_both_is_told_once() -> None:
+    """The others say whose they are."""
+    a = results.result([101.0, 102.0], notes=["SPY: prices are not as traded", "3 signals were refused"])
+    b = results.result([101.0, 102.0], notes=["SPY: prices are not as traded", "no bars before 2024-01-02"])
+    assert compare(a, b).notes[:3] == ("SPY: prices are not as traded", "a: 3 signals were refused", "b: no bars before 2024-01-02")
+
+
 def test_trades_are_common_that_enter_at_the_same_moment_on_the_same_side() -> None:
     """Of three, one is the same in both, though it earned something else."""
     days = results.days(40)

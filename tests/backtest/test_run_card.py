@@ -11,7 +11,7 @@ import pytest
 from builders import AAPL, NOW
 from desks import FIVE, Bar, ScriptedSource
 from trading_bot import config
-from trading_bot.backtest.card import Inputs, check_card, expect_card, make_card, package_digest
+from trading_bot.backtest.card import Inputs, check_card, differences, expect_card, make_card, package_digest
 from trading_bot.backtest.plan import Market, Plan
 from trading_bot.domain.errors import CardMismatchError, NoDataError
 from trading_bot.domain.market import Dividend, Split, Timeframe
@@ -108,6 +108,17 @@ def test_every_other_input_is_told_by_its_name() -> None:
     assert check_card(card, here, replace(INPUTS, prompts=other)) == ("prompts changed",)
     assert check_card(card, here, replace(INPUTS, models=("opus",))) == ("models changed from none to opus",)
     assert check_card(card, here, replace(INPUTS, files={"sentiment.csv": other})) == ("data of sentiment.csv is new",)
+
+
+def test_a_plan_is_told_by_its_fields_and_parameters() -> None:
+    """Each that another plan has otherwise."""
+    here = market(bars(SESSION))
+    other = PLAN.model_copy(update={"values": {"fast": 3.0, "slow": 9.0}, "seed": 4})
+    assert differences(make_card(PLAN, here, INPUTS, COMMAND), make_card(other, here, INPUTS, COMMAND)) == (
+        "plan's parameter fast changed from 2 to 3",
+        "plan's parameter slow changed from none to 9",
+        "plan's seed changed from 0 to 4",
+    )
 
 
 def test_another_version_is_told_with_both_numbers() -> None:

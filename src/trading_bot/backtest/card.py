@@ -99,7 +99,10 @@ def _differences(old: Card, new: Card) -> Iterable[str]:
 
 
 def _told(card: Card) -> dict[str, str]:
-    return {key: str(value) for key, value in card.plan.model_dump(mode="json").items()}
+    """The plan's fields and parameters in words."""
+    told = card.plan.model_dump(mode="json")
+    values: dict[str, float] = told.pop("values")
+    return {**{key: str(value) for key, value in told.items()}, **{f"parameter {name}": f"{value:g}" for name, value in values.items()}}
 
 
 def _turned(of: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterable[str]:

@@ -171,7 +171,9 @@ def _common_trades(a: Sequence[RoundTrip], b: Sequence[RoundTrip]) -> tuple[Comm
 
 
 def _notes(a: Result, b: Result, common: int) -> list[str]:
-    found = [f"{name}: {note}" for name, result in (("a", a), ("b", b)) for note in result.notes]
+    both = [note for note in a.notes if note in b.notes]
+    alone = [f"{name}: {note}" for name, result in (("a", a), ("b", b)) for note in result.notes if note not in both]
+    found = [*both, *alone]
     if a.sessions != b.sessions:
         found.append("the periods differ: figures side by side are of each run's own, the difference is of the common sessions alone")
     if common < LEAST_RETURNS:

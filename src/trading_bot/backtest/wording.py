@@ -23,7 +23,7 @@ def number(value: Number) -> str:
 
 def count(value: Number) -> str:
     """A whole number."""
-    return f"{value:,}"
+    return f"{value:,.0f}"
 
 
 @dataclass(frozen=True)
