@@ -12,6 +12,18 @@ from pathlib import Path
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_ALONE = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+)
+"""No window, no profile of a person, no name that leads anywhere. Root, as in CI, has no sandbox."""
 _PATIENCE = 90
 _TIME = 8_000
 """Milliseconds of the page's own time, which runs ahead while the page waits."""
@@ -45,9 +57,7 @@ class Browser:
         self._run(*look, *shot, f"--virtual-time-budget={_TIME}", page.as_uri())
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        quiet = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
-        alone = ("--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={self.folder}")
-        command = [self.binary, *quiet, *alone, *arguments]
+        command = [self.binary, *_ALONE, f"--user-data-dir={self.folder}", *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=True)  # noqa: S603 - a browser on our own page
 
 
