@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import results
-from trading_bot.backtest.plan import Cell
+from trading_bot.backtest.plan import Cell, Engine
 from trading_bot.backtest.shelf import LAST, Shelf
 from trading_bot.domain.errors import ResearchError, StorageError
 from trading_bot.domain.market import Feed, PriceBasis, Timeframe
@@ -43,6 +43,14 @@ def test_the_same_card_gives_the_same_run(shelf: Shelf) -> None:
     assert first == again
     assert len({first, *(shelf.save(one, AT) for one in changed)}) == 4
     assert len(shelf.list()) == 4
+
+
+def test_two_engines_keep_their_results_of_one_card_apart(shelf: Shelf) -> None:
+    """They reckon the same in two ways: order ids differ."""
+    vector = results.result([101.0])
+    event = vector.model_copy(update={"engine": Engine.EVENT})
+    runs = [shelf.save(one, AT) for one in (vector, event)]
+    assert [shelf.load(run) for run in runs] == [vector, event]
 
 
 def test_another_result_under_the_same_card_is_refused_and_the_kept_one_stays(shelf: Shelf) -> None:

@@ -5,7 +5,7 @@
     folder/<run>/cells.json    the grid of a sweep or a search, where there was one
     folder/<run>/bars/         the bars that a report draws trades on, where they were given
 
-Promises that what `save` returned from is durable and whole, and that one card names one run. Refuses a second, different result under
+Promises that what `save` returned from is durable and whole, and that one card and engine name one run. Refuses a second, different result under
 the same card: either something that the card does not name has changed, or the run is not deterministic.
 """
 
@@ -55,7 +55,7 @@ class Shelf:
         self._folder = folder
 
     def save(self, result: Result, at: datetime, cells: Sequence[Cell] = (), bars: Iterable[BarSeries] = ()) -> RunId:
-        """Keep `result` and return its run id, the same for the same card. Saved again, a run becomes the last one.
+        """Keep `result` and return its run id, the same for the same card and engine. Saved again, a run becomes the last one.
 
         ResearchError if it has no card, or if another result is kept under the same card; StorageError, DiskFullError.
         """
@@ -63,7 +63,7 @@ class Shelf:
             raise ResearchError(
                 "a result without a run card cannot be kept: nobody could tell what it was made from; add one with `make_card`"
             )
-        run = RunId(derive_id(result.card.canonical(), length=_LENGTH))
+        run = RunId(derive_id(result.engine, result.card.canonical(), length=_LENGTH))
         with self._alone():
             self._refuse_another(run, result)
             place = self._folder / run
