@@ -5,8 +5,8 @@
     folder/<run>/cells.json    the grid of a sweep or a search, where there was one
     folder/<run>/bars/         the bars that a report draws trades on, where they were given
 
-Promises that what `save` returned from is durable and whole, and that one card and engine name one run. Refuses a second, different result under
-the same card: either something that the card does not name has changed, or the run is not deterministic.
+Promises that what `save` returned from is durable and whole, and that one card and engine name one run. Refuses a second, different
+result under the same card: either something that the card does not name has changed, or the run is not deterministic.
 """
 
 import errno
