@@ -96,8 +96,8 @@ class _Asker:
         if len(frame) < 2:  # noqa: PLR2004 - nothing has a future
             return None
         half = len(frame) // 2
-        early = self._ask(frame.until(half))  # before it has seen more, should it keep what it sees
-        said = self._ask(frame)
+        early = self._early(frame, half)
+        said = answer(self._strategy, frame, self._values)
         if _difference(said, self._ask(frame.until(len(frame))), len(frame)):
             raise StrategyError(
                 f"strategy {self._strategy.name} answers the same question in two ways: it reads the time, chance or what it kept;"
@@ -124,6 +124,14 @@ class _Asker:
         """Change what comes after the first `cut` rows, and compare what is said of these."""
         other = frame.until(cut) if method is Method.CUT else another_future(frame, cut, self._draw, strength)
         return _finding(frame, said, self._ask(other), Method.ADDED if cut == len(frame) else method, cut)
+
+    def _early(self, frame: IndicatorFrame, half: int) -> Signals:
+        """What it says of the first half before it has seen more, should it keep what it sees."""
+        try:
+            return self._ask(frame.until(half))
+        except StrategyError:
+            answer(self._strategy, frame, self._values)  # one that cannot answer at all is told so
+            raise
 
     def _ask(self, frame: IndicatorFrame) -> Signals:
         try:
