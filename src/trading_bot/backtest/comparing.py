@@ -11,10 +11,10 @@ from datetime import date
 import numpy as np
 
 from trading_bot.backtest.card import differences
+from trading_bot.backtest.figures import FORMS, Number
 from trading_bot.backtest.inference import LEAST_RETURNS, Interval, bootstrap, sign_flip_p_value
 from trading_bot.backtest.plan import Result
 from trading_bot.backtest.statistics import Curve, Floats, cagr, returns, sharpe
-from trading_bot.backtest.wording import FORMS, Number
 from trading_bot.domain.errors import ResearchError
 from trading_bot.domain.orders import Side
 from trading_bot.domain.trades import RoundTrip

@@ -8,6 +8,7 @@ from trading_bot.backtest.statistics import Performance
 
 UNKNOWN = "not defined"
 Number = float | Decimal | int
+Write = Callable[[Number], str]
 
 
 def percent(value: Number) -> str:
@@ -22,7 +23,7 @@ def number(value: Number) -> str:
 
 def count(value: Number) -> str:
     """A whole number."""
-    return f"{value:,}"
+    return f"{value:,.0f}"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Form:
 
     field: str
     name: str
-    write: Callable[[Number], str]
+    write: Write
     of_trades: bool = False
 
     def of(self, performance: Performance) -> Number | None:

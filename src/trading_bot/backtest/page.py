@@ -16,12 +16,12 @@ from plotly.offline import get_plotlyjs
 
 from trading_bot.backtest import page_plots as plots
 from trading_bot.backtest import page_tables as tables
+from trading_bot.backtest.figures import Write, named, number, percent
 from trading_bot.backtest.inference import LEAST_RETURNS, bootstrap
 from trading_bot.backtest.page_plots import Plot
 from trading_bot.backtest.page_style import SCRIPT, STYLE
 from trading_bot.backtest.plan import Cell, Engine, LimitsBy, Result
 from trading_bot.backtest.validation import Validation
-from trading_bot.backtest.wording import Write, named, number, percent
 from trading_bot.domain.values import Symbol
 
 CANDLES = 6

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from trading_bot.backtest.figures import number, percent
 from trading_bot.backtest.inference import Bootstrap
 from trading_bot.backtest.plan import Cell, Result
 from trading_bot.backtest.statistics import Floats
-from trading_bot.backtest.wording import number, percent
 from trading_bot.domain.orders import Side
 from trading_bot.domain.trades import RoundTrip
 from trading_bot.domain.values import Symbol

@@ -10,10 +10,10 @@ from html import escape
 
 import numpy as np
 
+from trading_bot.backtest.figures import FORMS, UNKNOWN, Write, number, percent
 from trading_bot.backtest.plan import Result
 from trading_bot.backtest.relative import relative
 from trading_bot.backtest.validation import Validation
-from trading_bot.backtest.wording import FORMS, UNKNOWN, Write, number, percent
 
 TRADES = 100
 """Rows of the table of trades."""

@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.table import Table
 
 from trading_bot.backtest.comparing import Comparison
+from trading_bot.backtest.figures import FORMS, Write, named, number, percent
 from trading_bot.backtest.inference import Interval
 from trading_bot.backtest.shelf import Entry
 from trading_bot.backtest.validation import Validation
-from trading_bot.backtest.wording import FORMS, Write, named, number, percent
 
 _OUT = Console(highlight=False, markup=False)
 
