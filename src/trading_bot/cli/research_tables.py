@@ -44,12 +44,16 @@ def result_table(result: Result, kept: str) -> None:
         beside = "" if held is None or number >= _OF_A_CURVE else _written(held, key, form)
         table.add_row(name, _written(result.performance, key, form), beside)
     values = ", ".join(f"{name}={value:g}" for name, value in plan.values.items())
-    _OUT.print(f"{plan.strategy} ({values}) on {', '.join(plan.symbols)}, {plan.first} to {plan.last}, {len(result.sessions)} sessions")
-    _OUT.print(f"{result.engine} engine, limits of {plan.limits}: share {plan.share}, reserve {plan.reserve}, cash {result.start:,}")
+    where = f"{', '.join(plan.symbols)}, {plan.first} to {plan.last}, {len(result.sessions)} sessions"
+    _OUT.print(f"{plan.strategy} ({values}) on {where}", soft_wrap=True)
+    _OUT.print(
+        f"{result.engine} engine, limits of {plan.limits}: share {plan.share}, reserve {plan.reserve}, cash {result.start:,}",
+        soft_wrap=True,
+    )
     _OUT.print(table)
     for note in result.notes:
         _OUT.print(note, soft_wrap=True)
-    _OUT.print(f"run {kept}: `backtest validate {kept}` says how far to trust it, `backtest report {kept} --open` draws it")
+    _OUT.print(f"run {kept}: `backtest validate {kept}` says how far to trust it, `backtest report {kept} --open` draws it", soft_wrap=True)
 
 
 def _written(performance: Performance, key: str, form: str) -> str:

@@ -6,6 +6,7 @@ from trading_bot.cli.lazy import LazyGroup, Table
 
 _COMMANDS: Table = {
     "run": ("researching_run", "One strategy, bar by bar, through the desk's own gate, engine and paper broker."),
+    "repeat": ("researching_run", "Run a kept run again by its card: the same result, or what has changed."),
     "strategies": ("researching_run", "Strategies that can be run, with their parameters."),
     "sweep": ("researching_sweeps", "A grid of parameters, vectorised; on many machines with --cluster."),
     "optimize": ("researching_sweeps", "Search parameters with Optuna; a study that was stopped goes on."),

@@ -19,6 +19,9 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 _TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "4h", "1d")
 
 
+_RUN = ["backtest", "run"]
+
+
 class Exact(click.ParamType[Decimal]):
     """A decimal number, kept as it was typed."""
 
@@ -153,6 +156,38 @@ def run(context: Context, /, strategy: str, *, as_json: bool, **flags: Any) -> N
         say({"run": kept, **result.model_dump(mode="json")}, as_json=True, text="")
     else:
         result_table(result, kept)
+
+
+@click.command()
+@click.argument("name", metavar="RUN")
+@click.pass_context
+def repeat(click_context: click.Context, name: str) -> None:
+    """Run RUN again, by the command on its run card, in this folder: the result has to be the same.
+
+    CardMismatchError names what has changed of data, code, configuration or versions since.
+    """
+    from trading_bot.backtest.card import expect_card
+    from trading_bot.backtest.shelf import Shelf
+
+    context: Context = click_context.find_object(Context) or Context(Path("var"), None)
+    kept = Shelf(context.home.backtests).load(name)
+    card = kept.card
+    typed = shlex.split(card.command) if card is not None else []
+    if card is None or _RUN not in [typed[n : n + 2] for n in range(len(typed))]:
+        raise click.ClickException(f"{name} was not made by `backtest run`: give its command again: {card.command if card else 'unknown'}")
+    arguments = typed[next(n for n in range(len(typed)) if typed[n : n + 2] == _RUN) + 2 :]
+    asked = study_of(context, **_understood(click_context, arguments))
+    expect_card(card, asked.market, asked.inputs())
+    again = asked.run().result.with_card(card)
+    if again != kept:
+        raise click.ClickException(f"{name}: the same card gave another result; this is a defect of the program, please tell us")
+    click.echo(f"{name}: the same result, to the last digit")
+
+
+def _understood(click_context: click.Context, arguments: list[str]) -> dict[str, Any]:
+    """What `backtest run` makes of these arguments."""
+    with run.make_context("run", arguments, parent=click_context) as parsed:
+        return {key: value for key, value in parsed.params.items() if key != "as_json"}
 
 
 @click.command()
