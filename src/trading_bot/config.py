@@ -23,6 +23,7 @@ from trading_bot.settings import (
     ClaudeSettings,
     GuardianSettings,
     NotifySettings,
+    ResearchSettings,
     RiskSettings,
     SimulationSettings,
     SourceSettings,
@@ -59,6 +60,7 @@ class Config(Record):
     notify: NotifySettings
     guardian: GuardianSettings
     schedule: dict[str, TaskSettings]
+    research: ResearchSettings = ResearchSettings()
     storage: StorageSettings = StorageSettings()
     """Its password stays in this process: what is dumped, journaled or printed has none."""
 
@@ -68,7 +70,7 @@ class Config(Record):
 
     def trading_digest(self) -> Digest:
         """Digest of all that decides trades but the analyst: decisions say who answered, and a replay of one run is the same run."""
-        answering = {"analyst", "cassettes", "budget", "claude", "notify", "guardian", "storage"}
+        answering = {"analyst", "cassettes", "budget", "claude", "notify", "guardian", "storage", "research"}
         return derive_digest(canonical_json(self.model_dump(mode="json", exclude=answering)))
 
     def sector_of(self, symbol: Symbol) -> str:

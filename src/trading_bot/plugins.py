@@ -28,6 +28,9 @@ BROKERS = Kind("broker.name", "trading_bot.brokers", ("alpaca", "bybit", "paper"
 STRATEGIES = Kind("strategy", "trading_bot.strategies", ("buy_and_hold", "mean_reversion", "momentum", "sentiment", "sma_cross"))
 """`backtest.strategy.Strategy`, or a module that holds one as `STRATEGY`."""
 
+PRICE_ONLY: tuple[str, ...] = tuple(name for name in STRATEGIES.built_in if name != "sentiment")
+"""Shipped strategies that read prices alone."""
+
 
 def third_party(kind: Kind, name: str, installed: Iterable[EntryPoint] | None = None) -> Callable[..., Any]:
     """Return the factory called `name`; `installed` defaults to what this environment has. Raises ConfigError."""

@@ -219,6 +219,13 @@ class GuardianSettings(Record):
     """A position may lack its stop for so long before the guardian acts."""
 
 
+class ResearchSettings(Record):
+    """What the desk tries by itself."""
+
+    weekly_backtests: Literal["never", "desk", "always"] = "desk"
+    """Alternatives for what lost in the week. `desk`: not while a recorded year is run, where 52 weeks of them would take minutes."""
+
+
 class StorageSettings(Record):
     """Where the desk keeps journal, inbox, spending and bars."""
 

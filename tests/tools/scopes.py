@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from builders import CASH, NOW, instrument, mandate, position, proposal, trade
+from trading_bot import config
 from trading_bot.backtest.facts import Material
+from trading_bot.bootstrap.laboratory import Laboratory
 from trading_bot.domain.books import Books
 from trading_bot.domain.errors import NoDataError, SourceFailedError
 from trading_bot.domain.instrument import Instrument
@@ -218,15 +220,17 @@ def material() -> Material:
 
 def scope(later: Later = Later(), now: datetime = NOW, symbols: Sequence[Symbol] = (), **changed: Any) -> Scope:  # noqa: ANN401 - fields
     """A desk as of `now` in the written market; `preview` is the real gate on the scope's own books."""
+    source = WrittenSource(later, symbols)
     plain = Scope(
         decision=DecisionId("decision-1"),
-        view=AsOfView(WrittenSource(later, symbols), lambda: now),
+        view=AsOfView(source, lambda: now),
         universe=(*UNIVERSE, *symbols),
         calendar=XNYS,
         material=material(),
         decisions=remembered(NOW - timedelta(days=6))[0],
         mandate=mandate(universe=(*UNIVERSE, *symbols)),
         preview=lambda _: verdict(proposal()),
+        lab=Laboratory(config.load(), source, open_calendar),
     )
     made = replace(plain, **changed)
     return made if "preview" in changed else replace(made, preview=lambda wanted: _judge(made, wanted))

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from trading_bot.domain.proposals import EntryStyle
-from trading_bot.domain.research import Grade, Judgement, Recommendation
+from trading_bot.domain.research import Grade, Judgement, Recommendation, Trust
 from trading_bot.domain.values import EvidenceId, Fraction, Positive, Ratio, Record, Symbol
 
 _LONGEST_NUMBER = 32
@@ -96,7 +96,7 @@ _STRING = {"type": "string"}
 _PRICE = {"type": ["number", "string"]}
 
 
-def _one_of(words: type[Recommendation | EntryStyle | Grade | Judgement]) -> dict[str, Any]:
+def _one_of(words: type[Recommendation | EntryStyle | Grade | Judgement | Trust]) -> dict[str, Any]:
     return {"enum": [word.value for word in words]}
 
 
@@ -183,6 +183,23 @@ class Graded(Said):
     }
 
     grade: Grade
+    summary: Paragraph
+    observations: tuple[Sentence, ...] = Field(max_length=20)
+    recommendations: tuple[Sentence, ...] = Field(max_length=20)
+
+
+class Trusted(Said):
+    """Answer to `backtest`."""
+
+    properties: ClassVar[Properties] = {
+        "verdict": _one_of(Trust),
+        "summary": _STRING,
+        "observations": _STRINGS,
+        "recommendations": _STRINGS,
+        "claims": _CLAIMS,
+    }
+
+    verdict: Trust
     summary: Paragraph
     observations: tuple[Sentence, ...] = Field(max_length=20)
     recommendations: tuple[Sentence, ...] = Field(max_length=20)

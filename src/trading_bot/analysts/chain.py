@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from trading_bot.domain.proposals import Outcome, Proposal
-from trading_bot.domain.research import Analysis, EntryPlan, Review, Screening
+from trading_bot.domain.research import Analysis, Backtested, EntryPlan, Review, Screening
 from trading_bot.domain.values import Record, Symbol
 from trading_bot.ports import Analyst, Answer, Brief
 
@@ -42,6 +42,10 @@ class FallbackAnalyst:
     def review(self, brief: Brief, facts: Record) -> Answer[Review]:
         """Grade a period."""
         return self._first(lambda link: link.review(brief, facts))
+
+    def backtest(self, brief: Brief, lineup: Record) -> Answer[Backtested]:
+        """Judge backtests."""
+        return self._first(lambda link: link.backtest(brief, lineup))
 
     def _first(self, ask: Callable[[Analyst], Answer[T]]) -> Answer[T]:
         notes: list[str] = []

@@ -12,12 +12,13 @@ from functools import partial
 from typing import Generic, Never, TypeVar
 
 from trading_bot.analysts import answers, grounds, sense
-from trading_bot.analysts.answers import Graded, Judged, Picks, Plan, Ruling, Said, clean
+from trading_bot.analysts.answers import Graded, Judged, Picks, Plan, Ruling, Said, Trusted, clean
 from trading_bot.analysts.rules import RulesAnalyst
 from trading_bot.analysts.sense import Calls, Grounds
 from trading_bot.backtest.facts import Facts
+from trading_bot.backtest.lineup import Lineup, assess
 from trading_bot.domain.proposals import Outcome, Proposal, Target, Verdict
-from trading_bot.domain.research import Analysis, Candidate, Elimination, EntryPlan, Opinion, Review, Screening
+from trading_bot.domain.research import Analysis, Backtested, Candidate, Elimination, EntryPlan, Opinion, Review, Screening
 from trading_bot.domain.values import EvidenceId, Record, Symbol, canonical_json
 from trading_bot.llm import prompts
 from trading_bot.llm.calls import Asker, Ending, Question, Reply
@@ -26,7 +27,14 @@ from trading_bot.ports import Answer, Brief, ToolGrant
 S = TypeVar("S", bound=Said)
 V = TypeVar("V")
 
-ANSWERS: Mapping[str, type[Said]] = {"screen": Picks, "analyze": Judged, "optimize": Plan, "review": Graded, "approve": Ruling}
+ANSWERS: Mapping[str, type[Said]] = {
+    "screen": Picks,
+    "analyze": Judged,
+    "optimize": Plan,
+    "review": Graded,
+    "backtest": Trusted,
+    "approve": Ruling,
+}
 """What is expected of each workflow."""
 
 _WANTED = "5"
@@ -144,6 +152,14 @@ class ClaudeAnalyst:
         arguments = days if facts.first == facts.last else f"{days} --detailed"
         return self._chair.ask(brief, Step("review", arguments, Graded, grounds.of_period(brief), sense.of_graded, _review))
 
+    def backtest(self, brief: Brief, lineup: Record) -> Answer[Backtested]:
+        """Have the model judge what the desk's own runs found; the figures stay the desk's."""
+        if not isinstance(lineup, Lineup):
+            return self._chair.abstain("these are no backtests")
+        names, symbols = (",".join(words) for words in ([e.strategy for e in lineup.entrants], lineup.symbols))
+        arguments, known = f"{names} {symbols} --start {lineup.first} --end {lineup.last}", grounds.of_backtests(brief, lineup)
+        return self._chair.ask(brief, Step("backtest", arguments, Trusted, known, sense.of_trusted, partial(_backtested, lineup)))
+
 
 class ClaudeApprover:
     """An `Approver` that asks a model, in a call of its own."""
@@ -191,6 +207,11 @@ def _plan(own: EntryPlan, said: Plan) -> EntryPlan:
 
 def _review(said: Graded) -> Review:
     return Review(grade=said.grade, summary=said.summary, observations=said.observations, recommendations=said.recommendations)
+
+
+def _backtested(own: Lineup, said: Trusted) -> Backtested:
+    words = {"verdict": said.verdict, "summary": said.summary, "observations": said.observations, "recommendations": said.recommendations}
+    return assess(own).model_copy(update=words)
 
 
 def _opinion(said: Ruling) -> Opinion:

@@ -4,6 +4,7 @@ Promises numbers of the desk's own code, as of the brief's time. Refuses to gues
 """
 
 from trading_bot.analysts.sense import Grounds, OwnQuote
+from trading_bot.backtest.lineup import Lineup, trust_in
 from trading_bot.domain.research import Analysis, EntryPlan, Screening
 from trading_bot.domain.values import Symbol
 from trading_bot.market.screen import screen
@@ -41,6 +42,11 @@ def of_symbol(brief: Brief, symbol: Symbol) -> Grounds:
     quote, tick = brief.view.quote(symbol), brief.view.instrument(symbol).tick_size
     own = None if quote is None else OwnQuote(bid=quote.bid, ask=quote.ask, tick=tick)
     return Grounds(as_of=brief.view.now(), universe=(symbol,), symbol=symbol, quote=own)
+
+
+def of_backtests(brief: Brief, own: Lineup) -> Grounds:
+    """To check what is said of backtests."""
+    return Grounds(as_of=brief.view.now(), universe=own.symbols, trust=trust_in(own))
 
 
 def of_period(brief: Brief) -> Grounds:

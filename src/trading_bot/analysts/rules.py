@@ -10,11 +10,12 @@ from typing import Never, TypeVar
 import pandas as pd
 
 from trading_bot.backtest.facts import Facts
+from trading_bot.backtest.lineup import Lineup, assess
 from trading_bot.backtest.review import review as review_facts
 from trading_bot.domain.books import Position
 from trading_bot.domain.market import Timeframe
 from trading_bot.domain.proposals import Outcome, Proposal, ProposalKind
-from trading_bot.domain.research import Analysis, EntryPlan, Review, Screening
+from trading_bot.domain.research import Analysis, Backtested, EntryPlan, Review, Screening
 from trading_bot.domain.values import ONE, ProposalId, Record, Symbol, derive_id
 from trading_bot.market.analysis import analyze
 from trading_bot.market.entry import plan_entry
@@ -64,6 +65,10 @@ class RulesAnalyst:
     def review(self, brief: Brief, facts: Record) -> Answer[Review]:  # noqa: ARG002 - the port's signature
         """Grade a period by the table of `docs/scoring.md`."""
         return self._answer(review_facts(facts)) if isinstance(facts, Facts) else self._abstain("these are no facts of a period")
+
+    def backtest(self, brief: Brief, lineup: Record) -> Answer[Backtested]:  # noqa: ARG002 - the port's signature
+        """Trust what validation passed, and nothing else."""
+        return self._answer(assess(lineup)) if isinstance(lineup, Lineup) else self._abstain("these are no backtests")
 
     def _answer(self, value: T) -> Answer[T]:
         return Answer(value, Outcome.ANSWERED, self.name)

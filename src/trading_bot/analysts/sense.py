@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from trading_bot.analysts import claims
-from trading_bot.analysts.answers import Claim, Graded, Judged, Picks, Plan, Ruling
+from trading_bot.analysts.answers import Claim, Graded, Judged, Picks, Plan, Ruling, Trusted
 from trading_bot.domain.proposals import NOISE_SPREADS
-from trading_bot.domain.research import Judgement, Recommendation
+from trading_bot.domain.research import Judgement, Recommendation, Trust
 from trading_bot.domain.tooling import ToolCall
 from trading_bot.domain.values import ONE, ZERO, Amount, Finite, NonNegative, Positive, Record, Symbol, UtcTime
 
@@ -46,6 +46,8 @@ class Grounds(Record):
     """The desk's own plan's entry, which is right however far it lies from the quote."""
     noise: NonNegative = ZERO
     collar: Positive = COLLAR
+    trust: Trust | None = None
+    """What the desk's own validation says of the best of several backtests."""
 
 
 def of_picks(said: Picks, grounds: Grounds, calls: Calls) -> list[str]:
@@ -101,6 +103,13 @@ def _of_prices(said: Plan, grounds: Grounds, quote: OwnQuote) -> list[str]:
 def of_graded(said: Graded, _grounds: Grounds, calls: Calls) -> list[str]:
     """Complaints about a review."""
     return _of_claims(said.claims, None, calls, ())
+
+
+def of_trusted(said: Trusted, grounds: Grounds, calls: Calls) -> list[str]:
+    """Complaints about a judgement of backtests: what the desk's own validation did not pass is not validated by words."""
+    unfounded = said.verdict is Trust.VALIDATED and grounds.trust is not Trust.VALIDATED
+    wrong = [f"the desk's own validation says {grounds.trust}, not {said.verdict}"] if unfounded else []
+    return wrong + _of_claims(said.claims, None, calls, ("validated", "sharpe"))
 
 
 def of_ruling(said: Ruling, grounds: Grounds, calls: Calls) -> list[str]:

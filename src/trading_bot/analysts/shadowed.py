@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from trading_bot.domain.proposals import Proposal
-from trading_bot.domain.research import Analysis, EntryPlan, Review, Screening
+from trading_bot.domain.research import Analysis, Backtested, EntryPlan, Review, Screening
 from trading_bot.domain.values import Record, Symbol
 from trading_bot.ports import Analyst, Answer, Brief
 
@@ -42,6 +42,10 @@ class ShadowedAnalyst:
     def review(self, brief: Brief, facts: Record) -> Answer[Review]:
         """Grade a period."""
         return self._beside(self._main.review(brief, facts), lambda: self._rules.review(brief, facts))
+
+    def backtest(self, brief: Brief, lineup: Record) -> Answer[Backtested]:
+        """Judge backtests."""
+        return self._beside(self._main.backtest(brief, lineup), lambda: self._rules.backtest(brief, lineup))
 
     def _beside(self, answer: Answer[T], ask: Callable[[], Answer[T]]) -> Answer[T]:
         return answer if answer.analyst == self._rules.name else replace(answer, shadow=ask())

@@ -22,7 +22,12 @@ from trading_bot.storage.home import Home
 from trading_bot.storage.spending import SpendingLedger
 from trading_bot.tools.host import HttpToolHost
 
-_ABOUT = {"analyze": "NVDA", "optimize": "NVDA", "approve": '{"symbol":"NVDA","side":"buy","entry":"130","stop":"125"}'}
+_ABOUT = {
+    "analyze": "NVDA",
+    "optimize": "NVDA",
+    "backtest": "momentum AAPL,SPY --period 1y",
+    "approve": '{"symbol":"NVDA","side":"buy","entry":"130","stop":"125"}',
+}
 """Workflows that need an argument, with an example."""
 
 

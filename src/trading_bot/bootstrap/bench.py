@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from trading_bot.backtest.facts import Material
+from trading_bot.backtest.lab import Lab
 from trading_bot.domain.books import Books
 from trading_bot.domain.errors import ClockError
 from trading_bot.domain.proposals import Decision, Proposal, Verdict
@@ -40,6 +41,7 @@ class Bench:
     calendar: Calendar
     authority: Authority
     judge: Judge
+    lab: Lab
 
     def scope(self, brief: Brief) -> Scope:
         """What the tools of one run see, as of the brief's view."""
@@ -52,6 +54,7 @@ class Bench:
             decisions=self.journal.all(Decision),
             mandate=self.authority.mandate,
             preview=replace(self.judge, view=brief.view, clock=Standing(brief.view.now(), simulated=True)).preview,
+            lab=self.lab,
         )
 
 

@@ -19,10 +19,11 @@ from trading_bot.bootstrap.tools import IdleDesk, open_desk
 from trading_bot.domain.books import Books
 from trading_bot.domain.errors import NoDataError, ReplayMissError
 from trading_bot.domain.proposals import Decision, Outcome, Proposal
-from trading_bot.domain.research import Analysis, EntryPlan, Review, Screening
+from trading_bot.domain.research import Analysis, Backtested, EntryPlan, Review, Screening
 from trading_bot.domain.values import Symbol, canonical_json, derive_digest
 from trading_bot.llm.calls import Question
 from trading_bot.llm.cassette import Cassette, Player, Request
+from trading_bot.orchestrator.alternatives import alternatives
 from trading_bot.orchestrator.dossier import Dossier
 from trading_bot.orchestrator.scheduler import NEW_YORK
 from trading_bot.ports import Analyst, Answer, Brief
@@ -34,6 +35,7 @@ _KINDS: Mapping[str, TypeAdapter[object]] = {
     "optimize": TypeAdapter(EntryPlan),
     "monitor": TypeAdapter(tuple[Proposal, ...]),
     "review": TypeAdapter(Review),
+    "backtest": TypeAdapter(Backtested),
 }
 
 
@@ -96,6 +98,7 @@ def _ask(analyst: Analyst, desk: IdleDesk, brief: Brief, decision: Decision) -> 
         "optimize": lambda: analyst.optimize(brief, _analysis_of(desk, decision)),
         "monitor": lambda: analyst.monitor(brief),
         "review": lambda: analyst.review(brief, _facts_of(desk, brief.books, decision)),
+        "backtest": lambda: analyst.backtest(brief, alternatives(desk.bench.lab, Symbol(decision.subject), decision.at)),
     }
     return steps[decision.workflow]()
 

@@ -3,6 +3,7 @@
 Scores are analytics (floats, 0-100); prices that may become orders are exact and on the tick.
 """
 
+from datetime import date
 from enum import StrEnum
 
 from trading_bot.domain.orders import Side
@@ -116,6 +117,44 @@ class Review(Record):
     summary: str
     observations: tuple[str, ...]
     recommendations: tuple[str, ...]
+
+
+class Trust(StrEnum):
+    """How far a backtest can be trusted."""
+
+    VALIDATED = "VALIDATED"
+    """It passed every check, as the best of all that were tried."""
+    NOT_VALIDATED = "NOT_VALIDATED"
+    TOO_LITTLE = "TOO_LITTLE"
+    """Too few trades for any statistic: neither yes nor no."""
+
+
+class Tried(Record):
+    """A strategy that was tried, in the desk's own figures; None where one is not defined."""
+
+    strategy: str
+    total_return: Finite | None
+    sharpe: Finite | None
+    max_drawdown: Finite | None
+    trades: int
+    win_rate: Finite | None
+
+
+class Backtested(Record):
+    """Answer of `backtest`: what came of the alternatives, and how far to trust the best of them."""
+
+    symbols: tuple[Symbol, ...]
+    first: date
+    last: date
+    verdict: Trust
+    summary: str
+    observations: tuple[str, ...]
+    recommendations: tuple[str, ...]
+    tried: tuple[Tried, ...]
+    """Best first."""
+    risk_score: Finite
+    """Of the best, 0 to 100."""
+    risk_class: str
 
 
 class Judgement(StrEnum):

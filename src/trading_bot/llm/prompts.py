@@ -35,6 +35,7 @@ WORKFLOWS: Mapping[str, Workflow] = {
     "analyze": Workflow("analyze-trade", "analyzer"),
     "optimize": Workflow("optimize-entry", "optimizer"),
     "review": Workflow("review-performance", "reviewer"),
+    "backtest": Workflow("backtest-strategy", "backtest"),
     "approve": Workflow("second-opinion", "approver"),
 }
 """Every headless workflow by name."""

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
+from trading_bot.backtest.lab import Lab
 from trading_bot.backtest.report import Header
 from trading_bot.domain.errors import StoppedError
 from trading_bot.domain.mandate import Limits, Mode
@@ -46,6 +47,8 @@ class Desk:
     calendar: Calendar
     """Of the schedule."""
     universe: Sequence[Symbol]
+    lab: Lab | None
+    """Where the week's end tries alternatives; None where it shall not."""
     reports: Path | None
     """Folder of the reports of days and weeks; None writes none (a backtest has one report of its own)."""
     header: Callable[[], Header]

@@ -5,15 +5,17 @@ digest of what the report says apart from that head: a killed and resumed day ha
 """
 
 from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from pathlib import Path
 
 from trading_bot.backtest.facts import Facts, Material, facts
-from trading_bot.backtest.report import daily_name, daily_report, weekly_name, write
+from trading_bot.backtest.report import Report, daily_name, daily_report, plain, weekly_name, write
 from trading_bot.domain.proposals import Proposal, Verdict
 from trading_bot.domain.records import EquityPoint, ReportMade, TaskRun
 from trading_bot.domain.research import Review
 from trading_bot.domain.values import canonical_json, derive_digest
+from trading_bot.orchestrator.alternatives import Alternative
 from trading_bot.orchestrator.desk import Desk
 from trading_bot.orchestrator.scheduler import NEW_YORK, Slot
 
@@ -35,34 +37,52 @@ def material(desk: Desk, first: date) -> Material:
     )
 
 
+@dataclass(frozen=True)
+class Reviewed:
+    """A period with its facts and what the analyst said of it."""
+
+    inside: Material
+    """The period's own records."""
+    found: Facts
+    review: Review | None
+
+    @property
+    def grade(self) -> str:
+        """The grade in words."""
+        return _UNGRADED if self.review is None else self.review.grade
+
+
 def review_day(desk: Desk, slot: Slot) -> str:
     """Review one session, write its report, return the grade."""
-    return _review(desk, slot, slot.session, "day", daily_name(slot.session))
+    reviewed = _review(desk, slot, slot.session, "day")
+    _write(desk, slot, daily_name(slot.session), reviewed)
+    return reviewed.grade
 
 
-def review_week(desk: Desk, slot: Slot) -> str:
-    """Review the sessions of the week that ends with the slot's, write the report, return the grade."""
-    first = slot.session - timedelta(days=slot.session.weekday())
-    return _review(desk, slot, first, "week", weekly_name(slot.session))
+def review_week(desk: Desk, slot: Slot) -> Reviewed:
+    """Review the sessions of the week that ends with the slot's."""
+    return _review(desk, slot, slot.session - timedelta(days=slot.session.weekday()), "week")
 
 
-def _review(desk: Desk, slot: Slot, first: date, span: str, name: str) -> str:
+def report_week(desk: Desk, slot: Slot, reviewed: Reviewed, alternatives: Sequence[Alternative]) -> None:
+    """Write the report of a reviewed week, with what was tried."""
+    _write(desk, slot, weekly_name(slot.session), reviewed, {"alternatives": plain(alternatives)})
+
+
+def _review(desk: Desk, slot: Slot, first: date, span: str) -> Reviewed:
     everything = material(desk, first)
     found = facts(everything, first, slot.session, NEW_YORK)
     _, review = desk.decide(slot, "review", span, Review, lambda d: desk.analyst.review(desk.brief(d), found))
-    if review is None:
-        return _UNGRADED
-    if desk.reports is not None:
-        _write(desk, slot, desk.reports / name, everything, found, review)
-    return review.grade
+    return Reviewed(everything.within(first, slot.session, NEW_YORK), found, review)
 
 
-def _write(desk: Desk, slot: Slot, path: Path, everything: Material, found: Facts, review: Review) -> None:  # noqa: PLR0913, PLR0917 - what a report tells of
-    tasks = [run for run in desk.journal.all(TaskRun) if found.first <= run.session <= slot.session]
-    inside = everything.within(found.first, slot.session, NEW_YORK)
-    if desk.journal.get(ReportMade, path.name) is not None:
+def _write(desk: Desk, slot: Slot, name: str, reviewed: Reviewed, more: Report | None = None) -> None:
+    found, review = reviewed.found, reviewed.review
+    if review is None or desk.reports is None or desk.journal.get(ReportMade, name) is not None:
         return
-    report = daily_report(desk.header(), found, inside, tasks, review)
+    path = desk.reports / name
+    tasks = [run for run in desk.journal.all(TaskRun) if found.first <= run.session <= slot.session]
+    report = daily_report(desk.header(), found, reviewed.inside, tasks, review) | (more or {})
     said = {key: value for key, value in report.items() if key != "audit"}
     made = ReportMade(at=desk.clock.now(), name=path.name, session=slot.session, digest=derive_digest(canonical_json(said)))
     # The file first: a row without its file could not be told from a report that was removed, and a file without its row is written again.

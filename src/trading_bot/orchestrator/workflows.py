@@ -4,7 +4,7 @@
     market-open  look at what is held, then judge each proposal again on fresh quotes and execute
     monitor      profit and loss, exits
     end-of-day   mark to the close, brake, review, report
-    weekly       the same over a week
+    weekly       review of the week, backtests of alternatives for what lost in it, report
 
 Numbers come from tools, orders from the engine: nothing here computes or sends.
 """
@@ -20,8 +20,9 @@ from trading_bot.domain.records import CLOSE, EquityPoint, TaskStatus
 from trading_bot.domain.research import Analysis, EntryPlan, Opinion, Recommendation, Screening
 from trading_bot.domain.values import ProposalId, Symbol, derive_id
 from trading_bot.execution.inbox import INTERACTIVE
+from trading_bot.orchestrator.alternatives import try_alternatives
 from trading_bot.orchestrator.desk import Desk
-from trading_bot.orchestrator.reviewing import review_day, review_week
+from trading_bot.orchestrator.reviewing import report_week, review_day, review_week
 from trading_bot.orchestrator.scheduler import NEW_YORK, Slot
 from trading_bot.orchestrator.workflow import Event
 from trading_bot.risk.gate import verdict_id
@@ -225,12 +226,14 @@ def _compare(desk: Desk) -> str:
 
 
 def weekly(desk: Desk, slot: Slot) -> Ending:
-    """Review the week. Backtests of alternatives belong to the research room; this version records them as skipped."""
+    """Review the week, backtest alternatives for what lost in it, report."""
     desk.workflow.fire(Event.REVIEW_WEEK)
-    grade = review_week(desk, slot)
+    reviewed = review_week(desk, slot)
     desk.workflow.fire(Event.BACKTEST)
-    desk.workflow.fire(Event.FINISH, grade=grade, backtests="skipped: not in this version")
-    return TaskStatus.DONE, f"{grade}; backtests of alternatives skipped: not in this version"
+    tries = try_alternatives(desk, slot, reviewed.inside.trades)
+    report_week(desk, slot, reviewed, tries.alternatives)
+    desk.workflow.fire(Event.FINISH, grade=reviewed.grade, backtests=tries.told)
+    return TaskStatus.DONE, f"{reviewed.grade}; {tries.told}{_unanswered(desk, slot)}"
 
 
 WORKFLOWS: dict[str, Callable[[Desk, Slot], Ending]] = {

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from trading_bot.domain.books import Books
     from trading_bot.domain.proposals import Proposal, Verdict
-    from trading_bot.domain.research import Analysis, EntryPlan, Opinion, Review, Screening
+    from trading_bot.domain.research import Analysis, Backtested, EntryPlan, Opinion, Review, Screening
     from trading_bot.domain.tooling import ToolCall
     from trading_bot.domain.values import DecisionId, EvidenceId, Record, Symbol
     from trading_bot.ports.market import View
@@ -71,6 +71,9 @@ class Analyst(Protocol):
 
     def review(self, brief: Brief, facts: Record) -> Answer[Review]:
         """Grade a period from its facts (`backtest.facts.Facts`, a room that ports cannot name)."""
+
+    def backtest(self, brief: Brief, lineup: Record) -> Answer[Backtested]:
+        """Say how far to trust the best of several backtests (`backtest.lineup.Lineup`, a room that ports cannot name)."""
 
 
 class Approver(Protocol):

@@ -23,6 +23,8 @@ _SYMBOL = re.compile(r"\b[A-Z][A-Z0-9]{0,9}(?:[./-][A-Z0-9]{1,6})?\b")
 _NUMBER = re.compile(r"\b\d+\b")
 _OBJECT = re.compile(r"\{.*\}", re.DOTALL)
 _PAIR = re.compile(r"--?([a-z_]+)[ =](\S+)|\b([a-z_]+)[=:] ?([^\s,;]+)")
+_TRIED = re.compile(r"([a-z_]+(?:,[a-z_]+)*)\s+([A-Z0-9][A-Z0-9./-]*(?:,[A-Z0-9][A-Z0-9./-]*)*)(?:\s|$)")
+"""Strategies, then symbols."""
 _BUYS = ("STRONG_BUY", "BUY")
 _FAILED = "a tool failed or gave nothing"
 
@@ -37,7 +39,7 @@ class Persona:
 
 def play(turn: Turn) -> Reply:
     """Return the honest next turn of whoever is asked."""
-    persona = PERSONAS.get(turn.persona)
+    persona = _COMPARING if turn.persona == "backtest" and _several(turn.arguments) else PERSONAS.get(turn.persona)
     if persona is None:
         return _improvise(turn)
     missing = _next_tools(turn, persona)
@@ -87,7 +89,16 @@ def _facts(arguments: str) -> dict[str, Any]:
     facts |= {"top": int(number[0]), "period_days": int(number[0])} if number else {}
     facts |= {"stop": named["stop_loss"]} if "stop_loss" in named else {}
     facts |= {"period_days": named["period"]} if "period" in named else {}
+    tried = _TRIED.match(arguments)
+    if tried:
+        facts |= {"strategy": tried[1], "strategies": tried[1].split(","), "symbols": tried[2].split(",")}
     return facts | named
+
+
+def _several(arguments: str) -> bool:
+    """Whether a question about backtests names more than one strategy."""
+    found = _TRIED.match(arguments)
+    return found is not None and "," in found[1]
 
 
 def _value(word: str) -> object:
@@ -160,6 +171,29 @@ def _review(told: Mapping[str, Mapping[str, Any]]) -> Answer | None:
     }
 
 
+def _backtest(told: Mapping[str, Mapping[str, Any]]) -> Answer | None:
+    seen = told["run_backtest"]
+    return _trusting(seen, seen, f"{seen['strategy']} on {', '.join(seen['symbols'])}")
+
+
+def _compare(told: Mapping[str, Mapping[str, Any]]) -> Answer | None:
+    seen = told["compare_strategies"]
+    return _trusting(seen, seen["ranking"][0], f"{seen['best']}, the best of {len(seen['ranking'])} on {', '.join(seen['symbols'])}")
+
+
+def _trusting(seen: Mapping[str, Any], best: Mapping[str, Any], what: str) -> Answer:
+    trust = seen["trust"]
+    few = any("too few" in reason for reason in trust["reasons"])
+    verdict = "VALIDATED" if trust["validated"] else "TOO_LITTLE" if few else "NOT_VALIDATED"
+    return {
+        "verdict": verdict,
+        "summary": f"{what}: {verdict} by the desk's own checks.",
+        "observations": [],
+        "recommendations": list(trust["reasons"])[:3],
+        "claims": [*_claims(seen, trust, "validated"), *_claims(seen, best, "sharpe", "total_return_percent", "trades")],
+    }
+
+
 def _approve(told: Mapping[str, Mapping[str, Any]]) -> Answer | None:
     seen = told["check_trade_rules"]
     outcome = str(seen.get("outcome"))
@@ -172,8 +206,10 @@ PERSONAS: Mapping[str, Persona] = {
     "analyzer": Persona(("calculate_indicators", "get_trade_history"), _analyze),
     "optimizer": Persona(("calculate_position_risk", "calculate_max_position_size"), _optimize),
     "reviewer": Persona(("get_risk_metrics", "get_trade_history"), _review),
+    "backtest": Persona(("run_backtest", "calculate_metrics"), _backtest),
     "approver": Persona(("check_trade_rules", "calculate_indicators"), _approve),
 }
+_COMPARING = Persona(("compare_strategies",), _compare)
 
 
 def _improvise(turn: Turn) -> Reply:

@@ -17,6 +17,7 @@ COMMANDS = {
     "analyze-trade": "analyzer",
     "optimize-entry": "optimizer",
     "review-performance": "reviewer",
+    "backtest-strategy": "backtest",
     "second-opinion": "approver",
 }
 """Slash commands, and who works them."""

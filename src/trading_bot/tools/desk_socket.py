@@ -1,6 +1,6 @@
 """The running desk's socket: other processes of the same user ask its tools, and hand it what they may not write themselves.
 
-Promises that a tool looks at the desk only while its loop stands aside (`turn`), and that a desk which is busy says so within seconds.
+Promises that a tool looks at the desk's books only while its loop stands aside (`turn`), and that a busy desk says so within seconds.
 Refuses other users, requests above 256 kB and who does not finish a sentence in time. One request a connection: a line of JSON,
 `{"tool": ..., "arguments": {...}}` or `{"post": {...}}`, and a line back. Linux: peers are known by SO_PEERCRED.
 """
@@ -25,7 +25,7 @@ from trading_bot.domain.tooling import ToolCall
 from trading_bot.domain.values import Record, UtcTime, canonical_json
 from trading_bot.ports import InboxItem
 from trading_bot.tools.calling import answer
-from trading_bot.tools.registry import TOOLS, Tool
+from trading_bot.tools.registry import TOOLS, Tool, Toolset
 
 if TYPE_CHECKING:
     from trading_bot.tools.scope import Scope
@@ -131,9 +131,12 @@ class DeskSocket:
         if not self._turn.acquire(timeout=_PATIENCE):
             return _BUSY
         try:
-            return {"call": answer(tool, self._scope(), ask.arguments).model_dump(mode="json")}
+            scope = self._scope()
+            call = None if tool.toolset is Toolset.BACKTEST else answer(tool, scope, ask.arguments)
         finally:
             self._turn.release()
+        # Research reads no books, and is long: the desk goes on meanwhile.
+        return {"call": (call or answer(tool, scope, ask.arguments)).model_dump(mode="json")}
 
 
 def ask_desk(home: Path, tool: str, arguments: dict[str, Any]) -> ToolCall | None:

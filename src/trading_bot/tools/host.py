@@ -23,12 +23,11 @@ from starlette.types import Scope as Connection
 
 from trading_bot.domain.errors import ToolFailedError
 from trading_bot.domain.tooling import ToolCall
-from trading_bot.market.view import AsOfView
-from trading_bot.ports import Brief, ToolGrant, View
+from trading_bot.ports import Brief, ToolGrant
 from trading_bot.tools import wire
 from trading_bot.tools.calling import answer
 from trading_bot.tools.registry import TOOLS, Tool
-from trading_bot.tools.scope import Scope
+from trading_bot.tools.scope import Scope, still
 
 NAME = "desk"
 """Of the one server that headless runs see."""
@@ -105,8 +104,8 @@ class HttpToolHost:
     def open(self, grant: ToolGrant) -> Iterator[Run]:
         """Serve the granted tools until the block ends. ToolFailedError for a tool that there is not, or that acts."""
         tools = [self._granted(name) for name in grant.tools]
-        still = replace(grant.brief, view=_frozen(grant.brief.view))
-        scope = replace(self._scope_for(still), view=still.view, propose=None)
+        brief = replace(grant.brief, view=still(grant.brief.view))
+        scope = replace(self._scope_for(brief), view=brief.view, propose=None)
         run = Run(self._address(), tools, scope, self._turn, self._answering)
         self._runs.append(run)
         try:
@@ -146,12 +145,6 @@ class HttpToolHost:
         said = headers[0].encode() if len(headers) == 1 else b""
         found = [run for run in tuple(self._runs) if hmac.compare_digest(f"Bearer {run.token}".encode(), said)]
         return found[0] if found else None
-
-
-def _frozen(view: View) -> View:
-    if not isinstance(view, AsOfView):
-        raise ToolFailedError(f"{type(view).__name__} cannot stand still, so its tools are not served")
-    return view.frozen(view.now())
 
 
 class _Door:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from trading_bot.domain.errors import ToolFailedError
 from trading_bot.domain.values import Record
-from trading_bot.tools import queries, results_market, results_position, results_risk
+from trading_bot.tools import queries, queries_backtest, results_backtest, results_market, results_position, results_risk
 
 if TYPE_CHECKING:
     from trading_bot.tools.scope import Scope
@@ -28,6 +28,7 @@ class Toolset(StrEnum):
     MARKET_DATA = "market-data"
     POSITION = "position"
     RISK = "risk"
+    BACKTEST = "backtest"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Tool:
         return function
 
 
-_MARKET, _POSITION, _RISK = Toolset.MARKET_DATA, Toolset.POSITION, Toolset.RISK
+_MARKET, _POSITION, _RISK, _BACKTEST = Toolset.MARKET_DATA, Toolset.POSITION, Toolset.RISK, Toolset.BACKTEST
 
 TOOLS: tuple[Tool, ...] = (
     Tool("get_quote", _MARKET, "Newest bid and ask.", queries.OfSymbol, results_market.QuoteTold),
@@ -142,6 +143,41 @@ TOOLS: tuple[Tool, ...] = (
         queries.Propose,
         results_risk.ProposalTold,
         read_only=False,
+    ),
+    Tool(
+        "run_backtest",
+        _BACKTEST,
+        "A shipped strategy after costs on past daily bars, buy and hold beside it, and whether luck explains it.",
+        queries_backtest.Run,
+        results_backtest.RunTold,
+    ),
+    Tool(
+        "calculate_metrics",
+        _BACKTEST,
+        "Every figure of a run, with intervals, checks and risks.",
+        queries_backtest.OfRun,
+        results_backtest.FiguresTold,
+    ),
+    Tool(
+        "compare_strategies",
+        _BACKTEST,
+        "2 to 5 strategies with their defaults, ranked by Sharpe ratio.",
+        queries_backtest.Compare,
+        results_backtest.ComparedTold,
+    ),
+    Tool(
+        "generate_equity_curve",
+        _BACKTEST,
+        "A run's account over time, thinned; highs and lows stay.",
+        queries_backtest.Points,
+        results_backtest.CurveTold,
+    ),
+    Tool(
+        "test_parameter_sensitivity",
+        _BACKTEST,
+        "Sharpe ratios over a grid of one or two parameters, and whether the best cell stands alone.",
+        queries_backtest.Sensitivity,
+        results_backtest.SensitivityTold,
     ),
 )
 

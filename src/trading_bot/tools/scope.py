@@ -5,14 +5,18 @@ running desk, or a server without a desk, from the journal) decides what it can 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from trading_bot.backtest.facts import Material
+from trading_bot.backtest.lab import Lab, Tell, unheard
+from trading_bot.domain.errors import ToolFailedError
 from trading_bot.domain.mandate import Mandate
 from trading_bot.domain.proposals import Decision, Proposal, Verdict
 from trading_bot.domain.values import DecisionId, Symbol
+from trading_bot.market.view import AsOfView
 from trading_bot.ports import Calendar, View
+from trading_bot.tools.runs import Runs
 
 
 @dataclass(frozen=True)
@@ -36,3 +40,16 @@ class Scope:
     """Files a proposal in the desk's inbox and says what becomes of it; None where nothing may be filed (headless runs)."""
     age: timedelta | None = None
     """How long ago the journal's desk was last there, if no desk runs; told in every result that comes from its books."""
+    lab: Lab | None = None
+    """Where backtests run, as of `view.now()`; None where there is none."""
+    runs: Runs = field(default_factory=Runs)
+    """The backtests of this session or of this one run of a model; nobody else's."""
+    tell: Tell = unheard
+    """Hears how far a long call is."""
+
+
+def still(view: View) -> View:
+    """The view as of now, whatever the clock does. ToolFailedError for one that cannot stand still."""
+    if not isinstance(view, AsOfView):
+        raise ToolFailedError(f"{type(view).__name__} cannot stand still, so its tools are not served")
+    return view.frozen(view.now())

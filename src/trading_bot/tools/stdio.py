@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -24,6 +25,7 @@ from trading_bot.tools import wire
 from trading_bot.tools.calling import answer
 from trading_bot.tools.desk_socket import ask_desk
 from trading_bot.tools.registry import TOOLS, Tool, Toolset
+from trading_bot.tools.runs import Runs
 
 _SESSION = "session"
 """Whose evidence a call is that nobody answered."""
@@ -56,25 +58,26 @@ class Answering:
         self._opener = opener
         self._home = home
         self._turn = threading.Lock()
+        self._runs = Runs()
         self._warming = threading.Thread(target=self._import_all, name="warming", daemon=True)
 
     def server(self, name: str) -> Server[Any]:
         """Return the MCP server of these tools."""
         tools = tuple(self._tools.values())
-        return wire.server(name, lambda _context: tools, lambda _context, tool, arguments: self.call(tool, arguments))
+        return wire.server(name, lambda _context: tools, lambda context, tool, arguments: self.call(tool, arguments, wire.teller(context)))
 
     def warm(self) -> None:
         """Import in the background what the first call needs; what fails there fails again at the call, where it is told."""
         self._warming.start()
 
-    def call(self, name: str, arguments: dict[str, Any]) -> ToolCall:
-        """Answer one call; it never raises."""
+    def call(self, name: str, arguments: dict[str, Any], tell: wire.Tell = wire.unheard) -> ToolCall:
+        """Answer one call; it never raises. `tell` hears how far a long one is, if this process answers it."""
         tool = self._tools.get(name)
         if tool is None:
             return wire.unknown(_SESSION, name, arguments, tuple(self._tools.values()))
         try:
             with self._turn:
-                return ask_desk(self._home, name, arguments) or self._alone(tool, arguments)
+                return ask_desk(self._home, name, arguments) or self._alone(tool, arguments, tell)
         except DeskError as error:
             return wire.refused(_SESSION, name, arguments, str(error))
         except Exception as error:  # noqa: BLE001  # edge: a server that fell silent could not say why
@@ -82,11 +85,11 @@ class Answering:
             reason = f"{name} failed inside ({type(error).__name__}); the server's standard error says more"
             return wire.refused(_SESSION, name, arguments, reason)
 
-    def _alone(self, tool: Tool, arguments: dict[str, Any]) -> ToolCall:
+    def _alone(self, tool: Tool, arguments: dict[str, Any], tell: wire.Tell) -> ToolCall:
         if self._warming.ident is not None:
             self._warming.join()  # two threads that import one package at once can see half of it
         with resolve_name(self._opener)() as scope:
-            return answer(tool, scope, arguments)
+            return answer(tool, replace(scope, runs=self._runs, tell=tell), arguments)
 
     def _import_all(self) -> None:
         resolve_name(self._opener)

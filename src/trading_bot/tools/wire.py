@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import mcp_types as types
-from anyio import to_thread
+from anyio import from_thread, to_thread
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 
@@ -21,6 +21,8 @@ from trading_bot.tools.registry import Tool
 
 Context = ServerRequestContext[Any, Any]
 Schema = dict[str, Any]
+Tell = Callable[[int, int], None]
+"""Hears how much is done, and of how much."""
 
 _LONGEST_NAME = 64
 
@@ -36,6 +38,19 @@ def server(name: str, tools: Callable[[Context], Sequence[Tool]], call: Callable
         return told(await to_thread.run_sync(answer, abandon_on_cancel=True))
 
     return Server(name, on_list_tools=list_tools, on_call_tool=call_tool)
+
+
+def teller(context: Context) -> Tell:
+    """What tells the client how far a call is, if it asked to be told. To be used in the thread that answers the call."""
+
+    def tell(done: int, total: int) -> None:
+        from_thread.run(context.session.report_progress, float(done), float(total))
+
+    return tell
+
+
+def unheard(_done: int, _total: int) -> None:
+    """Nobody listens."""
 
 
 def listed(tool: Tool) -> types.Tool:
