@@ -133,7 +133,7 @@ def test_a_run_on_changed_data_is_refused_with_all_that_changed() -> None:
     """And one on the same data is not."""
     card = make_card(PLAN, market(bars(SESSION)), INPUTS, COMMAND)
     expect_card(card, market(bars(SESSION)), INPUTS)
-    with pytest.raises(CardMismatchError, match=r"data of AAPL 5m changed; prompts changed\. Bring that back, or run without --card"):
+    with pytest.raises(CardMismatchError, match=r"data of AAPL 5m changed; prompts changed\. Bring that back, or make a new run"):
         expect_card(card, market(bars(SESSION + 1, bar_1=(90.0, 99.0, 89.0, 91.0))), replace(INPUTS, prompts=Digest("0" * 64)))
 
 

@@ -73,7 +73,7 @@ def check_card(card: Card, market: Market, inputs: Inputs) -> tuple[str, ...]:
 def expect_card(card: Card, market: Market, inputs: Inputs) -> None:
     """CardMismatchError, naming all that changed, unless everything is as `card` says."""
     if changed := check_card(card, market, inputs):
-        msg = f"this is not what the run card was made from: {'; '.join(changed)}. Bring that back, or run without --card for a new result"
+        msg = f"this is not what the run card was made from: {'; '.join(changed)}. Bring that back, or make a new run"
         raise CardMismatchError(msg)
 
 
