@@ -45,9 +45,14 @@ def load_strategy(name: str, installed: Iterable[EntryPoint] | None = None) -> L
     """
     if name in SHIPPED:
         return _shipped(name)
-    if name.endswith(".py") or os.sep in name:
+    if is_path(name):
         return _from_file(Path(name).expanduser())
     return _from_package(name, entry_points(group=plugins.STRATEGIES.group) if installed is None else tuple(installed))
+
+
+def is_path(name: str) -> bool:
+    """Whether `name` means a file."""
+    return name.endswith(".py") or os.sep in name
 
 
 @cache
@@ -67,6 +72,11 @@ def _from_file(path: Path) -> Loaded:
         source = path.read_bytes()
     except OSError as error:
         raise StrategyError(f"{path}: cannot be read ({error.strerror}); give the path of a file that holds a STRATEGY") from error
+    return load_source(path, source)
+
+
+def load_source(path: Path, source: bytes) -> Loaded:
+    """The strategy of a file that holds `source`. The file itself may be on another machine. StrategyError as `load_strategy`."""
     digest = _digest(source)
     module = _run(path, source, f"_trading_bot_strategy_{digest}")
     return Loaded(_strategy_of(module, str(path)), f"file {path}", digest)
@@ -105,16 +115,13 @@ def _from_package(name: str, points: Iterable[EntryPoint]) -> Loaded:
     except Exception as error:  # edge: a package may raise anything while it is imported
         raise StrategyError(f"strategy {name!r}: its package raises at import: {type(error).__name__}: {error}") from error
     point = next(point for point in points if point.name == name)
-    module = sys.modules[point.module]
     if isinstance(found, ModuleType):
         found = getattr(found, "STRATEGY", None)
     if not isinstance(found, Strategy):
-        raise StrategyError(
-            f"strategy {name!r}: {point.value} is {type(found).__name__}, not a Strategy; the package has to name its STRATEGY"
-        )
+        raise StrategyError(f"strategy {name!r}: {point.value} is {type(found).__name__}; the package has to name its STRATEGY there")
     package = point.dist.name if point.dist else point.module
-    file = Path(module.__file__ or "")
-    return Loaded(found, f"package {package}, {point.value}", _digest(file.read_bytes()))
+    file = sys.modules[getattr(found.signals, "__module__", point.module)].__file__ or ""
+    return Loaded(found, f"package {package}, {point.value}", _digest(Path(file).read_bytes()))
 
 
 def _strategy_of(module: ModuleType, where: str) -> Strategy:
@@ -128,10 +135,9 @@ def _strategy_of(module: ModuleType, where: str) -> Strategy:
 
 def _unknown(name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name, known, n=3)
-    meant = f"; did you mean {' or '.join(near)}?" if near else ""
-    return (
-        f"there is no strategy {name!r}{meant} Known are {', '.join(sorted(known))}; a file of your own is named by a path that ends in .py"
-    )
+    meant = f"; did you mean {' or '.join(near)}?" if near else ";"
+    own = "name a file of your own by a path that ends in .py"
+    return f"there is no strategy {name!r}{meant} known are {', '.join(sorted(known))}; {own}"
 
 
 def _digest(source: bytes) -> Digest:
