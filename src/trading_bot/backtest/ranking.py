@@ -11,7 +11,7 @@ from enum import StrEnum
 from trading_bot.backtest.plan import Cell
 from trading_bot.backtest.statistics import ANNUAL_DAYS, DAYS_PER_YEAR
 
-LEAST_TRADES = 10
+LEAST_TRADES = 5
 
 
 class Objective(StrEnum):
