@@ -151,12 +151,18 @@ def _walk_fields(  # noqa: PLR0913 - what each step needs
     about = _about(node, about, named)
     told = {key: _walk(value, leaf, about, named, strict=strict, name=key) for key, value in node.items() if key != "rows"}
     if "rows" in node:
-        told["rows"] = [_row(row, node.get("columns"), leaf, about) for row in node["rows"]]
+        told["rows"] = _rows(node["rows"], node.get("columns"), leaf, about, strict=strict)
     return told
 
 
-def _row(row: Any, columns: Any, leaf: Leaf, about: Symbol | None) -> list[Any]:  # noqa: ANN401 - a table's row and head
-    return [None if cell is None else leaf(cell, _COLUMNS[column], about) for column, cell in zip(columns, row, strict=True)]
+def _rows(rows: Any, columns: Any, leaf: Leaf, about: Symbol | None, *, strict: bool) -> Any:  # noqa: ANN401 - a table
+    try:
+        kinds = [_COLUMNS[column] for column in columns]
+        return [[None if cell is None else leaf(cell, kind, about) for kind, cell in zip(kinds, row, strict=True)] for row in rows]
+    except (KeyError, TypeError, ValueError):
+        if strict:
+            raise ToolFailedError("this table cannot be shown to a blind model: nobody has said what its columns hold") from None
+        return rows
 
 
 def _about(node: Mapping[str, Any], about: Symbol | None, named: Callable[[str], Symbol | None]) -> Symbol | None:

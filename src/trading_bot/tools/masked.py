@@ -1,7 +1,7 @@
 """Tools for a model that shall not know what it looks at: arguments are unmasked, answers computed as always, and masked.
 
 Promises that the record of a call is what the model asked and was told, under a stamp of just that. Refuses to say anything about a real
-symbol that is asked for by its name, and to pass on what cannot be masked.
+symbol that is asked for by its name, to run research, and to pass on what cannot be masked.
 """
 
 import json
@@ -15,8 +15,12 @@ from trading_bot.llm.mask import Mask
 from trading_bot.tools import wire
 from trading_bot.tools.calling import answer, canonical_arguments, stamped
 from trading_bot.tools.host import Answering
-from trading_bot.tools.registry import Tool
+from trading_bot.tools.registry import Tool, Toolset
 from trading_bot.tools.scope import Scope
+
+SHOWN = frozenset({Toolset.MARKET_DATA, Toolset.POSITION, Toolset.RISK})
+"""Runs over years of real prices would tell more than any name: research is for those who may see."""
+_NOT_SHOWN = "research tools answer nobody who works blind: answer without them, or abstain"
 
 
 def behind(mask: Mask, inner: Answering = answer) -> Answering:
@@ -26,6 +30,8 @@ def behind(mask: Mask, inner: Answering = answer) -> Answering:
         asked, unreadable = canonical_arguments(arguments)
         if unreadable:
             return wire.refused(scope.decision, tool.name, arguments, unreadable)
+        if tool.toolset not in SHOWN:
+            return stamped(scope.decision, tool.name, asked, _NOT_SHOWN, failed=True)
         try:
             meant, about = _meant(mask, arguments)
             call = inner(tool, scope, meant)
