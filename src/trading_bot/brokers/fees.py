@@ -13,7 +13,8 @@ from trading_bot.brokers.units import QUANTUM, quanta
 from trading_bot.domain.instrument import AssetClass
 from trading_bot.domain.orders import Side
 
-_CENT = Decimal("0.01")
+CENT = Decimal("0.01")
+"""What fees of US equities are rounded up to."""
 
 
 class FeeKind(StrEnum):
@@ -91,7 +92,7 @@ SCHEDULES: dict[str, dict[AssetClass, tuple[Fee, ...]]] = {
 def fee(schedule: str, asset: AssetClass, trade: Trade) -> int:
     """Fee of `trade` in cash quanta. Dollars of US equities are rounded up to the cent, coins to 1e-8."""
     day = datetime.fromtimestamp(trade.at // 1_000_000_000, UTC).date()
-    step = _CENT if asset is AssetClass.EQUITY else QUANTUM
+    step = CENT if asset is AssetClass.EQUITY else QUANTUM
     rows = SCHEDULES[schedule].get(asset, ())
     return sum(quanta(_charge(row, trade).quantize(step, ROUND_CEILING)) for row in _in_force(rows, day))
 

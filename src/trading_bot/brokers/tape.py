@@ -38,22 +38,32 @@ class Band:
 
 
 class Tape:
-    """Bars of one symbol: `starts` and `ends` in ns, prices in ticks, volumes in lots; `actions` by rising time in ns."""
+    """Bars of one symbol: `starts` and `ends` in ns, `opens` to `closes` in ticks, `volumes` in lots; `actions` by rising time in ns."""
 
     def __init__(self, series: tuple[BarSeries, ...], units: Units, actions: tuple[CorporateAction, ...]) -> None:
         self.series = series
         parts = [_columns(one, rows, units) for one, rows in _uncovered(series)]
         joined = np.concatenate(parts, axis=1)
         joined = joined[:, np.argsort(joined[0], kind="stable")]
-        self.starts, self.ends, self._opens, self._highs, self._lows, self._closes, self.volumes = joined
+        self.starts, self.ends, self.opens, self.highs, self.lows, self.closes, self.volumes = joined
         # A bar without volume has no trade: it reaches nothing.
-        self._reach_low = np.where(self.volumes > 0, self._lows, _NEVER)
-        self._reach_high = np.where(self.volumes > 0, self._highs, -_NEVER)
+        self._reach_low = np.where(self.volumes > 0, self.lows, _NEVER)
+        self._reach_high = np.where(self.volumes > 0, self.highs, -_NEVER)
         self.actions = tuple(sorted(((stamp(a.ex), a) for a in actions), key=lambda pair: (pair[0], not isinstance(pair[1], Split))))
+
+    def told(self) -> tuple[np.ndarray, np.ndarray]:
+        """Opens and closes of all bars as the source tells them (float64): what it makes its quotes of."""
+        parts = [
+            (one.frame[["open", "close"]].to_numpy()[rows], pd.DatetimeIndex(one.frame.index)[rows])
+            for one, rows in _uncovered(self.series)
+        ]
+        order = np.argsort(np.concatenate([times.as_unit("ns").asi8 for _, times in parts]), kind="stable")
+        opens, closes = np.concatenate([prices for prices, _ in parts])[order].T
+        return opens, closes
 
     def bar(self, number: int) -> TickBar:
         """The bar with this number."""
-        columns = (self.starts, self.ends, self._opens, self._highs, self._lows, self._closes, self.volumes)
+        columns = (self.starts, self.ends, self.opens, self.highs, self.lows, self.closes, self.volumes)
         return TickBar(*(int(column[number]) for column in columns))
 
     def begun(self, at: int) -> int:

@@ -92,7 +92,7 @@ class TradeLedger:
         if isinstance(event, SplitUpdate) and event.symbol in self._running:
             self._split(event)
         if isinstance(event, OrderUpdate) and event.fill is not None:
-            self._book(event.fill)
+            self.book(event.fill)
 
     def progress(self, symbol: Symbol) -> tuple[Decimal, Decimal]:
         """Quantity entered and quantity exited of the trade that runs in `symbol`; 0 and 0 if none does."""
@@ -105,13 +105,14 @@ class TradeLedger:
         else:
             self._running[event.symbol].split(event.ratio, abs(event.quantity_after))
 
-    def _book(self, fill: Fill) -> None:
+    def book(self, fill: Fill) -> None:
+        """Take in the next fill by itself."""
         trade = self._running.setdefault(fill.symbol, _Open(fill))
         overshoot = fill.quantity - trade.quantity if fill.side is not trade.first.side else ZERO
         if overshoot > 0:
             fee = divided(fill.fee * trade.quantity, fill.quantity)
-            self._book(fill.model_copy(update={"quantity": trade.quantity, "fee": fee}))
-            self._book(fill.model_copy(update={"quantity": overshoot, "fee": fill.fee - fee}))
+            self.book(fill.model_copy(update={"quantity": trade.quantity, "fee": fee}))
+            self.book(fill.model_copy(update={"quantity": overshoot, "fee": fill.fee - fee}))
             return
         trade.add(fill)
         if trade.quantity == 0:

@@ -1,0 +1,228 @@
+"""The vector engine: a strategy's signals through the sweep kernel, one run in full or many combinations as cells.
+
+    prepare once -> signals of each combination -> kernel, in threads that hold no lock -> results or cells
+
+Promises the trades, cash and closes of the event engine under the plan's own limits. Refuses what `lanes.prepare` refuses, signals of
+another shape than the frame's (StrategyError), and an account that outgrows 64 bits.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trading_bot.backtest.benchmark import buy_and_hold
+from trading_bot.backtest.event import unusual
+from trading_bot.backtest.kernel import SPLIT_ROLE, Asked, Marks, run
+from trading_bot.backtest.kernel_desk import ACCOUNT, BOOK, CLOSE, ENTRY, LOG, STOP, TARGET
+from trading_bot.backtest.lanes import Prepared, prepare
+from trading_bot.backtest.plan import Cell, Engine, Market, Plan, Result
+from trading_bot.backtest.statistics import Curve, performance
+from trading_bot.backtest.strategy import Signals, Strategy
+from trading_bot.backtest.sweep_figures import Figures, figures
+from trading_bot.backtest.wanted import Sentiment
+from trading_bot.brokers.units import Units, cash, moment
+from trading_bot.domain.errors import StrategyError
+from trading_bot.domain.events import SplitUpdate
+from trading_bot.domain.market import CorporateAction, Split
+from trading_bot.domain.orders import Fill, OrderRole, Side
+from trading_bot.domain.trades import RoundTrip, TradeLedger
+from trading_bot.domain.values import ONE, ClientOrderId, Symbol
+
+Values = Mapping[str, float]
+Integers = npt.NDArray[np.int64]
+_CHUNK = 32
+"""Combinations that one call of the kernel takes: their signals stay in a core's cache."""
+_LOG_ROWS = 4096
+_ROLES = {ENTRY: OrderRole.ENTRY, STOP: OrderRole.STOP_LOSS, TARGET: OrderRole.TAKE_PROFIT, CLOSE: OrderRole.CLOSE}
+_REFUSALS = {
+    "no_size": "minimum_size",
+    "no_day_trade": "pattern_day_trader",
+    "no_short": "short_selling",
+    "no_stop": "stop_side",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class _Ran:
+    """What the kernel gave for some combinations: account records, and marks at each close."""
+
+    accounts: npt.NDArray[Any]
+    marks: Marks
+    log: Integers
+
+
+def run_vector(market: Market, plan: Plan, strategy: Strategy, sentiment: Sentiment | None = None) -> Result:
+    """Run `strategy` with the plan's values. NoDataError, StrategyError as `prepare`."""
+    return run_prepared(prepare(market, plan, sentiment), strategy)
+
+
+def run_prepared(ready: Prepared, strategy: Strategy) -> Result:
+    """The same, on a market that is prepared already."""
+    asked = _asked(ready, strategy, [ready.plan.values])
+    ran = _run(ready, asked, _LOG_ROWS)
+    rows = int(ran.accounts[0]["logged"])
+    if rows > _LOG_ROWS:
+        ran = _run(ready, asked, rows)
+    return _result(ready, ran, ran.log[:rows])
+
+
+def sweep_cells(ready: Prepared, strategy: Strategy, combos: Sequence[Values], threads: int | None = None) -> list[Cell]:
+    """One cell for each of `combos`, in their order. `threads`: default one for each processor that this process may use."""
+    return cells(combos, sweep_figures(ready, strategy, combos, threads))
+
+
+def sweep_figures(ready: Prepared, strategy: Strategy, combos: Sequence[Values], threads: int | None = None) -> Figures:
+    """What `sweep_cells` tells, as arrays in the order of `combos`. While the kernel runs one chunk, signals of the next are made."""
+    parts = [combos[n : n + _CHUNK] for n in range(0, len(combos), _CHUNK)]
+    with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)), "sweep") as pool:
+        running: list[Future[Figures]] = [pool.submit(_figures, ready, _asked(ready, strategy, part)) for part in parts]
+        return Figures.joined([future.result() for future in running])
+
+
+def sweep_equity(ready: Prepared, strategy: Strategy, combos: Sequence[Values]) -> npt.NDArray[np.float64]:
+    """Equity at each close as a multiple of the starting cash [sessions x combos]: what overfitting is measured on."""
+    parts = [_run(ready, _asked(ready, strategy, combos[n : n + _CHUNK]), 0).marks.equity for n in range(0, len(combos), _CHUNK)]
+    return np.concatenate(parts).T / (2 * int(ready.lanes.costs[0]["cash"]))
+
+
+def cells(combos: Sequence[Values], found: Figures) -> list[Cell]:
+    """Cells of combinations and their figures; what is not defined is None there and NaN here."""
+    columns = (found.total_return, found.sharpe, found.max_drawdown, found.trades, found.win_rate, found.profit_factor, found.final)
+    return [
+        Cell.model_construct(
+            values=dict(values),
+            total_return=total,
+            sharpe=_known(sharpe),
+            max_drawdown=fall,
+            trades=trades,
+            win_rate=_known(rate),
+            profit_factor=_known(factor),
+            final_equity=cash(final) / 2,
+        )
+        for values, total, sharpe, fall, trades, rate, factor, final in zip(combos, *(c.tolist() for c in columns), strict=True)
+    ]
+
+
+def _known(value: float) -> float | None:
+    return None if value != value else value  # noqa: PLR0124 - NaN is the one that differs from itself
+
+
+# -- signals -------------------------------------------------------------------------------------------------------------
+
+
+def _asked(ready: Prepared, strategy: Strategy, combos: Sequence[Values]) -> Asked:
+    """Signals of `combos` for every symbol, in the lanes' rows."""
+    size = (len(combos), len(ready.plot.act_bar))
+    asked = Asked(np.zeros(size, np.int8), np.zeros(size, np.int8), np.empty(size), np.empty(size))
+    for one, first in zip(ready.sheets, ready.lanes.symbols["row0"].tolist(), strict=False):
+        rows = slice(first, first + len(one.frame))
+        for n, values in enumerate(combos):
+            _put(asked, n, rows, strategy.signals(one.frame, **values), strategy.name)
+    return asked
+
+
+def _put(asked: Asked, n: int, rows: slice, signals: Signals, name: str) -> None:
+    length = rows.stop - rows.start
+    places: tuple[npt.NDArray[Any], ...] = (asked.entry, asked.exit, asked.stop, asked.target)
+    columns: tuple[npt.NDArray[Any], ...] = (signals.entry, signals.exit, signals.stop, signals.target)
+    for place, column in zip(places, columns, strict=True):
+        if column.shape != (length,):
+            raise StrategyError(f"{name} answers {column.shape} to a frame of {length} rows: return one value for each row")
+        place[n, rows] = column
+
+
+def _run(ready: Prepared, asked: Asked, log_rows: int) -> _Ran:
+    """Run the kernel. StrategyError if an account outgrew 64 bits."""
+    count, closes = len(asked.entry), len(ready.plot.close_at)
+    exposure = np.zeros((count, closes if log_rows else 0), np.int64)
+    ran = _Ran(np.zeros(count, ACCOUNT), Marks(np.empty((count, closes), np.int64), exposure), np.zeros((log_rows, LOG), np.int64))
+    run(ready.lanes, ready.plot, asked, np.zeros(len(ready.sheets), BOOK), ran.accounts, ran.marks, ran.log)
+    if ran.accounts["broken"].any():
+        raise StrategyError("the account grew beyond what 64 bits can hold (11 billion): begin with less cash, or run the event engine")
+    return ran
+
+
+def _figures(ready: Prepared, asked: Asked) -> Figures:
+    ran = _run(ready, asked, 0)
+    return Figures.of(
+        ran.accounts, figures(ran.marks.equity, 2 * int(ready.lanes.costs[0]["cash"]), ready.periods_per_year), ran.marks.equity[:, -1]
+    )
+
+
+# -- a result ------------------------------------------------------------------------------------------------------------
+
+
+def _result(ready: Prepared, ran: _Ran, log: Integers) -> Result:
+    market, plan = ready.market, ready.plan
+    start = market.costs.cash
+    equity, exposure = ([float(cash(v) / 2) for v in column[0].tolist()] for column in ran.marks)
+    curve = Curve(ready.sessions, np.array(equity), np.array(exposure), float(start))
+    held = buy_and_hold(market.source, plan.symbols, plan.first, plan.last, market.calendars, start)
+    fills, trades = _told(ready, log)
+    return Result(
+        engine=Engine.VECTOR,
+        plan=plan,
+        start=start,
+        sessions=ready.sessions,
+        equity=tuple(equity),
+        exposure=tuple(exposure),
+        benchmark=tuple(_along(dict(zip(held.curve.sessions, held.curve.equity.tolist(), strict=True)), curve)),
+        trades=tuple(trades),
+        performance=performance(curve, trades, fills, periods_per_year=ready.periods_per_year),
+        notes=(*_refused(ran.accounts[0]), *unusual(market, plan), *held.notes),
+    )
+
+
+def _along(worth: Mapping[Any, float], curve: Curve) -> Iterator[float]:
+    """A curve brought to other sessions: what it was at the newest of its own."""
+    newest = curve.start
+    for session in curve.sessions:
+        newest = worth.get(session, newest)
+        yield newest
+
+
+def _refused(account: Any) -> Iterator[str]:  # noqa: ANN401 - a record of ACCOUNT
+    counts = [f"{rule} {account[name]}" for name, rule in _REFUSALS.items() if account[name]]
+    if counts:
+        yield f"the gate refused: {', '.join(counts)}"
+
+
+def _told(ready: Prepared, log: Integers) -> tuple[list[Fill], list[RoundTrip]]:
+    """Fills and round trips of a log, in its order."""
+    ledger, fills = TradeLedger(), []
+    units = [Units(one.instrument.tick_size, one.instrument.lot_size) for one in ready.sheets]
+    for number, row in enumerate(log.tolist(), start=1):
+        at, s, _, role, lots, price, _ = row
+        if role == SPLIT_ROLE:
+            ledger.add(_split(number, moment(at), ready.actions[price], units[s].quantity(lots)))
+        else:
+            fills.append(_fill(number, row, ready.sheets[s].symbol, units[s]))
+            ledger.book(fills[-1])
+    return fills, ledger.closed
+
+
+def _split(number: int, at: datetime, action: CorporateAction, after: Decimal) -> SplitUpdate:
+    ratio = action.ratio if isinstance(action, Split) else ONE
+    return SplitUpdate(sequence=number, at=at, symbol=action.symbol, ratio=ratio, quantity_after=after)
+
+
+def _fill(number: int, row: Sequence[int], symbol: Symbol, units: Units) -> Fill:
+    at, _, order, role, lots, price, charge = row
+    return Fill.model_construct(
+        execution_id=f"e{number:08d}",
+        client_order_id=ClientOrderId(f"vector-{order}"),
+        symbol=symbol,
+        side=Side.BUY if lots > 0 else Side.SELL,
+        role=_ROLES[role],
+        quantity=units.quantity(abs(lots)),
+        price=units.price(price),
+        fee=cash(charge),
+        at=moment(at),
+    )
