@@ -12,6 +12,7 @@ from trading_bot.backtest.benchmark import buy_and_hold
 from trading_bot.backtest.facts import facts
 from trading_bot.backtest.report import backtest_report
 from trading_bot.domain.errors import NoDataError
+from trading_bot.domain.instrument import SESSIONS_PER_YEAR
 from trading_bot.domain.records import TaskRun
 from trading_bot.domain.values import Symbol
 from trading_bot.orchestrator.desk import Desk
@@ -47,7 +48,7 @@ def check(period: Period) -> None:
 def report(desk: Desk, period: Period) -> dict[str, Any]:
     """Return the report of a finished run, buy and hold of the same symbols beside it."""
     everything = material(desk, period.first)
-    found = facts(everything, period.first, period.last, NEW_YORK)
+    found = facts(everything, period.first, period.last, NEW_YORK, periods_per_year=SESSIONS_PER_YEAR[desk.calendar.name])
     inside = everything.within(period.first, period.last, NEW_YORK)
     benchmark = buy_and_hold(period.source, period.symbols, period.first, period.last, period.calendars, everything.start)
     return backtest_report(desk.header(), found, inside, desk.journal.all(TaskRun), benchmark)

@@ -11,6 +11,7 @@ from datetime import date, datetime, time, timedelta
 
 from trading_bot.backtest.facts import Facts, Material, facts
 from trading_bot.backtest.report import Report, daily_name, daily_report, plain, weekly_name, write
+from trading_bot.domain.instrument import SESSIONS_PER_YEAR
 from trading_bot.domain.proposals import Proposal, Verdict
 from trading_bot.domain.records import EquityPoint, ReportMade, TaskRun
 from trading_bot.domain.research import Review
@@ -71,7 +72,7 @@ def report_week(desk: Desk, slot: Slot, reviewed: Reviewed, alternatives: Sequen
 
 def _review(desk: Desk, slot: Slot, first: date, span: str) -> Reviewed:
     everything = material(desk, first)
-    found = facts(everything, first, slot.session, NEW_YORK)
+    found = facts(everything, first, slot.session, NEW_YORK, periods_per_year=SESSIONS_PER_YEAR[desk.calendar.name])
     _, review = desk.decide(slot, "review", span, Review, lambda d: desk.analyst.review(desk.brief(d), found))
     return Reviewed(everything.within(first, slot.session, NEW_YORK), found, review)
 
