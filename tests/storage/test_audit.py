@@ -1,76 +1,90 @@
 """Verification finds whatever someone with a database shell does to the journal, and names the first bad row."""
 
-import sqlite3
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+import sqlalchemy as sa
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import create_engine
 
+from postgres import shell, unguard
 from trading_bot.domain.errors import HomeError, JournalDamagedError
 from trading_bot.domain.records import Send, SendOutcome
 from trading_bot.domain.values import ClientOrderId
 from trading_bot.storage.audit import verify
+from trading_bot.storage.database import Address, url_of
 from trading_bot.storage.journal import SqlJournal
 from trading_bot.storage.schema import GENESIS, Row
 
 AT = datetime(2024, 1, 2, 14, 30, tzinfo=UTC)
-DROP = ("DROP TRIGGER journal_refuses_update", "DROP TRIGGER journal_refuses_delete")
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """A journal of five rows."""
-    journal = SqlJournal.open(tmp_path / "journal.db")
+def path(place: Callable[[str], Address]) -> Address:
+    """A journal of five rows, in a file and in a server's database."""
+    return five_rows(place("journal"))
+
+
+@pytest.fixture
+def in_file(placing: Callable[[str], Callable[[str], Address]]) -> Address:
+    """The same, in a file alone."""
+    return five_rows(placing("file")("journal"))
+
+
+def five_rows(address: Address) -> Address:
+    """Write five rows."""
+    journal = SqlJournal.open(address)
     for n in range(5):
         journal.append(Send(at=AT, client_order_id=ClientOrderId(f"o{n}"), outcome=SendOutcome.ACKNOWLEDGED))
     journal.close()
-    return tmp_path / "journal.db"
+    return address
 
 
-def tamper(path: Path, *statements: str) -> None:
+def tamper(path: Address, *statements: str) -> None:
     """Run statements with the triggers out of the way."""
-    connection = sqlite3.connect(path)
-    for statement in statements:
-        connection.execute(statement)
-    connection.commit()
-    connection.close()
+    unguard(path)
+    shell(path, *statements)
 
 
-def rows(path: Path) -> list[tuple[int, str]]:
+def rows(path: Address) -> list[tuple[int, str]]:
     """Number and hash of every row: what anchors could be."""
-    connection = sqlite3.connect(path)
-    found = connection.execute("SELECT seq, hash FROM journal ORDER BY seq").fetchall()
-    connection.close()
-    return found
+    return [(seq, digest) for seq, *_, digest in whole(path)]
 
 
-def forge(path: Path, body: str) -> None:
+def whole(path: Address) -> list[tuple[Any, ...]]:
+    """Every row: number, kind, key, both times, body and both hashes."""
+    engine = create_engine(url_of(path))
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql("SELECT seq, kind, key, at, wall, body, previous, hash FROM journal ORDER BY seq").all()
+    engine.dispose()
+    return [tuple(row) for row in found]
+
+
+def forge(path: Address, body: str) -> None:
     """Rewrite row 3 and every hash from there on, the remembered head included: a perfect chain with another past."""
-    connection = sqlite3.connect(path)
-    for statement in (*DROP, f"UPDATE journal SET body = '{body}' WHERE seq = 3"):  # noqa: S608 - a test's own text
-        connection.execute(statement)
+    tamper(path, f"UPDATE journal SET body = '{body}' WHERE seq = 3")  # noqa: S608 - a test's own text
     previous = GENESIS
-    for seq, kind, key, at, wall, text in connection.execute("SELECT seq, kind, key, at, wall, body FROM journal ORDER BY seq").fetchall():
+    for seq, kind, key, at, wall, text, *_ in whole(path):
         digest = Row(kind, key, at, wall, text).hash_after(previous, seq)
-        connection.execute("UPDATE journal SET previous = ?, hash = ? WHERE seq = ?", (previous, digest, seq))
+        shell(path, f"UPDATE journal SET previous = '{previous}', hash = '{digest}' WHERE seq = {seq}")  # noqa: S608 - the same
         previous = digest
-    connection.execute("UPDATE meta SET value = ? WHERE key = 'head'", (f"5:{previous}",))
-    connection.commit()
-    connection.close()
+    shell(path, f"UPDATE meta SET value = '5:{previous}' WHERE key = 'head'")  # noqa: S608 - the same
 
 
-def test_an_untouched_journal_verifies_with_all_its_anchors(path: Path) -> None:
+def test_an_untouched_journal_verifies_with_all_its_anchors(path: Address) -> None:
     """Every head that it ever had is still in it."""
     result = verify(path, rows(path))
     assert (result.intact, result.rows, result.head, result.problem) == (True, 5, rows(path)[-1][1], "")
 
 
-def test_a_new_journal_verifies(tmp_path: Path) -> None:
+def test_a_new_journal_verifies(place: Callable[[str], Address]) -> None:
     """No rows, nothing wrong."""
-    SqlJournal.open(tmp_path / "journal.db").close()
-    assert verify(tmp_path / "journal.db").intact
+    SqlJournal.open(place("journal")).close()
+    assert verify(place("journal")).intact
 
 
 @pytest.mark.parametrize(
@@ -90,37 +104,37 @@ def test_a_new_journal_verifies(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_changed_or_missing_row_is_named(statement: str, first_bad: int, problem: str, path: Path) -> None:
+def test_a_changed_or_missing_row_is_named(statement: str, first_bad: int, problem: str, path: Address) -> None:
     """Whichever column it is in."""
-    tamper(path, *DROP, statement)
+    tamper(path, statement)
     result = verify(path)
     assert (result.intact, result.rows, result.first_bad, result.problem) == (False, first_bad - 1, first_bad, problem)
 
 
-def test_rows_that_changed_places_are_found(path: Path) -> None:
+def test_rows_that_changed_places_are_found(path: Address) -> None:
     """Numbers exchanged, contents and hashes left as they were."""
     swaps = (
         "UPDATE journal SET seq = 99 WHERE seq = 2",
         "UPDATE journal SET seq = 2 WHERE seq = 3",
         "UPDATE journal SET seq = 3 WHERE seq = 99",
     )
-    tamper(path, *DROP, *swaps)
+    tamper(path, *swaps)
     assert verify(path).problem == "row 2: it (send o2) does not follow the row before it: rows were replaced or moved"
 
 
-def test_a_cut_off_end_is_found_by_the_remembered_head(path: Path) -> None:
+def test_a_cut_off_end_is_found_by_the_remembered_head(path: Address) -> None:
     """The rows that are left verify among themselves."""
-    tamper(path, *DROP, "DELETE FROM journal WHERE seq > 3")
+    tamper(path, "DELETE FROM journal WHERE seq > 3")
     result = verify(path)
     assert (result.rows, result.first_bad) == (3, 4)
     assert "remembers 5 rows" in result.problem
 
 
-def test_a_cut_off_end_with_a_forged_head_is_found_by_an_anchor(path: Path) -> None:
+def test_a_cut_off_end_with_a_forged_head_is_found_by_an_anchor(path: Address) -> None:
     """A daily report wrote the head down."""
     anchor = rows(path)[4]
     third = rows(path)[2][1]
-    tamper(path, *DROP, "DELETE FROM journal WHERE seq > 3", f"UPDATE meta SET value = '3:{third}' WHERE key = 'head'")  # noqa: S608 - a test's own text
+    tamper(path, "DELETE FROM journal WHERE seq > 3", f"UPDATE meta SET value = '3:{third}' WHERE key = 'head'")  # noqa: S608 - a test's own text
     assert verify(path).intact
     result = verify(path, [anchor])
     assert (result.first_bad, result.problem) == (
@@ -129,7 +143,7 @@ def test_a_cut_off_end_with_a_forged_head_is_found_by_an_anchor(path: Path) -> N
     )
 
 
-def test_a_row_added_by_hand_is_found(path: Path) -> None:
+def test_a_row_added_by_hand_is_found(path: Address) -> None:
     """A well-formed sixth row, of which the head knows nothing."""
     columns = "kind, 'x', at, wall, body"
     last = rows(path)[4][1]
@@ -137,7 +151,7 @@ def test_a_row_added_by_hand_is_found(path: Path) -> None:
     assert verify(path).first_bad == 6
 
 
-def test_a_wholly_rewritten_chain_is_found_by_an_anchor(path: Path) -> None:
+def test_a_wholly_rewritten_chain_is_found_by_an_anchor(path: Address) -> None:
     """Without an anchor it verifies: that is what anchors are for."""
     anchors = rows(path)
     forge(path, "{}")
@@ -147,7 +161,7 @@ def test_a_wholly_rewritten_chain_is_found_by_an_anchor(path: Path) -> None:
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM meta WHERE key = 'head'", "UPDATE meta SET value = 'x' WHERE key = 'head'"])
-def test_a_removed_or_scribbled_head_is_found_and_nothing_is_appended_after_it(statement: str, path: Path) -> None:
+def test_a_removed_or_scribbled_head_is_found_and_nothing_is_appended_after_it(statement: str, path: Address) -> None:
     """The journal always remembers how far it got."""
     tamper(path, statement)
     assert verify(path).first_bad == 6
@@ -175,20 +189,18 @@ def test_a_journal_that_is_gone_is_not_taken_for_a_new_one(tmp_path: Path) -> No
     column=st.sampled_from(["kind", "key", "at", "wall", "body", "previous", "hash"]),
     text=st.text("abc{}0", min_size=1, max_size=5),
 )
-def test_any_change_of_any_column_is_found_at_its_row(seq: int, column: str, text: str, path: Path) -> None:
+def test_any_change_of_any_column_is_found_at_its_row(seq: int, column: str, text: str, in_file: Address) -> None:
     """The row that was changed is the first bad one."""
-    connection = sqlite3.connect(path)
-    for name in ("update", "delete"):
-        connection.execute(f"DROP TRIGGER IF EXISTS journal_refuses_{name}")
-    select, update = (
-        f"SELECT {column} FROM journal WHERE seq = ?",  # noqa: S608 - a test's own text
-        f"UPDATE journal SET {column} = ? WHERE seq = ?",  # noqa: S608 - a test's own text
-    )
-    before = connection.execute(select, (seq,)).fetchone()[0]
-    connection.execute(update, (f"{before}{text}", seq))
-    connection.commit()
-    assert verify(path).first_bad == seq
-    connection.execute(update, (before, seq))
-    connection.commit()
-    connection.close()
-    assert verify(path).intact
+    unguard(in_file)
+    engine = create_engine(url_of(in_file), isolation_level="AUTOCOMMIT")
+    row = dict(zip(("seq", "kind", "key", "at", "wall", "body", "previous", "hash"), whole(in_file)[seq - 1], strict=True))
+    before = row[column] or ""
+    changed = f"{text}{before}"[: max(len(before), len(text))]  # columns of a server have their width
+    assume(changed != before)
+    update = sa.text(f"UPDATE journal SET {column} = :value WHERE seq = :seq")  # noqa: S608 - a test's own text
+    with engine.connect() as connection:
+        connection.execute(update, {"value": changed, "seq": seq})
+        assert verify(in_file).first_bad == seq
+        connection.execute(update, {"value": row[column], "seq": seq})
+    engine.dispose()
+    assert verify(in_file).intact

@@ -1,4 +1,4 @@
-"""The journal on disk: durability, several processes, migrations, and bad files with errors that say what to do."""
+"""The journal on disk and on a server: durability, several processes, migrations, and bad files with errors that say what to do."""
 
 import multiprocessing
 import os
@@ -6,15 +6,20 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import MetaData, create_engine
+from sqlalchemy.exc import IntegrityError
 
+from postgres import shell, unguard
 from trading_bot.domain.errors import (
     DeskError,
     DiskFullError,
@@ -29,9 +34,12 @@ from trading_bot.domain.values import ClientOrderId
 from trading_bot.ports import InboxItem
 from trading_bot.storage import migrations
 from trading_bot.storage.audit import verify
+from trading_bot.storage.database import Address, Database, url_of
 from trading_bot.storage.journal import SqlJournal
-from trading_bot.storage.schema import VERSIONS, metadata
+from trading_bot.storage.schema import VERSIONS, metadata, on_a_server
 
+A = TypeVar("A", Path, str)
+Place = Callable[[str], Any]
 AT = datetime(2024, 1, 2, 14, 30, tzinfo=UTC)
 
 
@@ -48,21 +56,12 @@ def send(name: str) -> Send:
     return Send(at=AT, client_order_id=ClientOrderId(name), outcome=SendOutcome.ACKNOWLEDGED)
 
 
-def made(path: Path, count: int = 3) -> Path:
+def made(path: A, count: int = 3) -> A:
     """A closed journal with `count` rows."""
     journal = SqlJournal.open(path, desk="desk01")
     journal.append(*(send(f"o{n}") for n in range(count)))
     journal.close()
     return path
-
-
-def run_sql(path: Path, *statements: str) -> None:
-    """What someone with a database shell could do."""
-    connection = sqlite3.connect(path)
-    for statement in statements:
-        connection.execute(statement)
-    connection.commit()
-    connection.close()
 
 
 def test_a_commit_is_synced_to_disk_in_wal_mode(tmp_path: Path) -> None:
@@ -76,10 +75,10 @@ def test_a_commit_is_synced_to_disk_in_wal_mode(tmp_path: Path) -> None:
     assert pragmas == ["wal", 2, 1, 10000]
 
 
-def test_a_desk_part_is_drawn_once_and_remembered(tmp_path: Path) -> None:
+def test_a_desk_part_is_drawn_once_and_remembered(place: Place) -> None:
     """Two homes draw different ones; a home keeps its own."""
     desks = []
-    for path in (tmp_path / "a.db", tmp_path / "b.db", tmp_path / "a.db"):
+    for path in (place("a"), place("b"), place("a")):
         journal = SqlJournal.open(path)
         desks.append(journal.desk)
         journal.close()
@@ -87,73 +86,78 @@ def test_a_desk_part_is_drawn_once_and_remembered(tmp_path: Path) -> None:
     assert all(len(desk) == 6 for desk in desks)
 
 
-def test_another_desk_part_than_the_remembered_one_is_refused(tmp_path: Path) -> None:
+def test_another_desk_part_than_the_remembered_one_is_refused(place: Place) -> None:
     """Order ids of one home never change their desk part."""
     with pytest.raises(HomeMismatchError, match="made with desk desk01, not desk02"):
-        SqlJournal.open(made(tmp_path / "journal.db"), desk="desk02")
+        SqlJournal.open(made(place("journal")), desk="desk02")
 
 
-def test_a_home_remembers_what_it_was_made_for(tmp_path: Path) -> None:
+def test_a_home_remembers_what_it_was_made_for(place: Place) -> None:
     """The same facts are fine, new ones are added, a different one is refused and nothing is kept of that call."""
-    with SqlJournal.open(tmp_path / "journal.db") as journal:
+    with SqlJournal.open(place("journal")) as journal:
         journal.bind({"clock kind": "simulated", "seed": "7"})
         journal.bind({"clock kind": "simulated", "account": "paper-1"})
         with pytest.raises(HomeMismatchError, match="made with seed 7, not 8"):
             journal.bind({"universe": "x", "seed": "8"})
-    with SqlJournal.open(tmp_path / "journal.db") as journal:
+    with SqlJournal.open(place("journal")) as journal:
         assert [journal.fact(name) for name in ("clock kind", "seed", "account", "universe")] == ["simulated", "7", "paper-1", None]
 
 
-def test_a_fact_that_may_change_is_remembered_as_it_was_last(tmp_path: Path) -> None:
+def test_a_fact_that_may_change_is_remembered_as_it_was_last(place: Place) -> None:
     """Apart from the journal's own clock and head, whatever its name."""
-    with SqlJournal.open(tmp_path / "journal.db") as journal:
+    with SqlJournal.open(place("journal")) as journal:
         journal.mark_clock(AT)
         for value in ("first", "second"):
             journal.remember("clock", value)
         assert (journal.fact("clock"), journal.clock()) == ("second", AT)
 
 
-def test_rows_carry_the_wall_time_of_their_writing(tmp_path: Path) -> None:
+def test_rows_carry_the_wall_time_of_their_writing(place: Place) -> None:
     """Beside the trading time, or nothing without a wall clock."""
     for wall in (Wall(), None):
-        journal = SqlJournal.open(tmp_path / "journal.db", wall=wall)
+        journal = SqlJournal.open(place("journal"), wall=wall)
         journal.append(send(f"wall-{wall is None}"))
         journal.close()
-    rows = sqlite3.connect(tmp_path / "journal.db").execute("SELECT at, wall FROM journal ORDER BY seq").fetchall()
+    with closing(Database.open(place("journal"))) as database, database.reading() as connection:
+        rows = [tuple(row) for row in connection.exec_driver_sql("SELECT at, wall FROM journal ORDER BY seq")]
     at = "2024-01-02T14:30:00.000000+00:00"
     assert rows == [(at, "2026-11-21T12:00:00.000000+00:00"), (at, None)]
 
 
 @pytest.mark.parametrize("statement", ["UPDATE journal SET body = '{}' WHERE seq = 1", "DELETE FROM journal WHERE seq = 3"])
-def test_the_database_itself_refuses_to_change_or_remove_rows(statement: str, tmp_path: Path) -> None:
+def test_the_database_itself_refuses_to_change_or_remove_rows(statement: str, place: Place) -> None:
     """Even to a database shell, unless the trigger is dropped first."""
-    path = made(tmp_path / "journal.db")
-    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-        run_sql(path, statement)
+    path = made(place("journal"))
+    with pytest.raises(IntegrityError, match="append-only"):
+        shell(path, statement)
 
 
-def test_the_migrated_schema_is_the_declared_one(tmp_path: Path) -> None:
+def test_the_migrated_schema_is_the_declared_one(place: Place) -> None:
     """Tables made by the steps and tables that the code reads agree, and the list of versions is that of the steps."""
-    engine = create_engine(f"sqlite:///{made(tmp_path / 'journal.db')}")
+    address = made(place("journal"))
+    engine = create_engine(url_of(address))
+    declared = MetaData()
+    for table in (*metadata.tables.values(), *(() if isinstance(address, Path) else on_a_server.tables.values())):
+        table.to_metadata(declared)
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), declared) == []
     engine.dispose()
     steps = ScriptDirectory(str(Path(migrations.__file__).parent)).walk_revisions()
     assert tuple(step.revision for step in steps)[::-1] == VERSIONS
 
 
-def test_an_up_to_date_journal_opens_without_loading_alembic(tmp_path: Path) -> None:
+def test_an_up_to_date_journal_opens_without_loading_alembic(place: Place) -> None:
     """Every command of the desk opens the journal; most need no migration."""
-    path = made(tmp_path / "journal.db")
+    path = made(place("journal"))
     reopen = f"from trading_bot.storage.journal import SqlJournal; SqlJournal.open({str(path)!r})"
     code = f"import sys; {reopen}; sys.exit('alembic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own interpreter and code
 
 
-def test_a_journal_of_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_journal_of_a_newer_schema_is_refused_and_left_alone(place: Place) -> None:
     """The message says to update the program."""
-    path = made(tmp_path / "journal.db")
-    run_sql(path, "UPDATE alembic_version SET version_num = '0999'")
+    path = made(place("journal"))
+    shell(path, "UPDATE alembic_version SET version_num = '0999'")
     with pytest.raises(SchemaTooNewError, match=f"schema 0999, this program knows up to {VERSIONS[-1]}; update the program"):
         SqlJournal.open(path)
 
@@ -167,10 +171,10 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     assert path.read_text().startswith("these are notes")
 
 
-def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+def test_another_programs_database_is_refused(place: Place) -> None:
     """Its tables are not ours to add to."""
-    path = tmp_path / "paper.db"
-    run_sql(path, "CREATE TABLE orders (id INTEGER)")
+    path = place("paper")
+    shell(path, "CREATE TABLE orders (id INTEGER)")
     with pytest.raises(JournalDamagedError, match="is a database, but not a journal"):
         SqlJournal.open(path)
 
@@ -183,20 +187,21 @@ def test_a_truncated_journal_is_refused_or_its_reading_is(tmp_path: Path) -> Non
         SqlJournal.open(path).all(Send)
 
 
-def test_a_row_that_cannot_be_parsed_is_damage(tmp_path: Path) -> None:
+def test_a_row_that_cannot_be_parsed_is_damage(place: Place) -> None:
     """The message points to `audit verify`."""
-    path = made(tmp_path / "journal.db")
-    run_sql(path, "DROP TRIGGER journal_refuses_update", "UPDATE journal SET body = '{\"at\":1}' WHERE seq = 2")
+    path = made(place("journal"))
+    unguard(path)
+    shell(path, "UPDATE journal SET body = '{\"at\":1}' WHERE seq = 2")
     journal = SqlJournal.open(path)
     with pytest.raises(JournalDamagedError, match="audit verify"):
         journal.all(Send)
     journal.close()
 
 
-def test_a_remembered_head_set_back_is_damage_and_writes_nothing(tmp_path: Path) -> None:
+def test_a_remembered_head_set_back_is_damage_and_writes_nothing(place: Place) -> None:
     """A row that would take a taken number contradicts the chain."""
-    path = made(tmp_path / "journal.db")
-    run_sql(path, "UPDATE meta SET value = '1:00' WHERE key = 'head'")
+    path = made(place("journal"))
+    shell(path, "UPDATE meta SET value = '1:00' WHERE key = 'head'")
     journal = SqlJournal.open(path)
     with pytest.raises(JournalDamagedError, match="audit verify"):
         journal.append(send("new"))
@@ -255,9 +260,9 @@ def test_a_database_that_stays_locked_is_reported_and_nothing_is_written(tmp_pat
     journal.close()
 
 
-def test_two_openings_see_each_others_rows_and_chain_them(tmp_path: Path) -> None:
+def test_two_openings_see_each_others_rows_and_chain_them(place: Place) -> None:
     """The head is read inside each transaction, and the inbox serves both."""
-    path = tmp_path / "journal.db"
+    path = place("journal")
     owner, command = SqlJournal.open(path), SqlJournal.open(path)
     for n in range(5):
         owner.append(send(f"owner{n}"))
@@ -271,16 +276,16 @@ def test_two_openings_see_each_others_rows_and_chain_them(tmp_path: Path) -> Non
     assert verify(path).intact
 
 
-def _write_many(path: Path, name: str) -> None:
+def _write_many(path: Address, name: str) -> None:
     journal = SqlJournal.open(path)
     for n in range(50):
         journal.append(send(f"{name}{n}"))
     journal.close()
 
 
-def test_processes_that_open_a_new_journal_at_once_share_one_chain(tmp_path: Path) -> None:
+def test_processes_that_open_a_new_journal_at_once_share_one_chain(place: Place) -> None:
     """One of them migrates, all of them write, the chain holds."""
-    path = tmp_path / "journal.db"
+    path = place("journal")
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=_write_many, args=(path, name)) for name in "abc"]
     for worker in workers:
@@ -292,11 +297,11 @@ def test_processes_that_open_a_new_journal_at_once_share_one_chain(tmp_path: Pat
     assert (result.intact, result.rows) == (True, 150)
 
 
-def test_what_append_returned_from_outlives_a_kill(tmp_path: Path) -> None:
+def test_what_append_returned_from_outlives_a_kill(place: Place) -> None:
     """The process prints each name after its append, and is killed in the middle."""
-    path = tmp_path / "journal.db"
+    path = place("journal")
     code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        f"import sys; sys.path[:0] = {[str(folder) for folder in Path(__file__).parents[:2]]!r}\n"
         "from test_database import SqlJournal, send\n"
         f"journal = SqlJournal.open({str(path)!r})\n"
         "for n in range(100000):\n"

@@ -1,6 +1,7 @@
-"""The promises of the journal's port, kept by the database and by memory alike."""
+"""The promises of the journal's port, kept by a file, by a server's database and by memory alike."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -10,24 +11,34 @@ from trading_bot.domain.errors import ClockError, HomeMismatchError, JournalConf
 from trading_bot.domain.records import DeskState, DeskStateChange, Send, SendOutcome, Transition
 from trading_bot.domain.values import ClientOrderId, TaskRunId
 from trading_bot.ports import InboxItem, Journal
+from trading_bot.storage.database import Address
 from trading_bot.storage.journal import SqlJournal
 from trading_bot.storage.memory import MemoryJournal
 
 OPENING = datetime(2024, 1, 2, 14, 30, tzinfo=UTC)
-Maker = Callable[[Path], Journal]
-MAKERS: dict[str, Maker] = {
-    "database": lambda folder: SqlJournal.open(folder / "journal.db", desk="desk01"),
-    "memory": lambda _: MemoryJournal("desk01"),
-}
+Place = Callable[[str], Address]
+KINDS = ("file", "server", "memory")
+Making = Callable[[str], Journal]
 
 
-@pytest.fixture(params=MAKERS)
-def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
+@pytest.fixture
+def making(placing: Callable[[str], Place]) -> Iterator[Making]:
+    """An empty journal of a kind."""
+    opened = ExitStack()
+
+    def of(kind: str) -> Journal:
+        if kind == "memory":
+            return MemoryJournal("desk01")
+        return opened.enter_context(SqlJournal.open(placing(kind)("journal"), desk="desk01"))
+
+    with opened:
+        yield of
+
+
+@pytest.fixture(params=KINDS)
+def journal(request: pytest.FixtureRequest, making: Making) -> Journal:
     """An empty journal of each kind."""
-    made = MAKERS[request.param](tmp_path)
-    yield made
-    if isinstance(made, SqlJournal):
-        made.close()
+    return making(request.param)
 
 
 def send(name: str, outcome: SendOutcome = SendOutcome.ACKNOWLEDGED, at: datetime = OPENING) -> Send:
@@ -173,16 +184,13 @@ def test_a_desk_part_that_order_ids_cannot_carry_is_refused(desk: str, tmp_path:
         SqlJournal.open(tmp_path / "journal.db", desk=desk)
 
 
-def test_the_same_records_give_the_same_head_in_both_kinds(tmp_path: Path) -> None:
-    """A backtest's journal chains as a desk's does."""
+def test_the_same_records_give_the_same_head_in_all_kinds(making: Making) -> None:
+    """A backtest's journal chains as a desk's does, wherever that is kept."""
     heads = set()
-    for make in MAKERS.values():
-        made = make(tmp_path)
+    for made in map(making, KINDS):
         made.append(send("a"), send("b"))
         made.append(DeskStateChange(at=OPENING, state=DeskState.HALTED, by="x", reason="y", number=1))
         heads.add(made.head())
-        if isinstance(made, SqlJournal):
-            made.close()
     assert len(heads) == 1
 
 

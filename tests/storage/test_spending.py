@@ -1,18 +1,20 @@
 """The spending ledger: beside the journal, outside its chain, and never changed once a call is settled."""
 
 import contextlib
-import sqlite3
-from contextlib import closing
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
+from postgres import shell, unguard
 from trading_bot.domain.errors import JournalConflictError, JournalDamagedError, StorageError
 from trading_bot.domain.records import Send, SendOutcome
 from trading_bot.domain.values import ClientOrderId
 from trading_bot.storage.audit import verify
+from trading_bot.storage.database import Address
 from trading_bot.storage.journal import SqlJournal
 from trading_bot.storage.spending import Settlement, Spending, SpendingLedger
 
@@ -41,16 +43,16 @@ ENDED = Settlement(
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """A ledger with one settled call."""
-    path = tmp_path / "journal.db"
+def path(place: Callable[[str], Address]) -> Address:
+    """A ledger with one settled call, in a file and in a server's database."""
+    path = place("journal")
     with SpendingLedger.open(path) as ledger, ledger.writing() as page:
         page.reserve(CALL)
         page.settle("c1", ENDED)
     return path
 
 
-def test_what_was_written_is_read_back_by_another_connection(path: Path) -> None:
+def test_what_was_written_is_read_back_by_another_connection(path: Address) -> None:
     """Every column, exactly."""
     whole = CALL.model_copy(update={"settlement": ENDED})
     with SpendingLedger.open(path) as ledger, ledger.reading() as page:
@@ -61,13 +63,13 @@ def test_what_was_written_is_read_back_by_another_connection(path: Path) -> None
         assert (page.newest(), page.resets_at()) == (ENDED.settled_at, ENDED.resets_at)
 
 
-def test_an_empty_ledger_knows_nothing(tmp_path: Path) -> None:
+def test_an_empty_ledger_knows_nothing(place: Callable[[str], Address]) -> None:
     """No time, no call, no limit."""
-    with SpendingLedger.open(tmp_path / "journal.db") as ledger, ledger.reading() as page:
+    with SpendingLedger.open(place("journal")) as ledger, ledger.reading() as page:
         assert (page.newest(), page.resets_at(), page.last_settled(3)) == (None, None, ())
 
 
-def test_a_block_that_fails_leaves_nothing(path: Path) -> None:
+def test_a_block_that_fails_leaves_nothing(path: Address) -> None:
     """All or none."""
     other = CALL.model_copy(update={"call_id": "c2"})
     with SpendingLedger.open(path) as ledger:
@@ -78,7 +80,7 @@ def test_a_block_that_fails_leaves_nothing(path: Path) -> None:
             assert [c.call_id for c in page.since(AT - timedelta(days=1))] == ["c1"]
 
 
-def test_a_settlement_may_be_repeated_and_never_replaced(path: Path) -> None:
+def test_a_settlement_may_be_repeated_and_never_replaced(path: Address) -> None:
     """The time of the repetition is no difference; a cent is."""
     with SpendingLedger.open(path) as ledger:
         with ledger.writing() as page:
@@ -89,7 +91,7 @@ def test_a_settlement_may_be_repeated_and_never_replaced(path: Path) -> None:
             assert page.get("c1").settlement == ENDED
 
 
-def test_what_was_never_reserved_cannot_be_settled_nor_reserved_twice(path: Path) -> None:
+def test_what_was_never_reserved_cannot_be_settled_nor_reserved_twice(path: Address) -> None:
     """A settlement without its reservation would be money that nobody allowed."""
     with SpendingLedger.open(path) as ledger:
         with pytest.raises(StorageError, match="the call c2 was never reserved"), ledger.writing() as page:
@@ -99,18 +101,16 @@ def test_what_was_never_reserved_cannot_be_settled_nor_reserved_twice(path: Path
 
 
 @pytest.mark.parametrize("statement", ["UPDATE spending SET cost_usd = '0'", "DELETE FROM spending"])
-def test_the_database_itself_refuses_to_forget_what_was_spent(path: Path, statement: str) -> None:
+def test_the_database_itself_refuses_to_forget_what_was_spent(path: Address, statement: str) -> None:
     """Even to a database shell, unless the trigger is dropped first."""
-    with closing(sqlite3.connect(path)) as shell, pytest.raises(sqlite3.IntegrityError, match="what was spent stays"):
-        shell.execute(statement)
+    with pytest.raises(IntegrityError, match="what was spent stays"):
+        shell(path, statement)
 
 
-def test_an_amount_that_cannot_be_read_is_an_error_and_not_zero(path: Path) -> None:
+def test_an_amount_that_cannot_be_read_is_an_error_and_not_zero(path: Address) -> None:
     """Fail closed: no sum without it."""
-    with closing(sqlite3.connect(path)) as shell:
-        shell.execute("DROP TRIGGER spending_refuses_update")
-        shell.execute("UPDATE spending SET cost_usd = 'free'")
-        shell.commit()
+    unguard(path)
+    shell(path, "UPDATE spending SET cost_usd = 'free'")
     with (
         SpendingLedger.open(path) as ledger,
         ledger.reading() as page,
@@ -119,7 +119,7 @@ def test_an_amount_that_cannot_be_read_is_an_error_and_not_zero(path: Path) -> N
         page.of_days(AT.date(), AT.date())
 
 
-def test_the_journals_chain_does_not_know_the_ledger(path: Path) -> None:
+def test_the_journals_chain_does_not_know_the_ledger(path: Address) -> None:
     """One file and one backup, two books: spending changes no hash, and journaling no cost."""
     with SqlJournal.open(path, desk="desk01") as journal:
         journal.append(Send(at=AT, client_order_id=ClientOrderId("o1"), outcome=SendOutcome.ACKNOWLEDGED))
@@ -130,14 +130,12 @@ def test_the_journals_chain_does_not_know_the_ledger(path: Path) -> None:
     assert verify(path).intact
 
 
-def test_a_home_of_the_version_before_gets_its_ledger_when_it_is_opened(path: Path) -> None:
+def test_a_home_of_the_version_before_gets_its_ledger_when_it_is_opened(path: Address) -> None:
     """Its journal stays as it was."""
     with SqlJournal.open(path, desk="desk01") as journal:
         journal.append(Send(at=AT, client_order_id=ClientOrderId("o1"), outcome=SendOutcome.ACKNOWLEDGED))
-    with closing(sqlite3.connect(path)) as shell:
-        shell.execute("DROP TABLE spending")
-        shell.execute("UPDATE alembic_version SET version_num = '0001'")
-        shell.commit()
+    later = () if isinstance(path, Path) else ("DROP FUNCTION desk_refuses CASCADE", "DROP TABLE bars", "DROP TABLE actions")
+    shell(path, "DROP TABLE spending", *later, "UPDATE alembic_version SET version_num = '0001'")
     with SpendingLedger.open(path) as ledger, ledger.writing() as page:
         page.reserve(CALL)
     with SqlJournal.open(path) as journal:

@@ -5,7 +5,7 @@ a head (number of rows, hash of the last) that was written down elsewhere, such 
 someone who rewrote the whole chain and the head that the journal itself remembers. Refuses to repair anything.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
@@ -62,8 +62,13 @@ def verify(address: str | Path, anchors: Iterable[Anchor] = ()) -> AuditResult:
 
 def _audit(connection: Connection, anchors: dict[int, list[str]]) -> AuditResult:
     head = str(connection.execute(_HEAD).scalar() or f"0:{GENESIS}")
+    with connection.execute(_ROWS) as found:  # on a server the first bad row leaves the rest unread
+        return _followed((cast("Columns", row) for row in found.mappings()), head, anchors)
+
+
+def _followed(rows: Iterable[Columns], head: str, anchors: dict[int, list[str]]) -> AuditResult:
     seq, digest = 0, GENESIS
-    for columns in _rows(connection):
+    for columns in rows:
         problem = _problem(columns, seq + 1, digest)
         if not problem and any(anchor != columns["hash"] for anchor in anchors.get(seq + 1, ())):
             problem = "its hash is not the one that was anchored outside the journal: the chain was rewritten up to here"
@@ -72,11 +77,6 @@ def _audit(connection: Connection, anchors: dict[int, list[str]]) -> AuditResult
         seq, digest = seq + 1, columns["hash"]
     problem = _ending(seq, digest, head, max(anchors, default=0))
     return AuditResult(rows=seq, head=digest, first_bad=seq + 1 if problem else None, problem=problem)
-
-
-def _rows(connection: Connection) -> Iterator[Columns]:
-    for row in connection.execute(_ROWS).mappings():
-        yield cast("Columns", row)
 
 
 def _problem(columns: Columns, seq: int, digest: str) -> str:

@@ -103,10 +103,15 @@ class BarStore:
         return tuple(timeframe for timeframe in Timeframe if self._path(symbol, timeframe).is_file())
 
     def _path(self, symbol: Symbol, timeframe: str) -> Path:
-        if not _NAME.fullmatch(symbol) or ".." in symbol:
-            msg = f"{symbol!r} cannot name a file of bars; symbols are letters, digits and .=^+- with one / for pairs"
-            raise StorageError(msg)
+        refuse_name(symbol)
         return self._root / timeframe / f"{symbol.replace('/', '%2F')}.parquet"
+
+
+def refuse_name(symbol: Symbol) -> None:
+    """Raise StorageError if `symbol` is not spelled as exchanges do."""
+    if not _NAME.fullmatch(symbol) or ".." in symbol:
+        msg = f"{symbol!r} cannot name a file of bars; symbols are letters, digits and .=^+- with one / for pairs"
+        raise StorageError(msg)
 
 
 def _together(known: BarSeries, fresh: BarSeries, path: Path) -> BarSeries:

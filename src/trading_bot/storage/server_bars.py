@@ -18,6 +18,7 @@ from trading_bot.domain.errors import NoDataError, StorageError
 from trading_bot.domain.market import CorporateAction, Dividend, Feed, PriceBasis, Split, Timeframe
 from trading_bot.domain.values import Symbol
 from trading_bot.ports import BarSeries
+from trading_bot.storage.bars import refuse_name
 from trading_bot.storage.database import Database, named
 from trading_bot.storage.refusals import desk_error
 from trading_bot.storage.schema import actions, bars
@@ -70,6 +71,7 @@ class ServerBars:
 
         StorageError if the known bars are of another feed, basis or source, or the server does not take them; DiskFullError.
         """
+        refuse_name(series.symbol)
         rows = _packed(series)
         with self._writing() as (database, connection):
             said = connection.execute(_SAID, {"of": series.symbol, "each": series.timeframe}).first()
