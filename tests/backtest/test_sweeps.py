@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -13,8 +13,19 @@ from pathlib import Path
 import pytest
 from distributed import Client, LocalCluster
 
+from sweeping import own_strategy, study_of
+from trading_bot.backtest import hindsight as hindsight_module
 from trading_bot.backtest import spread
+from trading_bot.backtest import sweep as sweeping_module
 from trading_bot.backtest.card import package_digest
+from trading_bot.backtest.grid import parse_grid
+from trading_bot.backtest.hindsight import hindsight
+from trading_bot.backtest.lanes import prepare
+from trading_bot.backtest.plan import Cell
+from trading_bot.backtest.ranking import Objective, Ranking
+from trading_bot.backtest.sweep import Cells, Crew, Estimate, Shipment, sweep
+from trading_bot.backtest.vector import run_vector, sweep_cells
+from trading_bot.bootstrap.studies import Study
 from trading_bot.domain.errors import ClusterError, StrategyError
 
 # distributed speaks of ports in use and of its own clean-up at the end of a process that was killed on purpose.
@@ -192,3 +203,120 @@ def test_a_scheduler_without_workers_is_told(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(spread, "CONNECT_SECONDS", 1)
     with cluster(0) as (address, _), pytest.raises(ClusterError, match="has no worker: start one with `dask worker"):
         spread.run_cluster(Raises(), [(0, 5)], lambda _: None, address)
+
+
+# -- cells ---------------------------------------------------------------------------------------------------------------
+
+
+GRID = "falls=1:4,hold=2:6"
+
+
+def swept(study: Study, crew: Crew = Crew(), agree: Callable[[Estimate], object] = lambda _: None, grid: str = GRID) -> list[Cell]:  # noqa: B008 - frozen
+    """The cells of a study's grid."""
+    ready = prepare(study.market, study.plan)
+    work = Cells(ready, Shipment.of(study.plan.strategy), parse_grid(study.loaded.strategy, grid))
+    return list(sweep(work, crew, agree, lambda _: None))
+
+
+def test_cells_are_those_of_single_runs_in_the_grids_order(tmp_path: Path) -> None:
+    """4 x 5 combinations of a user's own strategy; the third is falls 1, hold 4, and what its own run says."""
+    study = study_of(tmp_path, str(own_strategy(tmp_path)))
+    found = swept(study)
+    assert [(cell.values["falls"], cell.values["hold"]) for cell in found] == [(f, h) for f in range(1, 5) for h in range(2, 7)]
+    plan = study.plan.model_copy(update={"values": {"falls": 1, "hold": 4}})
+    alone = run_vector(study.market, plan, study.loaded.strategy)
+    assert found[2].total_return == pytest.approx(alone.performance.total_return, rel=1e-12)
+    assert found[2].trades == alone.performance.trades > 10
+    assert found[2].sharpe == pytest.approx(alone.performance.sharpe, rel=1e-9)
+
+
+def test_a_users_own_strategy_travels_and_gives_the_same_cells_everywhere(
+    two_workers: tuple[str, LocalCluster], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file is gone before any process could read it; cluster, processes and this one agree to the last digit."""
+    path = own_strategy(tmp_path)
+    study = study_of(tmp_path, str(path))
+    ready, grid = prepare(study.market, study.plan), parse_grid(study.loaded.strategy, "falls=1:6,hold=2:20")
+    work = Cells(ready, Shipment.of(study.plan.strategy), grid)
+    path.unlink()
+    monkeypatch.setattr(sweeping_module, "_WORTH_SECONDS", 0.0)
+    monkeypatch.setattr(sweeping_module, "_PIECE_SECONDS", 0.0)
+    monkeypatch.setattr(sweeping_module, "_LONGEST_PIECE", 30)
+    here, local, far = (
+        list(sweep(work, crew, lambda _: None, lambda _: None)) for crew in (Crew(), Crew(jobs=2), Crew(cluster=two_workers[0]))
+    )
+    assert here == local == far
+    assert len(here) == 114
+
+
+def test_a_long_sweep_is_told_before_it_is_begun(tmp_path: Path) -> None:
+    """A million: 9 x 20 x ... of the shipped one; whoever is asked may leave."""
+    study, told = study_of(tmp_path), list[Estimate]()
+
+    class LeftError(Exception):
+        pass
+
+    def leave(estimate: Estimate) -> None:
+        told.append(estimate)
+        raise LeftError
+
+    with pytest.raises(LeftError):
+        swept(study, agree=leave, grid="fast=2:101,slow=102:201,stop=0:9.9:0.1")
+    assert told[0].cells == 1_000_000
+    assert told[0].is_long
+    assert told[0].seconds > 10
+    assert str(told[0]).startswith("1,000,000 combinations: about ")
+    assert not Estimate(100, 59).is_long
+    assert Estimate(100, 61).is_long
+
+
+def test_a_grid_that_does_not_fit_into_memory_is_refused(tmp_path: Path) -> None:
+    """5,005,000 combinations: 50 x 100 x 1001."""
+    with pytest.raises(StrategyError, match="5,005,000 combinations; at most 5,000,000"):
+        swept(study_of(tmp_path), grid="fast=2:51,slow=102:201,stop=0:10:0.01")
+
+
+def test_cells_of_a_grid_are_a_sequence(tmp_path: Path) -> None:
+    """Made when looked at: by number from both ends, by slice, and never beyond."""
+    study = study_of(tmp_path)
+    grid = parse_grid(study.loaded.strategy, "fast=3;5,slow=20;30")
+    cells = sweep(Cells(prepare(study.market, study.plan), Shipment.of("sma_cross"), grid), Crew(), lambda _: None, lambda _: None)
+    assert len(cells) == 4
+    assert list(cells) == cells[:] == [cells[n] for n in range(4)]
+    assert cells[-1] == cells[3]
+    with pytest.raises(IndexError):
+        cells[4]
+
+
+def test_hindsight_counts_all_that_was_tried(tmp_path: Path) -> None:
+    """Over an invented market without any edge: the best of 20 is no proof, and says so."""
+    study = study_of(tmp_path, str(own_strategy(tmp_path)))
+    ready, strategy = prepare(study.market, study.plan), study.loaded.strategy
+    grid = parse_grid(strategy, GRID)
+    cells = sweep_cells(ready, strategy, grid.combos(0, len(grid)))
+    ranking = Ranking(Objective.SHARPE, 1000, 1)
+    found = hindsight(ready, strategy, cells, ranking, grid)
+    assert (found.tried, found.pbo_trials) == (20, 20)
+    assert found.profitable == sum(cell.total_return > 0 for cell in cells) / 20
+    assert found.pbo is not None
+    assert found.deflated_sharpe is not None
+    assert found.deflated_sharpe < 0.95
+    best = ranking.order(cells)[0]
+    scores = sorted(cells[n].sharpe or 0.0 for n in grid.neighbours(best))
+    middle = (scores[(len(scores) - 1) // 2] + scores[len(scores) // 2]) / 2
+    assert found.plateau == pytest.approx(middle / (cells[best].sharpe or 1.0))
+
+
+def test_hindsight_says_what_it_did_not_look_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room for 10 trials: 10 of 20, the best among them; of one cell alone nothing is said."""
+    study = study_of(tmp_path, str(own_strategy(tmp_path)))
+    ready, strategy = prepare(study.market, study.plan), study.loaded.strategy
+    cells = sweep_cells(ready, strategy, parse_grid(strategy, GRID).combos(0, 20))
+    monkeypatch.setattr(hindsight_module, "MOST_TRIALS", 10)
+    found = hindsight(ready, strategy, cells, Ranking(Objective.SHARPE, 1000, 1))
+    assert found.pbo_trials in {9, 10}
+    assert any("of 20 combinations, evenly spread" in note for note in found.notes)
+    assert found.plateau is None
+    lonely = hindsight(ready, strategy, cells[:1], Ranking(Objective.SHARPE, 1000, 1))
+    assert lonely.pbo is None
+    assert any("no probability of overfitting" in note for note in lonely.notes)

@@ -249,7 +249,8 @@ def _notes(results: Sequence[Result], traded: Sequence[Traded], sessions: int, l
     before = "all sessions" if lengths.anchored else f"the {lengths.train} sessions"
     own = [
         f"walk-forward, {kind}: {len(traded)} windows of {lengths.test} sessions, each with what was best in {before} before it",
-        "positions are closed at each window's border; the parameters of the plan are those of the last window that was traded",
+        "positions are closed at each window's border, and entered again on a new signal alone",
+        "the plan's parameters are those of the last window that was traded",
         *([f"{idle} windows were not traded: no combination had a score in their train window"] if idle else []),
         *([f"{held} windows ended with a position that could not be closed; the next one begins with its mark as cash"] if held else []),
         *([f"the last {sessions - used} sessions fill no window and were left out"] if sessions > used else []),

@@ -81,7 +81,7 @@ def study_of(context: Context, strategy: str, **flags: Any) -> "Study":  # noqa:
     config = _config(context, flags)
     wish = Wish(
         strategy=strategy,
-        values=_assigned(flags.get("assigned") or ()),
+        values=assigned_values(flags.get("assigned") or ()),
         first=_day(flags.get("start")),
         last=_day(flags.get("end")),
         period=flags.get("period"),
@@ -105,7 +105,8 @@ def _config(context: Context, flags: dict[str, Any]) -> "Config":
     return context.config(settings)
 
 
-def _assigned(given: tuple[str, ...]) -> dict[str, float]:
+def assigned_values(given: tuple[str, ...]) -> dict[str, float]:
+    """What `--set` says."""
     found = {}
     for text in given:
         name, equals, value = text.partition("=")
