@@ -21,7 +21,7 @@ from trading_bot.brokers.units import moment, stamp
 from trading_bot.domain.instrument import SESSIONS_PER_YEAR
 from trading_bot.domain.market import PriceBasis
 from trading_bot.domain.orders import OrderRole, Side
-from trading_bot.domain.proposals import Effect, Proposal, ProposalKind, Target, Verdict
+from trading_bot.domain.proposals import Effect, Proposal, ProposalKind, Target, Verdict, VerdictOutcome
 from trading_bot.domain.records import CLOSE, EquityPoint
 from trading_bot.domain.values import ONE, ZERO, DecisionId, ProposalId, Symbol, derive_id
 from trading_bot.execution.engine import Engine
@@ -207,7 +207,8 @@ def _along(worth: Mapping[date, float], sessions: Sequence[date], start: float) 
 
 
 def _notes(verdicts: Sequence[Verdict]) -> Iterator[str]:
-    refused = Counter(f.rule for v in verdicts for f in v.findings if f.effect in {Effect.REJECT, Effect.NEEDS_APPROVAL})
+    judged = [v for v in verdicts if v.outcome in {VerdictOutcome.REJECTED, VerdictOutcome.NEEDS_APPROVAL}]
+    refused = Counter(f.rule for v in judged for f in v.findings if f.effect in {Effect.REJECT, Effect.NEEDS_APPROVAL})
     if refused:
         yield f"the gate refused: {', '.join(f'{rule} {count}' for rule, count in sorted(refused.items()))}"
 
