@@ -8,6 +8,7 @@ go on after a connection broke: who holds it has to start again. SQLite keeps a 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -82,11 +83,10 @@ class Database:
         with translated(name):
             # Transactions are begun and ended by hand: the driver would begin them too late to keep two writers apart.
             engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args=_connect_args(url))
-            event.listen(engine, "connect", _apply_pragmas)
+            event.listen(engine, "connect", partial(_prepare, name), insert=True)
             database = cls(engine, engine.connect(), name)
         with ExitStack() as undo:
             undo.callback(database.close)
-            database._refuse_encodings()
             database._bring_up_to_date()
             undo.pop_all()
         return database
@@ -153,12 +153,6 @@ class Database:
         if driver.in_transaction if isinstance(driver, sqlite3.Connection) else driver.info.transaction_status:
             self._connection.exec_driver_sql("ROLLBACK")
 
-    def _refuse_encodings(self) -> None:
-        """Refuse a server's database that cannot hold every character."""
-        driver = self.driver
-        if not isinstance(driver, sqlite3.Connection) and driver.info.parameter_status("server_encoding") != "UTF8":
-            raise HomeError(f"{self.name}: cannot hold every character; make a database with ENCODING 'UTF8' and name that")
-
     def _bring_up_to_date(self) -> None:
         with self.reading() as connection:
             version = _version(connection, self.name)
@@ -176,10 +170,14 @@ def _connect_args(url: URL) -> dict[str, Any]:
     return {**own, "options": f"{_SERVER_OPTIONS} {url.query.get('options', '')}"}
 
 
-def _apply_pragmas(driver: object, _record: object) -> None:
+def _prepare(name: str, driver: Any, _record: object) -> None:  # noqa: ANN401 - sqlite3's or psycopg's connection
+    """Make a new connection's commits durable, and refuse a server's database that cannot hold every character."""
     if isinstance(driver, sqlite3.Connection):
         for pragma in _PRAGMAS:
             driver.execute(pragma)
+    elif driver.info.parameter_status("server_encoding") != "UTF8":
+        driver.close()
+        raise HomeError(f"{name}: cannot hold every character; make a database with ENCODING 'UTF8' and name that")
 
 
 def _version(connection: Connection, name: str) -> str | None:

@@ -82,7 +82,7 @@ class SqlJournal:
             opened = cls.look(address, wall, desk)
             undo.callback(opened.close)
             if opened.fact("desk") != opened.desk:
-                opened.bind({"desk": opened.desk})
+                opened.name_desk(drawn=desk is None)
             undo.pop_all()
         return opened
 
@@ -107,6 +107,15 @@ class SqlJournal:
     def close(self) -> None:
         """Let go of the database; what was written stays."""
         self._database.close()
+
+    def name_desk(self, *, drawn: bool) -> None:
+        """Remember the desk part; where it was `drawn` and another process was quicker, take that one's."""
+        try:
+            self.bind({"desk": self.desk})
+        except HomeMismatchError:
+            if not drawn:
+                raise
+            self.desk = checked_desk(self.fact("desk") or self.desk)
 
     def own(self) -> None:
         """Be the one owner of a server's database until `close` or the end of this process. HomeLockedError if another process is."""
