@@ -1,8 +1,10 @@
 """`backtest sweep`, `backtest optimize` and `backtest walk-forward`: many runs, and what the best of them is worth."""
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +63,7 @@ def sweep(context: Context, /, strategy: str, text: str, *, as_json: bool, **fla
     quest = _quest(context, strategy, flags)
     with _shown(f"{strategy} {quest.study.plan.first} to {quest.study.plan.last}") as (bar, tell):
         found = quest.sweep(text, Crew(flags["jobs"], flags["cluster"]), lambda estimate: _agree(estimate, bar, yes=flags["yes"]), tell)
-    _told(context, quest.study, found, output, flags["top"], as_json=as_json)
+    _told(_Telling(context, quest.study, output, flags["top"], command_line(), as_json), found)
 
 
 @click.command()
@@ -89,10 +91,11 @@ def optimize(context: Context, /, strategy: str, text: str | None, trials: int, 
     place = quest.place(text, context.home, flags["storage"], flags["name"])
     with stoppable() as stop, _shown(f"study {place.name}") as (_, tell):
         searched, found = quest.search(text, trials, place, stop, tell)
-    held = (
-        f"study {place.name}: {len(searched.cells)} trials, {searched.earlier} of them from before; {len(searched.distinct)} combinations"
-    )
-    _told(context, quest.study, found, output, flags["top"], as_json=as_json, first=held)
+    made = len(searched.cells)
+    held = f"study {place.name}: {made} trials, {searched.earlier} of them from before; {len(searched.distinct)} combinations"
+    # A study grows, and its best with it: the same command makes another run then.
+    typed = f"{command_line()}  # {made} trials of study {place.name}"
+    _told(_Telling(context, quest.study, output, flags["top"], typed, as_json), found, held)
 
 
 @click.command(name="walk-forward")
@@ -125,7 +128,7 @@ def walk_forward(context: Context, /, strategy: str, *, as_json: bool, **flags: 
     with _shown("windows") as (_, tell):
         by_grid = grid is not None
         found = quest.walk_by_grid(grid, lengths, tell) if by_grid else quest.walk_by_search(flags["space"], trials, lengths, tell)
-    result, kept = _kept(context, quest.study, found.result, ())
+    result, kept = _kept(context, quest.study, found.result, (), command_line())
     if as_json:
         windows = [window.model_dump(mode="json") for window in found.windows]
         say({"run": kept, "windows": windows, "efficiency": found.efficiency, **result.model_dump(mode="json")}, as_json=True, text="")
@@ -153,12 +156,13 @@ def _shown(what: str) -> "Iterator[tuple[Progress, Tell]]":
 
 def _agree(estimate: "Estimate", bar: "Progress", *, yes: bool) -> None:
     """Ask a person before what takes long; without one, refuse."""
-    from trading_bot.cli.terminal import demand_terminal
+    from trading_bot.domain.errors import NotOnTerminalError
 
     if yes or not estimate.is_long:
         return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise NotOnTerminalError(f"{estimate}. Nobody can be asked whether it may begin: give --yes, or a smaller grid")
     bar.stop()
-    demand_terminal(f"{estimate}. That this may begin")
     click.confirm(f"{estimate}. Begin?", abort=True, err=True)
     bar.start()
 
@@ -172,25 +176,37 @@ def _writable(output: Path | None) -> Path | None:
     return output
 
 
-def _kept(context: Context, study: "Study", result: "Result", cells: "Sequence[Cell]") -> "tuple[Result, str]":
+def _kept(context: Context, study: "Study", result: "Result", cells: "Sequence[Cell]", typed: str) -> "tuple[Result, str]":
     from trading_bot.backtest.shelf import Shelf
     from trading_bot.execution.clock import SystemWallClock
 
-    carded = study.carded(result, command_line())
+    carded = study.carded(result, typed)
     context.home.prepare()
     return carded, Shelf(context.home.backtests).save(carded, SystemWallClock().now(), cells, study.bars())
 
 
-def _told(context: Context, study: "Study", found: "Swept", output: Path | None, top: int, *, as_json: bool, first: str = "") -> None:  # noqa: PLR0913 - what there is to tell
+@dataclass(frozen=True)
+class _Telling:
+    """Where what came of many runs goes."""
+
+    context: Context
+    study: "Study"
+    output: Path | None
+    top: int
+    typed: str
+    as_json: bool
+
+
+def _told(to: _Telling, found: "Swept", first: str = "") -> None:
     """Keep the best run, write the cells, and say what came of it."""
     from trading_bot.cli.sweep_tables import swept_table, write_cells
 
-    if output is not None:
-        write_cells(output, found.cells)
+    if to.output is not None:
+        write_cells(to.output, found.cells)
     cells = found.cells[:] if len(found.cells) <= _MOST_KEPT else ()
-    kept = None if found.result is None else _kept(context, study, found.result, cells)[1]
-    if as_json:
-        best = [found.cells[n].model_dump(mode="json") for n in found.order[:top]]
+    kept = None if found.result is None else _kept(to.context, to.study, found.result, cells, to.typed)[1]
+    if to.as_json:
+        best = [found.cells[n].model_dump(mode="json") for n in found.order[: to.top]]
         say({"run": kept, "best": best, "hindsight": found.hindsight.model_dump(mode="json")}, as_json=True, text="")
     else:
-        swept_table(found, top, kept, first)
+        swept_table(found, to.top, kept, first)
