@@ -168,7 +168,8 @@ def _happen(desk: Desk, at: int) -> None:
     for s in range(len(desk.books)):
         _corporate_actions(desk, s, at)
     for s in range(len(desk.books)):
-        if desk.books[s].bar_at == at:
+        # A split has moved the orders, which may now be reached.
+        if min(desk.books[s].bar_at, desk.books[s].due_at) == at:
             trade_at_open(desk, s, at)
 
 
@@ -205,7 +206,7 @@ def _split(desk: Desk, s: int, at: int, numerator: int, denominator: int) -> Non
     rest = held % denominator * numerator % denominator
     book.lots = sign * part_down(held, numerator, denominator)
     account.cash += part_even(sign * rest * ((bid + ask) // 2) * desk.lanes.symbols[s].worth, 1, denominator)
-    write(desk, at, s, SPLIT_ROLE, book.action, book.lots, 0)
+    write(desk, at, s, SPLIT_ROLE, book.lots, book.action, 0)
     for n in range(CLOSE + 1):
         book.left[n] = part_down(book.left[n], numerator, denominator)
         if n != ENTRY:

@@ -37,7 +37,7 @@ ACCOUNT = np.dtype(
         (name, np.int64)
         for name in (
             *("clock", "cash", "trades", "wins", "losses", "gained", "lost", "orders", "logged", "broken"),
-            *("no_stop", "no_short", "no_day_trade", "no_size", "not_taken"),
+            *("no_stop", "no_short", "no_day_trade", "no_size", "no_close", "not_taken"),
         )
     ]
     + [("day_trades", np.int64, 3)]

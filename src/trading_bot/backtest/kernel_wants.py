@@ -99,6 +99,7 @@ def _leave(desk: Desk, s: int, at: int) -> None:
     book = desk.books[s]
     book.left[ENTRY] = 0
     if book.lots == 0 or book.left[CLOSE] > 0:
+        desk.account[0].no_close += book.lots != 0
         return
     bar = desk.lanes.bars[begun(desk, s, at)]
     desk.account[0].orders += 1

@@ -42,6 +42,7 @@ _CHUNK = 32
 _LOG_ROWS = 4096
 _ROLES = {ENTRY: OrderRole.ENTRY, STOP: OrderRole.STOP_LOSS, TARGET: OrderRole.TAKE_PROFIT, CLOSE: OrderRole.CLOSE}
 _REFUSALS = {
+    "no_close": "closable",
     "no_size": "minimum_size",
     "no_day_trade": "pattern_day_trader",
     "no_short": "short_selling",
@@ -174,6 +175,7 @@ def _result(ready: Prepared, ran: _Ran, log: Integers) -> Result:
         equity=tuple(equity),
         exposure=tuple(exposure),
         benchmark=tuple(_along(dict(zip(held.curve.sessions, held.curve.equity.tolist(), strict=True)), curve)),
+        periods_per_year=ready.periods_per_year,
         trades=tuple(trades),
         performance=performance(curve, trades, fills, periods_per_year=ready.periods_per_year),
         notes=(*_refused(ran.accounts[0]), *unusual(market, plan), *held.notes),
