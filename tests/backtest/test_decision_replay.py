@@ -89,9 +89,9 @@ def test_a_replay_trades_and_its_result_is_the_desk_s(seen: Replayed, plain: Tol
     assert seen.report["performance"]["trades"] == len(result.trades)
 
 
-def test_the_same_cassettes_give_the_same_result(seen: Replayed, folder: Path, tmp_path: Path) -> None:
+def test_the_same_cassettes_give_the_same_result(seen: Replayed, plain: Told, tmp_path: Path) -> None:
     """In another home, to the last field."""
-    assert again(folder / "plain", tmp_path / "other").result == seen.result
+    assert again(plain.shelf.folder, tmp_path / "other").result == seen.result
 
 
 def test_a_model_that_knows_no_names_trades_the_same_behind_a_mask(seen: Replayed, unseen: Replayed) -> None:
@@ -103,9 +103,9 @@ def test_a_model_that_knows_no_names_trades_the_same_behind_a_mask(seen: Replaye
     assert unseen.result.card != seen.result.card
 
 
-def test_a_missing_record_is_an_error_that_names_day_and_step(folder: Path, tmp_path: Path) -> None:
+def test_a_missing_record_is_an_error_that_names_day_and_step(plain: Told, tmp_path: Path) -> None:
     """The review of 2024-05-08, the third session, is taken away."""
-    shutil.copytree(folder / "plain", tmp_path / "plain")
+    shutil.copytree(plain.shelf.folder, tmp_path / "plain")
     gone = [
         path
         for path in (tmp_path / "plain").glob("*.json")
@@ -117,13 +117,13 @@ def test_a_missing_record_is_an_error_that_names_day_and_step(folder: Path, tmp_
         again(tmp_path / "plain", tmp_path / "home")
 
 
-def test_other_prices_than_the_recorded_ones_are_an_error_that_shows_the_difference(shared: Path, folder: Path, tmp_path: Path) -> None:
+def test_other_prices_than_the_recorded_ones_are_an_error_that_shows_the_difference(shared: Path, plain: Told, tmp_path: Path) -> None:
     """One close of NVDA before the first day is another: its quote, of which the model's plan was held against, differs."""
     data = shutil.copytree(shared / "data/us_daily_core", tmp_path / "data")
     table = pd.read_csv(data / "NVDA.csv")
     table.loc[table["date"] >= "2024-05-06", ["open", "high", "low", "close"]] *= 1.01
     table.to_csv(data / "NVDA.csv", index=False)
-    kept = Recorded.read(folder / "plain")
+    kept = Recorded.read(plain.shelf.folder)
     asked = Asked(settings(data, CORE), Home(tmp_path / "home"), tmp_path, kept.first, kept.last)
     with pytest.raises(ReplayMissError, match=r"(?s)2024-05-0\d .*The nearest record differs:.*grounds"):
         replay(asked, kept, "", threading.Event(), lambda *_: None)
@@ -311,26 +311,26 @@ def test_too_few_judgements_have_no_score() -> None:
     assert leak_score([], [], lambda *_: None, seed=1).agreement is None
 
 
-def test_a_folder_of_two_recordings_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_of_two_recordings_is_refused(plain: Told, blind: Told, tmp_path: Path) -> None:
     """Masked and unmasked calls side by side, and a second recording into a folder that has one."""
-    both = shutil.copytree(folder / "plain", tmp_path / "both")
-    for path in (folder / "blind").glob("*.json"):
+    both = shutil.copytree(plain.shelf.folder, tmp_path / "both")
+    for path in blind.shelf.folder.glob("*.json"):
         shutil.copy(path, both / f"b-{path.name}")
     with pytest.raises(ResearchError, match="calls of 2 masks"):
         Recorded.read(both)
-    kept = Recorded.read(folder / "plain")
+    kept = Recorded.read(plain.shelf.folder)
     assert kept.config is not None
     with pytest.raises(ResearchError, match="another recording"):
-        begin(folder / "plain", kept.config, FIRST, LAST, mask=9)
-    begin(folder / "plain", kept.config, FIRST, LAST, mask=None)  # the same again goes on
+        begin(plain.shelf.folder, kept.config, FIRST, LAST, mask=9)
+    begin(plain.shelf.folder, kept.config, FIRST, LAST, mask=None)  # the same again goes on
 
 
-def test_a_desk_s_own_cassettes_tell_what_they_were_recorded_on(folder: Path, seen: Replayed, tmp_path: Path) -> None:
+def test_a_desk_s_own_cassettes_tell_what_they_were_recorded_on(plain: Told, seen: Replayed, tmp_path: Path) -> None:
     """In a home the journal remembers the settings; the questions tell period and universe."""
     home = tmp_path / "home"
     home.mkdir()
-    shutil.copytree(folder / "plain", home / "cassettes", ignore=shutil.ignore_patterns(META))
-    known = Recorded.read(folder / "plain")
+    shutil.copytree(plain.shelf.folder, home / "cassettes", ignore=shutil.ignore_patterns(META))
+    known = Recorded.read(plain.shelf.folder)
     assert known.config is not None
     with SqlJournal.open(home / "journal.db", SystemWallClock()) as journal:
         journal.remember("config", known.config.canonical())

@@ -33,6 +33,12 @@ class Meta(Record):
     last: date
     mask: int | None
 
+    @property
+    def subject(self) -> tuple[object, ...]:
+        """What a recording is of; budget, binary and deadlines may change while it is made."""
+        claude = self.config.claude
+        return self.config.trading_digest(), self.first, self.last, self.mask, claude.model, claude.models, claude.approver
+
 
 @dataclass(frozen=True)
 class Recorded:
@@ -117,7 +123,8 @@ def begin(folder: Path, config: Config, first: date, last: date, mask: int | Non
         }
     )
     wanted = Meta(config=kept, first=first, last=last, mask=mask)
-    if _meta(folder) not in (None, wanted) or (_meta(folder) is None and any(folder.glob("*.json"))):
+    known = _meta(folder)
+    if any(folder.glob("*.json")) if known is None else known.subject != wanted.subject:
         raise ResearchError(f"{folder} holds another recording: name an empty folder with --record, or ask for the same to go on with it")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

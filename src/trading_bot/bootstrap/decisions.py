@@ -5,7 +5,7 @@ Refuses to go on where the cassettes hold no answer: ReplayMissError names the d
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ from trading_bot.domain.market import Timeframe
 from trading_bot.domain.proposals import Decision, Outcome
 from trading_bot.domain.records import TaskStatus
 from trading_bot.domain.values import ONE, Symbol, derive_digest
+from trading_bot.llm.calls import Ending
 from trading_bot.llm.cutoffs import latest
 from trading_bot.market.calendar import open_calendar
 from trading_bot.market.view import AsOfView
@@ -36,6 +37,8 @@ from trading_bot.orchestrator.trading_orchestrator import Listener, TradingOrche
 from trading_bot.storage.home import Home
 
 STRATEGY = "decisions"
+_NOBODY = frozenset({Ending.OVER_BUDGET, Ending.USAGE_LIMIT, Ending.NOT_STARTED, Ending.NO_LOGIN})
+"""Endings after which the next question would end so too."""
 _DAY = timedelta(days=1)
 _LOOKBACK = 3000
 """Daily bars that are read to measure what came of judgements."""
@@ -68,19 +71,19 @@ class Replayed:
 def record(asked: Asked, folder: Path, mask: int | None, stop: threading.Event, tell: Listener) -> None:
     """Let Claude decide over the period and keep every call in `folder`, with what a replay needs to find it again.
 
-    Costs what the calls cost, within the budget; started again after a stop, it pays for no answer twice. ResearchError if it was
-    stopped, or if the folder holds another recording.
+    Costs what the calls cost, within the budget; started again, it goes on and pays for no answer twice. ResearchError if it was stopped,
+    if nobody can be asked any more (budget, limit, login, binary), or if the folder holds another recording.
     """
     config = asked.config.model_copy(update={"analyst": "claude", "cassettes": None})
     begin(folder, config, asked.first, asked.last, mask)
-    _run(config, _setting(asked, cassettes=folder, mask=mask), asked, stop, tell)
+    _run(config, _setting(asked, cassettes=folder, mask=mask), asked, stop, lambda assembly: _asking(assembly, tell))
 
 
 def replay(asked: Asked, recorded: Recorded, command: str, stop: threading.Event, tell: Listener) -> Replayed:
     """Decide the period again from the records alone. ReplayMissError where they hold no answer, ResearchError if it was stopped."""
     config = recorded.adapted(asked.config)
     setting = _setting(asked, cassettes=None, mask=recorded.mask)
-    assembly = _run(config, setting, asked, stop, _strict(tell))
+    assembly = _run(config, setting, asked, stop, lambda _assembly: _strict(tell))
     market = Market(assembly.source, open_calendar, config.broker, config.source.spread_bps)
     plan = _plan(config, asked.first, asked.last)
     plain = result_of(market, plan, assembly.desk.engine, assembly.journal)
@@ -116,17 +119,34 @@ def _setting(asked: Asked, *, cassettes: Path | None, mask: int | None) -> Setti
     )
 
 
-def _run(config: Config, setting: Setting, asked: Asked, stop: threading.Event, tell: Listener) -> Assembly:
+def _run(config: Config, setting: Setting, asked: Asked, stop: threading.Event, listener: Callable[[Assembly], Listener]) -> Assembly:
     if not open_calendar("XNYS").sessions(asked.first, asked.last):
         raise NoDataError(f"there is no trading session from {asked.first} to {asked.last}: widen --start and --end")
     assembly = build(config, setting, stop)
     check(Period(assembly.source, open_calendar, config.universe.symbols, asked.first, asked.last))
     announce(assembly, __version__)
     slots = assembly.scheduler.slots_between(asked.first, asked.last)
-    TradingOrchestrator(assembly.desk, assembly.scheduler, stop, until=slots[-1].due if slots else None, tell=tell).run()
+    until = slots[-1].due if slots else None
+    TradingOrchestrator(assembly.desk, assembly.scheduler, stop, until=until, tell=listener(assembly)).run()
     if stop.is_set():
         raise ResearchError("the run was stopped; the calls that were made are kept")
     return assembly
+
+
+def _asking(assembly: Assembly, tell: Listener) -> Listener:
+    """A desk goes on without its model; a recording ends, since it would hold no decisions."""
+
+    def told(slot: Slot, status: TaskStatus, reason: str) -> None:
+        tell(slot, status, reason)
+        notes = [d.note for d in assembly.journal.all(Decision) if d.task_run == slot.id and d.outcome is Outcome.FAILED]
+        lost = next((note for note in notes if note.partition(":")[0] in _NOBODY), None)
+        if lost is not None:
+            msg = (
+                f"{slot.session} {slot.task}: nobody can be asked ({lost}). What was recorded is kept: the same command goes on from there"
+            )
+            raise ResearchError(msg)
+
+    return told
 
 
 def _strict(tell: Listener) -> Listener:
