@@ -43,6 +43,20 @@ def import_(context: Context, paths: tuple[Path, ...], symbols: str) -> None:
         click.echo(f"note: {note}")
 
 
+@bars.command()
+@click.pass_obj
+def hypertable(context: Context) -> None:
+    """Let TimescaleDB keep the bars in pieces of a month, where the server has it; a plain table answers the same."""
+    from trading_bot.bootstrap.sources import open_bars
+    from trading_bot.storage.bars import BarStore
+
+    store = open_bars(context.home)
+    if isinstance(store, BarStore):
+        raise click.ClickException("this home's bars are files; storage.url names a server to keep them")
+    store.partition()
+    click.echo("The bars are a hypertable.")
+
+
 @bars.command(name="list")
 @json_option
 @click.pass_obj

@@ -56,6 +56,11 @@ _SYMBOLS = """
 _SAID = (
     select(bars.c.feed, bars.c.basis, bars.c.source).where(bars.c.symbol == bindparam("of"), bars.c.timeframe == bindparam("each")).limit(1)
 )
+_HAS_TIMESCALE = "SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb'"
+_PARTITION = (
+    "CREATE EXTENSION IF NOT EXISTS timescaledb",
+    "SELECT create_hypertable('bars', 'start', chunk_time_interval => INTERVAL '1 month', migrate_data => TRUE, if_not_exists => TRUE)",
+)
 _ACTIONS: TypeAdapter[list[Split | Dividend]] = TypeAdapter(list[Split | Dividend])
 
 
@@ -128,6 +133,14 @@ class ServerBars:
         """Timeframes of `symbol`, finest first; empty if there are none."""
         with closing(Database.open(self._url)) as database, database.snapshot() as connection:
             return tuple(t for t in Timeframe if connection.execute(_SAID, {"of": symbol, "each": t}).first() is not None)
+
+    def partition(self) -> None:
+        """Turn the plain table into a TimescaleDB hypertable, cut by month; again changes nothing. StorageError if the server has none."""
+        with self._writing() as (_, connection):
+            if connection.execute(text(_HAS_TIMESCALE)).first() is None:
+                raise StorageError(f"{self._name}: the server has no TimescaleDB; bars stay in one plain table, which answers the same")
+            for step in _PARTITION:
+                connection.execute(text(step))
 
     @contextmanager
     def _writing(self) -> Iterator[tuple[Database, Connection]]:
