@@ -137,7 +137,7 @@ def test_an_installed_strategy_that_cannot_be_used_says_why(values: tuple[str, .
 
 @pytest.fixture
 def no_garbage() -> Iterator[None]:
-    """Without collections meanwhile: a stop that comes inside one is told as an unraisable exception, and comes again a second later."""
+    """Without collections meanwhile: a stop that comes inside one is told as an unraisable exception, and comes again later."""
     gc.collect()
     gc.disable()
     yield
@@ -245,7 +245,7 @@ def test_a_strategy_that_loops_is_stopped(tmp_path: Path, loop: str) -> None:
 
 @pytest.mark.usefixtures("no_garbage")
 def test_a_loop_that_swallows_everything_is_stopped_all_the_same() -> None:
-    """It caught the first stop; the next one comes a second later."""
+    """It caught the first stop; the next one comes half a second later."""
     caught: list[BaseException] = []
 
     def stubborn() -> None:
@@ -258,7 +258,7 @@ def test_a_loop_that_swallows_everything_is_stopped_all_the_same() -> None:
             pass
 
     with pytest.raises(TimeoutError, match=r"longer than 0\.1 s"):
-        bounded(stubborn, 0.1)
+        bounded(stubborn, 0.1, again=0.5)
     assert len(caught) == 1
 
 

@@ -1,7 +1,7 @@
 """A time limit on a user's code, in any thread.
 
-Promises that Python code which loops is stopped, without touching signal handlers or starting a process. Refuses to promise it for one
-long call into a C library: that is stopped when it comes back.
+Promises that Python code which loops is stopped, without touching signal handlers or starting a process, and that nothing is stopped
+once its call has ended. Refuses to promise a stop for one long call into a C library: that is stopped when it comes back.
 """
 
 import ctypes
@@ -10,45 +10,41 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-_AGAIN = 1.0
-"""Seconds until code that caught the first stop is stopped again."""
+AGAIN = 10.0
+"""Seconds until code that swallowed a stop is stopped again."""
+_HANDOVER = 0.05
 
 
 class OutOfTimeError(BaseException):
     """Raised inside the code that ran too long. Not an Exception: `except Exception` in a loop must not swallow it."""
 
 
-def bounded(call: Callable[[], T], seconds: float) -> T:
+def bounded(call: Callable[[], T], seconds: float, again: float = AGAIN) -> T:
     """Return what `call` returns. TimeoutError if it takes longer than `seconds`."""
-    watch = _Watch(threading.get_ident(), seconds)
-    watch.start()
+    guard, ended = threading.Lock(), threading.Lock()
+    ended.acquire()
+    watch = threading.Thread(target=_watch, args=(threading.get_ident(), (seconds, again), guard, ended), daemon=True)
     try:
         try:
+            watch.start()  # a short limit may be over before this returns
             return call()
         finally:
-            watch.end()
+            # The guard is taken for good: who has it cannot be stopped any more. A stop that came before is raised right here.
+            guard.acquire()
+            ended.release()
     except OutOfTimeError:
-        watch.end()  # the stop may have come while the first one was being made
+        guard.acquire(timeout=_HANDOVER)  # the stop may have come before the line above
+        if ended.locked():
+            ended.release()
         raise TimeoutError(f"it ran longer than {seconds:g} s and was stopped") from None
 
 
-class _Watch(threading.Thread):
-    """Stops a thread again and again until told that its call has ended."""
-
-    def __init__(self, watched: int, seconds: float) -> None:
-        super().__init__(name="strategy watch", daemon=True)
-        self._watched, self._seconds = watched, seconds
-        self._ended = threading.Event()
-        self._lock = threading.Lock()
-
-    def run(self) -> None:
-        wait = self._seconds
-        while not self._ended.wait(wait):
-            with self._lock:  # never after `end` has returned: the exception would hit somebody else's code
-                if not self._ended.is_set():
-                    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._watched), ctypes.py_object(OutOfTimeError))
-            wait = _AGAIN
-
-    def end(self) -> None:
-        with self._lock:
-            self._ended.set()
+def _watch(watched: int, waits: tuple[float, float], guard: threading.Lock, ended: threading.Lock) -> None:
+    """Stop the thread `watched` after the first wait, and again after each of the second, until its call has ended."""
+    wait, again = waits
+    while not ended.acquire(timeout=wait):
+        if not guard.acquire(blocking=False):
+            return
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(watched), ctypes.py_object(OutOfTimeError))
+        guard.release()
+        wait = again
