@@ -248,6 +248,7 @@ def test_a_model_that_remembers_the_future_is_caught(shared: Path, folder: Path,
     assert found.hits is not None
     assert found.score.interval.low > 0
     assert found.hits.interval.low > 0
+    assert found.told()[-1].startswith("LEAK: it earns more where it can recognise")
     assert (found.agreement or 1) < 0.9
     record(folder / "knowing-blind", settings(data, CORE), FIRST, LAST, mask=3, script=knowing(memory))
     assert again(folder / "knowing-blind", folder / "home").judgements == unseen.judgements

@@ -64,6 +64,7 @@ def test_masked_beside_unmasked_with_the_leak_score(desk: Desk, plain: Path, bli
     assert told["blind"]["performance"] == told["decisions"]["performance"]
     assert len(Shelf(Home(desk.home).backtests).list()) == 2
     assert json.loads(Path(told["report"]).read_text("utf-8"))["leak"] == told["leak"]
+    assert any("no leak score: 2 measured pairs" in note for note in told["decisions"]["notes"])
     shown = " ".join(desk.run("backtest", "decisions", "--from", plain, "--blind-from", blind).out.split())
     assert "leak score, days that it may have read about: 2 judgements in both runs (100.0% agree), 0 in one alone" in shown
     assert "no leak score: 2 measured pairs" in shown

@@ -48,6 +48,12 @@ class Gap(Record):
     difference: Finite
     interval: Interval
 
+    @property
+    def told(self) -> str:
+        """For a reader."""
+        interval = f"{self.interval.low:+.2%} to {self.interval.high:+.2%}"
+        return f"unmasked {self.unmasked:+.2%}, masked {self.masked:+.2%}: leak {self.difference:+.2%} (95 %: {interval})"
+
 
 class LeakScore(Record):
     """Two runs of one period, pair by pair. `score` and `hits` are None where there are too few; `why` says so."""
@@ -65,6 +71,24 @@ class LeakScore(Record):
     hits: Gap | None
     """Share of judgements that were right: bought and risen, or left and not risen."""
     why: str
+
+    def told(self) -> tuple[str, ...]:
+        """For a reader, a sentence each."""
+        agreed = "nothing was judged by both" if self.agreement is None else f"{self.agreement:.1%} agree"
+        alone = f"{self.lone} in one alone, {self.unmeasured} without {HORIZON} sessions after them"
+        pairs = f"{self.pairs} judgements in both runs ({agreed}), {alone}"
+        if self.score is None or self.hits is None:
+            return pairs, self.why
+        returned = f"return of a judgement over {HORIZON} sessions: {self.score.told}"
+        return pairs, returned, f"judgements that were right: {self.hits.told}", _verdict(self.score.interval)
+
+
+def _verdict(interval: Interval) -> str:
+    if interval.low > 0:
+        return "LEAK: it earns more where it can recognise what it judges; do not believe the unmasked figures"
+    if interval.high < 0:
+        return "names distract it: it earns less where it can recognise what it judges"
+    return "no leak shows: the interval holds 0, which is no proof that there is none"
 
 
 @dataclass(frozen=True, eq=False)

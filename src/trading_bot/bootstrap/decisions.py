@@ -6,10 +6,10 @@ Refuses to go on where the cassettes hold no answer: ReplayMissError names the d
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from trading_bot import __version__
 from trading_bot.backtest.card import Inputs, make_card
@@ -39,6 +39,8 @@ from trading_bot.storage.home import Home
 STRATEGY = "decisions"
 _NOBODY = frozenset({Ending.OVER_BUDGET, Ending.USAGE_LIMIT, Ending.NOT_STARTED, Ending.NO_LOGIN})
 """Endings after which the next question would end so too."""
+PARTS = {"may_know": "days that it may have read about", "unseen": "days after its training data"}
+"""Of a leak score, in words."""
 _DAY = timedelta(days=1)
 _LOOKBACK = 3000
 """Daily bars that are read to measure what came of judgements."""
@@ -66,6 +68,11 @@ class Replayed:
     judgements: tuple[Judgement, ...]
     forward: Forward
     """What came of a symbol: for research alone, no analyst sees it."""
+
+    def noted(self, scores: Mapping[str, LeakScore]) -> Self:
+        """The same with its leak scores among the notes of its result."""
+        told = tuple(f"{PARTS[part]}: {line}" for part, score in scores.items() if score.pairs for line in score.told())
+        return replace(self, result=self.result.model_copy(update={"notes": (*self.result.notes, *told)}))
 
 
 def record(asked: Asked, folder: Path, mask: int | None, stop: threading.Event, tell: Listener) -> None:

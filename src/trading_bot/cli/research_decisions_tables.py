@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from trading_bot.backtest.knowledge import Part
-from trading_bot.backtest.leak import HORIZON, Gap, LeakScore
-from trading_bot.bootstrap.decisions import Replayed
+from trading_bot.backtest.leak import LeakScore
+from trading_bot.bootstrap.decisions import PARTS, Replayed
 from trading_bot.cli.progress import bar
 from trading_bot.cli.research_tables import result_table
 from trading_bot.domain.records import TaskStatus
@@ -18,7 +18,6 @@ from trading_bot.orchestrator.scheduler import Slot
 from trading_bot.orchestrator.trading_orchestrator import Listener
 
 _OUT = Console(highlight=False, markup=False)
-_PARTS = {"may_know": "days that it may have read about", "unseen": "days after its training data"}
 
 
 @contextmanager
@@ -40,8 +39,8 @@ def decisions_table(plain: Replayed, blind: Replayed | None, score: Mapping[str,
             result_table(run.result, name)
             _split(run)
     for part, found in score.items():
-        _OUT.print(f"leak score, {_PARTS[part]}:")
-        for line in _leak(found):
+        _OUT.print(f"leak score, {PARTS[part]}:")
+        for line in found.told():
             _OUT.print(f"  {line}", soft_wrap=True)
     _OUT.print(f"report {path}", soft_wrap=True)
 
@@ -51,7 +50,7 @@ def _split(run: Replayed) -> None:
     for column in ("", "sessions", "return", "drawdown", "trades", "win rate"):
         table.add_column(column, justify="right" if column else "left")
     for name, part in (("may_know", run.knowledge.may_know), ("unseen", run.knowledge.unseen)):
-        table.add_row(_PARTS[name], *_figures(part))
+        table.add_row(PARTS[name], *_figures(part))
     _OUT.print(table)
 
 
@@ -59,28 +58,3 @@ def _figures(part: Part) -> tuple[str, ...]:
     shares = (part.total_return, part.max_drawdown)
     written = ["none" if value is None else f"{value:+.2%}" for value in shares]
     return (str(part.sessions), *written, str(part.trades), "none" if part.win_rate is None else f"{part.win_rate:.1%}")
-
-
-def _leak(score: LeakScore) -> Iterator[str]:
-    agreed = "nothing was judged by both" if score.agreement is None else f"{score.agreement:.1%} agree"
-    alone = f"{score.lone} in one alone, {score.unmeasured} without {HORIZON} sessions after them"
-    yield f"{score.pairs} judgements in both runs ({agreed}), {alone}"
-    if score.score is None or score.hits is None:
-        yield score.why
-        return
-    yield f"return of a judgement over {HORIZON} sessions: {_gap(score.score)}"
-    yield f"judgements that were right: {_gap(score.hits)}"
-    yield _verdict(score.score)
-
-
-def _gap(gap: Gap) -> str:
-    interval = f"{gap.interval.low:+.2%} to {gap.interval.high:+.2%}"
-    return f"unmasked {gap.unmasked:+.2%}, masked {gap.masked:+.2%}: leak {gap.difference:+.2%} (95 %: {interval})"
-
-
-def _verdict(gap: Gap) -> str:
-    if gap.interval.low > 0:
-        return "LEAK: it earns more where it can recognise what it judges; do not believe the unmasked figures"
-    if gap.interval.high < 0:
-        return "names distract it: it earns less where it can recognise what it judges"
-    return "no leak shows: the interval holds 0, which is no proof that there is none"

@@ -152,11 +152,12 @@ def _tell(context: Context, plain: "Replayed", blind: "Replayed | None", *, as_j
     from trading_bot.cli.research_decisions_tables import decisions_table
     from trading_bot.execution.clock import SystemWallClock
 
+    score = {} if blind is None else leak(plain, blind)
+    plain = plain.noted(score)
     context.home.prepare()
     shelf, now = Shelf(context.home.backtests), SystemWallClock().now()
     runs = [shelf.save(one.result, now) for one in (plain, blind) if one is not None]
     path = context.home.reports / f"decisions_{'_'.join(runs)}.json"
-    score = {} if blind is None else leak(plain, blind)
     told = {"decisions": _plain(plain), "blind": None if blind is None else _plain(blind), "leak": _scored(score)}
     write(path, told)
     if as_json:
