@@ -145,6 +145,14 @@ def open_scope() -> Iterator[Scope]:
     yield scope(brief(market()[1]))
 
 
+@contextmanager
+def researching() -> Iterator[Scope]:
+    """What the backtest tools look at: the written market with its laboratory."""
+    from tools.scopes import scope as written  # noqa: PLC0415 - the other servers of these tests do without
+
+    yield written()
+
+
 def no_home() -> AbstractContextManager[Scope]:
     """A home that cannot be opened."""
     raise HomeError("there is no desk here: run `python -m trading_bot init`")

@@ -29,6 +29,13 @@ GRANTS = {
     "analyze": ("calculate_indicators", "get_trade_history"),
     "optimize": ("calculate_position_risk", "calculate_max_position_size"),
     "review": ("get_risk_metrics", "get_trade_history"),
+    "backtest": (
+        "run_backtest",
+        "compare_strategies",
+        "test_parameter_sensitivity",
+        "calculate_metrics",
+        "generate_equity_curve",
+    ),
     "approve": ("check_trade_rules", "calculate_indicators"),
 }
 SCHEMAS = {
@@ -36,6 +43,7 @@ SCHEMAS = {
     "analyze": answers.schema(answers.Judged),
     "optimize": answers.schema(answers.Plan),
     "review": answers.schema(answers.Graded),
+    "backtest": answers.schema(answers.Trusted),
     "approve": answers.schema(answers.Ruling),
 }
 CLAUSES = (
@@ -196,7 +204,7 @@ def test_a_missing_prompt_and_an_unknown_workflow_are_named(folder: Path) -> Non
     (folder / "commands" / "screen.md").unlink()
     with pytest.raises(ConfigError, match=r"commands/screen\.md cannot be read \(FileNotFoundError\); .* has to be laid out like"):
         prompts.load("screen", folder)
-    with pytest.raises(ConfigError, match="there is no workflow 'trade'; there are screen, analyze, optimize, review, approve"):
+    with pytest.raises(ConfigError, match="there is no workflow 'trade'; there are screen, analyze, optimize, review, backtest, approve"):
         prompts.load("trade", folder)
 
 

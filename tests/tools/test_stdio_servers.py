@@ -19,23 +19,31 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from served import brief, market, run, scope
+from tools.scopes import scope as written
 from trading_bot.tools import wire
+from trading_bot.tools.calling import answer
 from trading_bot.tools.desk_socket import DeskSocket
-from trading_bot.tools.registry import TOOLS, Toolset
+from trading_bot.tools.registry import TOOLS, Toolset, tool_named
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURED: dict[str, dict[str, Any]] = json.loads((ROOT / ".mcp.json").read_text("utf-8"))["mcpServers"]
 MODES = ("legacy", "auto")
-ASKED = {
+ASKED: dict[Toolset, tuple[str, dict[str, Any]]] = {
     Toolset.MARKET_DATA: ("get_quote", {"symbol": "AAPL"}),
     Toolset.POSITION: ("get_buying_power", {}),
     Toolset.RISK: ("get_portfolio_exposure", {}),
+    Toolset.BACKTEST: ("run_backtest", {"strategy": "buy_and_hold", "symbols": ["RISE"]}),
 }
 LAUNCHER = """
 from served import TOOLS
 from trading_bot.tools.registry import Toolset
 from trading_bot.tools.stdio import serve
 serve(Toolset.MARKET_DATA, "served:{}", TOOLS)
+"""
+RESEARCH = """
+from trading_bot.tools.registry import Toolset
+from trading_bot.tools.stdio import serve
+serve(Toolset.BACKTEST, "served:researching")
 """
 
 
@@ -62,6 +70,12 @@ def launched(opener: str, home: Path) -> StdioServerParameters:
         args=["-c", LAUNCHER.format(opener)],
         env={"TRADING_BOT_HOME": str(home), "PYTHONPATH": str(ROOT / "tests")},
     )
+
+
+def compiled() -> None:
+    """Run a grid once: to compile the kernel may take longer than a client of these tests waits."""
+    asked = {"strategy": "sma_cross", "symbols": ["RISE"], "vary": {"fast": [2]}}
+    assert not answer(tool_named("test_parameter_sensitivity"), written(), asked).failed
 
 
 @asynccontextmanager
@@ -105,8 +119,8 @@ def test_a_server_lists_exactly_the_tools_of_its_set(toolset: Toolset, mode: str
 def test_a_running_desk_answers_for_its_server(toolset: Toolset, mode: str, tmp_path: Path) -> None:
     """As of the desk's clock, and true to the schema that was listed: the client checks."""
     name, arguments = ASKED[toolset]
-    view = market()[1]
-    with DeskSocket(tmp_path, lambda: scope(brief(view)), lambda _item: None, threading.Lock()):
+    looked = written() if toolset is Toolset.BACKTEST else scope(brief(market()[1]))
+    with DeskSocket(tmp_path, lambda: looked, lambda _item: None, threading.Lock()):
         result = call(configured(toolset, tmp_path), name, arguments, mode)
     assert not result.is_error, text_of(result)
     assert result.structured_content["as_of"] == "2024-03-05T14:30:00Z"
@@ -157,6 +171,29 @@ def test_what_cannot_be_answered_says_what_to_do(opener: str, name: str, text: s
     """In words for whoever asked; an unforeseen error shows its kind alone."""
     result = call(launched(opener, tmp_path), name, {})
     assert (result.is_error, text_of(result)) == (True, text)
+
+
+def test_a_server_keeps_the_runs_of_a_session_and_tells_how_far_a_long_call_is(tmp_path: Path) -> None:
+    """The second call finds the run of the first; a client that asks hears of progress, and one that does not is left in peace."""
+    compiled()
+    server = launched("researching", tmp_path)
+    server.args = ["-c", RESEARCH]
+    heard: list[tuple[float, float | None]] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001 - the client's words
+        heard.append((progress, total))
+
+    async def work() -> tuple[types.CallToolResult, types.CallToolResult]:
+        async with client(server) as connected:
+            asked = {"strategy": "sma_cross", "symbols": ["RISE"], "vary": {"fast": list(range(2, 32)), "slow": [40, 50]}}
+            await connected.call_tool("test_parameter_sensitivity", asked, progress_callback=hear)
+            run = await connected.call_tool("run_backtest", {"strategy": "buy_and_hold", "symbols": ["RISE"]})
+            return run, await connected.call_tool("generate_equity_curve", {"points": 10})
+
+    made, curve = run(work)
+    assert (made.is_error, curve.is_error) == (False, False), text_of(made)
+    assert curve.structured_content["run"] == made.structured_content["run"]
+    assert heard == [(25, 60), (50, 60), (60, 60)]
 
 
 def test_standard_output_is_the_protocols_alone(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from trading_bot.domain.books import Books
 from trading_bot.domain.proposals import Proposal
 from trading_bot.domain.values import Symbol
 from trading_bot.tools.calling import answer, payload
-from trading_bot.tools.registry import TOOLS, tool_named
+from trading_bot.tools.registry import TOOLS, Toolset, tool_named
 
 RECORDED = json.loads(Path(__file__).with_name("tool_answers.json").read_text())
 
@@ -50,7 +50,7 @@ FILED = {
 }
 
 
-@pytest.mark.parametrize("name", [tool.name for tool in TOOLS])
+@pytest.mark.parametrize("name", [tool.name for tool in TOOLS if tool.toolset is not Toolset.BACKTEST])
 def test_each_tool_says_all_and_only_this(name: str) -> None:
     """As of the opening of 2024-03-05."""
     call = answer(tool_named(name), scope(propose=lambda wanted: f"{wanted.symbol} waits for the engine"), ASKED.get(name, {}))

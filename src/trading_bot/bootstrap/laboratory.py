@@ -1,5 +1,7 @@
 """The laboratory, wired: what tools and the week's end may try, on the desk's own market as of a moment.
 
+    one run -> the desk's own loop, on a simulated clock; a grid -> the sweep kernel, with the same fills
+
 Promises that only shipped strategies run, and only on bars that had closed and actions that had come: research in a recorded year does
 not see the rest of it. Costs are those of the paper venue. Refuses to trade: its venue lives in memory and ends with the run.
 """
@@ -15,7 +17,7 @@ import numpy as np
 from trading_bot.backtest.asking import ask
 from trading_bot.backtest.event import moments
 from trading_bot.backtest.lab import Experiment, Tell, first_day, unheard
-from trading_bot.backtest.lanes import Prepared, prepare
+from trading_bot.backtest.lanes import prepare
 from trading_bot.backtest.loading import load_strategy
 from trading_bot.backtest.plan import Cell, Market, Plan, Result
 from trading_bot.backtest.strategy import Strategy, Values
@@ -47,55 +49,39 @@ class Laboratory:
         self._calendars = calendars
         self._newest: tuple[datetime, Market] | None = None
         """Of the newest moment: one scope asks many times."""
-        self._ready: tuple[Market, tuple[tuple[Symbol, ...], date, date], Prepared | None] | None = None
 
     def run(self, experiment: Experiment, now: datetime, tell: Tell = unheard) -> Result:
-        """Try it once."""
+        """Try it once, at a desk of its own: nothing has to be compiled for a single run."""
         strategy, market = _shipped(experiment.strategy), self._market(now)
         plan = self._plan(strategy, market, experiment, now)
-        ready = self._prepared(market, plan)
-        if ready is None:
-            return self._by_event(strategy, market, plan, tell)
-        from trading_bot.backtest.vector import run_prepared  # noqa: PLC0415 - numba costs a second, which no desk pays at its start
-
-        return run_prepared(replace(ready, plan=plan), strategy)
-
-    def sweep(self, experiment: Experiment, cells: Sequence[Values], now: datetime, tell: Tell = unheard) -> tuple[Cell, ...]:
-        """Try it once for each of `cells`."""
-        strategy, market = _shipped(experiment.strategy), self._market(now)
-        combos = [strategy.values({**experiment.values, **cell}) for cell in cells]
-        plan = self._plan(strategy, market, experiment, now)
-        ready = self._prepared(market, plan)
-        from trading_bot.backtest.vector import sweep_cells  # noqa: PLC0415 - as above
-
-        found: list[Cell] = []
-        for begin in range(0, len(combos), _CHUNK):
-            part = combos[begin : begin + _CHUNK]
-            plans = [plan.model_copy(update={"values": values}) for values in part]
-            found += (
-                [_cell(self._by_event(strategy, market, one, unheard)) for one in plans]
-                if ready is None
-                else sweep_cells(ready, strategy, part, threads=1)
-            )
-            tell(len(found), len(combos))
-        return tuple(found)
-
-    def _prepared(self, market: Market, plan: Plan) -> Prepared | None:
-        """The plan's symbols and days laid out for the kernel; None for what it does not know, which the event engine runs."""
-        key = (plan.symbols, plan.first, plan.last)
-        if self._ready is None or self._ready[0] is not market or self._ready[1] != key:
-            try:
-                self._ready = (market, key, prepare(market, plan))
-            except StrategyError:
-                self._ready = (market, key, None)
-        return self._ready[2]
-
-    def _by_event(self, strategy: Strategy, market: Market, plan: Plan, tell: Tell) -> Result:
         prices = Prices(market.source, market.calendars)
         sheets = [sheet(market, prices, symbol, plan.timeframe) for symbol in plan.symbols]
         first, last = moments(plan.first, plan.last)
         wanted = [want(one, ask(strategy, one.frame, plan.values), first, last) for one in sheets]
         return run_event(self._config, market, plan, wanted, tell=tell).result
+
+    def sweep(self, experiment: Experiment, cells: Sequence[Values], now: datetime, tell: Tell = unheard) -> tuple[Cell, ...]:
+        """Try it once for each of `cells`, by the kernel; what that does not know is run one by one."""
+        strategy, market = _shipped(experiment.strategy), self._market(now)
+        combos = [strategy.values({**experiment.values, **cell}) for cell in cells]
+        try:
+            ready = prepare(market, self._plan(strategy, market, experiment, now))
+        except StrategyError:
+            return self._one_by_one(experiment, combos, now, tell)
+        from trading_bot.backtest.vector import sweep_cells  # noqa: PLC0415 - numba costs a second, which no desk pays at its start
+
+        found: list[Cell] = []
+        for begin in range(0, len(combos), _CHUNK):
+            found += sweep_cells(ready, strategy, combos[begin : begin + _CHUNK], threads=1)
+            tell(len(found), len(combos))
+        return tuple(found)
+
+    def _one_by_one(self, experiment: Experiment, combos: Sequence[Values], now: datetime, tell: Tell) -> tuple[Cell, ...]:
+        found = []
+        for values in combos:
+            found.append(_cell(self.run(replace(experiment, values=values), now)))
+            tell(len(found), len(combos))
+        return tuple(found)
 
     def _market(self, now: datetime) -> Market:
         if self._newest is None or self._newest[0] != now:

@@ -50,9 +50,22 @@ def _within_cap(vary: Mapping[str, Sized]) -> Mapping[str, Sized]:
 
 
 StrategyName = Annotated[str, BeforeValidator(_shipped), WithJsonSchema({"enum": list(PRICE_ONLY)})]
-Symbols = Annotated[tuple[Asked, ...], Field(min_length=1, max_length=MOST_SYMBOLS), AfterValidator(_unique)]
+Symbols = Annotated[
+    tuple[Asked, ...],
+    Field(min_length=1, max_length=MOST_SYMBOLS),
+    AfterValidator(_unique),
+    WithJsonSchema({"type": "array", "items": {"type": "string"}, "maxItems": MOST_SYMBOLS}),
+]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Real = Annotated[float, Field(allow_inf_nan=False)]
+_NUMBER = {"type": "number"}
+Values = Annotated[dict[Name, Real], Field(max_length=_MOST_VALUES), WithJsonSchema({"type": "object", "additionalProperties": _NUMBER})]
+Grid = Annotated[
+    dict[Name, Annotated[tuple[Real, ...], Field(min_length=1)]],
+    Field(min_length=1, max_length=2),
+    AfterValidator(_within_cap),
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": "array", "items": _NUMBER}}),
+]
 
 
 class Days(Record):
@@ -68,9 +81,7 @@ class Run(Days):
     """One strategy."""
 
     strategy: StrategyName
-    values: dict[Name, Real] = Field(
-        default_factory=dict, max_length=_MOST_VALUES, description="parameters; left out: the strategy's defaults"
-    )
+    values: Values = Field(default_factory=dict, description="parameters; left out: the strategy's defaults")
 
 
 class Compare(Days):
@@ -94,6 +105,4 @@ class Points(OfRun):
 class Sensitivity(Run):
     """One strategy over a grid of one or two parameters."""
 
-    vary: Annotated[dict[Name, Annotated[tuple[Real, ...], Field(min_length=1)]], AfterValidator(_within_cap)] = Field(
-        min_length=1, max_length=2, description=f"values of one or two parameters, {MOST_CELLS} cells at most"
-    )
+    vary: Grid = Field(description=f"values of one or two parameters, {MOST_CELLS} cells at most")
