@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Iterable
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from trading_bot.backtest.risk_score import (
     risks,
 )
 from trading_bot.backtest.statistics import Curve
-from trading_bot.backtest.validation import Check, Validation, periods_per_year, validate
+from trading_bot.backtest.validation import Check, Validation, validate
 from trading_bot.domain.trades import RoundTrip
 
 Trade = Callable[..., RoundTrip]
@@ -203,12 +203,6 @@ def test_trials_correct_the_p_values_and_deflate_the_sharpe_ratio() -> None:
     assert near.deflated_sharpe is not None
     assert far.deflated_sharpe is not None
     assert near.deflated_sharpe > far.deflated_sharpe
-
-
-def test_a_year_of_a_market_that_trades_on_weekends_has_365_sessions() -> None:
-    """Monday to Friday, and Monday to Saturday."""
-    days = [date(2024, 1, 1) + timedelta(days=n) for n in range(6)]
-    assert (periods_per_year(days[:5]), periods_per_year(days)) == (252, 365)
 
 
 def test_the_terms_of_the_risk_score_by_hand(trade: Trade) -> None:

@@ -6,7 +6,6 @@ guess how many trials there were: whoever asks says so. Thresholds, error rates 
 """
 
 from collections.abc import Sequence
-from datetime import date
 
 import numpy as np
 
@@ -25,7 +24,6 @@ from trading_bot.backtest.plan import Result
 from trading_bot.backtest.relative import market_returns, unexplained
 from trading_bot.backtest.risk_score import CLASSES, Measured, Risk, RiskClass, risk_class, risks
 from trading_bot.backtest.statistics import Floats, max_drawdown, returns, sharpe, trade_statistics, volatility
-from trading_bot.domain.instrument import SESSIONS_PER_YEAR
 from trading_bot.domain.values import Finite, Ratio, Record
 
 TRADES = 30
@@ -34,7 +32,6 @@ WIN_RATE = 0.4
 SHARPE = 0.5
 _MOST_DRAWN = 50
 """Trials up to which p-values are drawn; beyond, the drawn ones are too coarse for what has to be told apart, and are bounded."""
-_SATURDAY = 5
 
 
 class Check(Record):
@@ -83,7 +80,7 @@ def validate(  # noqa: PLR0913 - how the result was found, and how exactly to re
     if trials < 1:
         msg = f"trials is {trials}; the result itself is one, and every other variant that was looked at counts too"
         raise ValueError(msg)
-    tried, year = max(trials, len(trial_sharpes)), periods_per_year(result.sessions)
+    tried, year = max(trials, len(trial_sharpes)), result.periods_per_year
     changes, curve = returns(result.curve), result.curve
     deflated = deflated_sharpe(changes, tried, _variance(trial_sharpes, year))
     found = risks(
@@ -113,11 +110,6 @@ def validate(  # noqa: PLR0913 - how the result was found, and how exactly to re
         reasons=tuple(check.reason for check in checks if not check.passed),
         seed=seed,
     )
-
-
-def periods_per_year(sessions: Sequence[date]) -> int:
-    """Sessions of a year: a market with sessions on weekends never closes."""
-    return SESSIONS_PER_YEAR["24/7" if any(day.weekday() >= _SATURDAY for day in sessions) else "XNYS"]
 
 
 def _variance(trial_sharpes: Sequence[float], year: int) -> float | None:

@@ -36,6 +36,8 @@ from trading_bot.storage.home import Home
 _PERIOD = re.compile(r"(\d{1,4})([dwmy])")
 _DAYS = {"d": 1, "w": 7, "m": 30.4375, "y": 365.25}
 _RESERVE = Decimal("0.01")
+_TRIED = 3
+"""Symbols on which a strategy is tried for look-ahead."""
 _SHARE_STEP = Decimal("0.000001")
 
 
@@ -85,8 +87,8 @@ class Study:
         return [_within(one, plan.first, plan.last) for one in has]
 
     def demand_honesty(self, sheets: list[Sheet]) -> None:
-        """Raise LookAheadError if the strategy reads the future of any of `sheets`."""
-        for one in sheets:
+        """Raise LookAheadError if the strategy reads the future: tried on the longest of `sheets`, for a rule is one for all symbols."""
+        for one in sorted(sheets, key=lambda sheet: -len(sheet.frame))[:_TRIED]:
             demand_no_look_ahead(self.loaded.strategy, one.frame, self.plan.values, self.plan.seed)
 
     def wanted(self, sheets: list[Sheet]) -> list[Wanted]:
