@@ -1,5 +1,6 @@
 """A home whose journal a server keeps: whose it is, who owns it, what a broken connection leaves, and that no password shows."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -9,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from postgres import Server, running, shell
+from trading_bot import storage
 from trading_bot.domain.errors import HomeError, HomeLockedError, HomeMismatchError, StorageError
-from trading_bot.domain.records import Send, SendOutcome
-from trading_bot.domain.values import ClientOrderId
+from trading_bot.domain.records import CLOSE, EquityPoint, Send, SendOutcome
+from trading_bot.domain.values import ONE, ZERO, ClientOrderId
+from trading_bot.execution.guardian_memory import JournalCopy, Memory
 from trading_bot.ports import InboxItem
 from trading_bot.storage.audit import verify
 from trading_bot.storage.database import Database
@@ -152,6 +155,25 @@ def own_server() -> Iterator[Server]:
         yield started
 
 
+def test_a_guardian_remembers_from_a_server_what_it_would_from_a_file(server: Server, tmp_path: Path) -> None:
+    """The same rows give the same memory; while the server cannot be asked it keeps what it has."""
+    server.execute("CREATE DATABASE guarded")
+    memories = []
+    for made in (home(tmp_path / "server", server.url("guarded")), home(tmp_path / "file")):
+        copy = JournalCopy(made)
+        with pytest.raises(StorageError, match="has no journal"):
+            copy.refresh(Memory())
+        with own_journal(made, desk="desk01") as journal:
+            journal.append(send("a"), EquityPoint(at=AT, session=AT.date(), label=CLOSE, equity=ONE, cash=ONE, exposure=ZERO))
+            journal.bind({"account": "paper-1"})
+        memories.append(copy.refresh(Memory()))
+    assert memories[0] == memories[1]
+    assert (memories[0].desk, memories[0].facts, memories[0].baseline()) == ("desk01", {"account": "paper-1"}, ONE)
+    server.execute("DROP DATABASE guarded WITH (FORCE)")
+    with pytest.raises(StorageError):
+        JournalCopy(Home(tmp_path / "server")).refresh(memories[0])
+
+
 def test_a_server_that_goes_down_and_comes_back(tmp_path: Path) -> None:
     """While it is down a look fails at once, the claim still says that there is a journal, and the desk stops; then all is there."""
     with own_server() as server:
@@ -223,3 +245,10 @@ def test_a_commit_is_waited_for_whatever_the_role_says(server: Server, database:
     url = database("desk").replace("//desk@", "//hasty@")
     with closing(Database.open(url)) as opened, opened.reading() as connection:
         assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+
+
+def test_nobody_opens_the_journals_file_but_the_home_says_so() -> None:
+    """Who went by the file's path would look past a server, and make an empty journal beside it."""
+    source = Path(storage.__file__).parents[1]
+    askers = {p.relative_to(source).as_posix() for p in source.rglob("*.py") if re.search(r"\bhome\.journal\b", p.read_text("utf-8"))}
+    assert askers == set()

@@ -69,6 +69,8 @@ def test_a_desk_comes_up_on_a_server_and_leaves_no_password_there(server: Server
     assert ("fact config" in facts, "s3cret" in facts) == (True, False)
     told = CliRunner().invoke(cli, ["--home", str(tmp_path / "a"), "audit", "verify"], env={URL: config.storage.url})
     assert told.output.startswith("intact: ")
+    told = CliRunner().invoke(cli, ["--home", str(tmp_path / "a"), "doctor", "--fast"], env={URL: config.storage.url})
+    assert ("rows in postgresql+psycopg://desk@/facts" in told.output, "s3cret" in told.output) == (True, False)
 
 
 def test_halt_works_while_the_database_is_down(tmp_path: Path) -> None:

@@ -147,9 +147,9 @@ def _meta(folder: Path) -> Meta | None:
 def _of_home(folder: Path) -> Config | None:
     """The configuration of the desk in whose home the folder lies."""
     home = Home(folder.absolute().parent)
-    if home.cassettes != folder.absolute() or not home.journal.exists():
+    if home.cassettes != folder.absolute() or not home.has_journal:
         return None
-    with SqlJournal.look(home.journal) as journal:
+    with SqlJournal.look(home.database) as journal:
         remembered = journal.fact("config")
     return None if remembered is None else recall(remembered)
 

@@ -106,7 +106,7 @@ def _trade(life: Life, wires: Wires) -> int:
     home = Home(life.home)
     home.prepare()
     with home.lock("chaos", wall.now()):
-        journal = SqlJournal.open(home.journal, wall)
+        journal = SqlJournal.open(home.database, wall)
         reached = journal.clock()
         if reached is not None and clock.now() < reached:
             raise ClockError(f"the clock says {clock.now()}, this desk has seen {reached}")

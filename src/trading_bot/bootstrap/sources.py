@@ -26,7 +26,9 @@ from trading_bot.sources.live.pulse import Pulse
 from trading_bot.sources.stored import StoredSource
 from trading_bot.sources.synthetic import SyntheticSource
 from trading_bot.storage.bars import BarStore
+from trading_bot.storage.database import named
 from trading_bot.storage.home import Home
+from trading_bot.storage.refusals import translated
 
 if TYPE_CHECKING:
     from trading_bot.storage.server_bars import ServerBars
@@ -95,8 +97,8 @@ def open_bars(home: Home) -> "BarStore | ServerBars":
     address = home.database
     if isinstance(address, Path):
         return BarStore(home.bars)
-    from trading_bot.storage.server_bars import ServerBars  # noqa: PLC0415 - the driver is an extra
-
+    with translated(named(address)):
+        from trading_bot.storage.server_bars import ServerBars  # noqa: PLC0415 - the driver is an extra
     return ServerBars(address)
 
 

@@ -101,11 +101,14 @@ def _owner(context: Context) -> Finding:
 
 def _journal(context: Context) -> Finding:
     from trading_bot.storage.audit import verify
+    from trading_bot.storage.database import named
 
     if not context.home.has_journal:
         return Finding("journal", passed=True, seen="none yet")
-    result = verify(context.home.database)
-    return Finding("journal", result.intact, f"{result.rows} rows", "" if result.intact else f"{result.problem}; restore a backup")
+    address = context.home.database
+    result = verify(address)
+    seen = f"{result.rows} rows in {named(address)}" if isinstance(address, str) else f"{result.rows} rows"
+    return Finding("journal", result.intact, seen, "" if result.intact else f"{result.problem}; restore a backup")
 
 
 def _desk_state(context: Context) -> Finding:
