@@ -4,7 +4,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from results import candles
@@ -60,8 +59,8 @@ def study_of(folder: Path, strategy: str = "sma_cross", bars: pd.DataFrame | Non
 
 
 def changed_after(bars: pd.DataFrame, count: int, seed: int = 9) -> pd.DataFrame:
-    """The same bars up to row `count`, and another market from there on."""
+    """The same bars up to row `count`, and from there on another market, 40 % lower."""
     other = market(len(bars), seed)
-    factor = float(bars["close"].iloc[count - 1] / other["close"].iloc[count - 1]) * np.array([1.3])
+    factor = float(bars["close"].iloc[count - 1] / other["close"].iloc[count - 1]) * 0.6
     told = other.assign(**{name: other[name] * factor for name in ("open", "high", "low", "close")})
     return pd.concat([bars.iloc[:count], told.iloc[count:]])

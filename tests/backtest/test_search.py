@@ -4,13 +4,14 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from postgres import running
 from trading_bot.backtest import search
 from trading_bot.backtest.grid import Reach
 from trading_bot.backtest.plan import Cell
@@ -128,7 +129,17 @@ def test_nothing_to_search_is_told() -> None:
         run(replace(WANTED, space=()))
 
 
-def test_two_processes_make_one_study(tmp_path: Path) -> None:
+@pytest.fixture(params=["a file", "PostgreSQL"])
+def shared_study(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without any table yet."""
+    if request.param == "a file":
+        yield at(tmp_path)
+        return
+    with running() as server:
+        yield server.url("postgres")
+
+
+def test_two_processes_make_one_study(shared_study: str) -> None:
     """14 trials in all, none of them twice by accident: both wrote down how many they made."""
     script = textwrap.dedent(f"""
         import sys; sys.path[:0] = {sys.path!r}
@@ -138,7 +149,7 @@ def test_two_processes_make_one_study(tmp_path: Path) -> None:
         def reckon(combos):
             made.append(1); threading.Event().wait(0.02)
             return t.hill(combos)
-        place = t.Place("hill", "a hill", {at(tmp_path)!r})
+        place = t.Place("hill", "a hill", {shared_study!r})
         print("ready", flush=True); sys.stdin.readline()
         t.optimize(reckon, replace(t.WANTED, trials=14), place, lambda _: None, threading.Event())
         print(len(made))
@@ -152,7 +163,7 @@ def test_two_processes_make_one_study(tmp_path: Path) -> None:
         one.stdin.write("go\n")
         one.stdin.flush()
     made = [int(one.communicate(timeout=120)[0]) for one in both]
-    found = run(replace(WANTED, trials=14), Place("hill", "a hill", at(tmp_path)))
+    found = run(replace(WANTED, trials=14), Place("hill", "a hill", shared_study))
     assert [one.returncode for one in both] == [0, 0]
     assert (found.earlier, len(found.cells)) == (14, 14)
     assert min(made) >= 1
@@ -171,3 +182,17 @@ def test_a_trial_whose_process_died_is_made_again(tmp_path: Path, monkeypatch: p
         optimize(die, WANTED, place, lambda _: None, threading.Event())
     monkeypatch.setattr(search, "PATIENCE_SECONDS", 0.1)
     assert len(run(replace(WANTED, trials=3), place).cells) == 3
+
+
+def test_each_objective_ranks_by_its_own_figure_and_never_what_traded_too_seldom() -> None:
+    """Over a year: calmar is 10 % a year by a drawdown of 10 %, so 1; profit factor 1.5; too few trades, or no figure, have no rank."""
+    cell = hill([{"fast": 20, "slow": 100, "stop": 1.0}])[0]
+    scores = {objective: Ranking(objective, 365, 10).score(cell) for objective in Objective}
+    assert scores[Objective.SHARPE] == 2
+    assert scores[Objective.TOTAL_RETURN] == 0.1
+    assert scores[Objective.PROFIT_FACTOR] == 1.5
+    assert scores[Objective.CALMAR] == pytest.approx(1.0, rel=1e-3)
+    seldom, unknown = cell.model_copy(update={"trades": 9, "sharpe": 9.0}), cell.model_copy(update={"sharpe": None})
+    better = cell.model_copy(update={"sharpe": 3.0})
+    assert Ranking(Objective.SHARPE, 365, 10).order([seldom, cell, unknown, better, cell]) == [3, 1, 4]
+    assert Ranking(Objective.CALMAR, 20, 10).score(cell) is None

@@ -9,7 +9,8 @@ J. Bergstra, R. Bardenet, Y. Bengio and B. Kegl, "Algorithms for Hyper-Parameter
 
 import threading
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -83,14 +84,14 @@ def optimize(reckon: Reckon, wanted: Wanted, place: Place, tell: Callable[[int],
     if not wanted.space:
         raise StrategyError("there is nothing to search: the strategy has no parameter without a fixed value")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = _opened(place, wanted.seed)
-    earlier = len(_over(study))
-    known: dict[tuple[float, ...], Cell] = {}
-    tell(earlier)
-    while (trial := _next(study, wanted.trials, stop)) is not None:
-        _try(study, trial, reckon, wanted, known)
-        tell(len(_over(study)))
-    cells = tuple(_cell(trial) for trial in _over(study))
+    with _opened(place, wanted.seed) as study:
+        earlier = len(_over(study))
+        known: dict[tuple[float, ...], Cell] = {}
+        tell(earlier)
+        while (trial := _next(study, wanted.trials, stop)) is not None:
+            _try(study, trial, reckon, wanted, known)
+            tell(len(_over(study)))
+        cells = tuple(_cell(trial) for trial in _over(study))
     return Searched(place.name, cells, next(iter(wanted.ranking.order(cells)), None), earlier)
 
 
@@ -145,41 +146,58 @@ def _cell(trial: FrozenTrial) -> Cell:
     return Cell.model_validate(trial.user_attrs[_CELL])
 
 
-def _opened(place: Place, seed: int) -> Study:
-    study = _created(place, _Numbered(seed, shared=place.storage is not None))
-    held = study.user_attrs.get(_MADE_FROM)
-    if held is None:
-        study.set_user_attr(_MADE_FROM, place.made_from)
-    elif held != place.made_from:
-        raise ResearchError(
-            f"study {place.name} was made from other data, code, settings or ranges: its trials cannot be compared with new ones. "
-            "Give another --study, or leave it out for one that fits"
-        )
-    return study
-
-
-def _created(place: Place, sampler: BaseSampler) -> Study:
-    failed: Exception | None = None
-    for _ in range(_TRIES):  # several processes may make the tables at once, and one of them fails
-        try:
-            return optuna.create_study(
-                study_name=place.name, storage=_storage(place.storage), sampler=sampler, direction="maximize", load_if_exists=True
+@contextmanager
+def _opened(place: Place, seed: int) -> Iterator[Study]:
+    storage = _storage(place)
+    try:
+        study = _created(place, storage, _Numbered(seed, shared=place.storage is not None))
+        held = study.user_attrs.get(_MADE_FROM)
+        if held is None:
+            study.set_user_attr(_MADE_FROM, place.made_from)
+        elif held != place.made_from:
+            raise ResearchError(
+                f"study {place.name} was made from other data, code, settings or ranges: its trials cannot be compared with new ones. "
+                "Give another --study, or leave it out for one that fits"
             )
-        except ImportError as error:
-            raise StorageError(f"the study's database needs a driver ({error}): pip install 'trading-bot[postgres]'") from error
-        except Exception as error:  # noqa: BLE001 # edge: every database's driver has its own errors
-            failed = error
-    raise StorageError(
-        f"study {place.name} cannot be opened at {_plain(place.storage)} ({type(failed).__name__}): see that the database runs, that its "
-        "address is right and that this user may make tables in it"
-    ) from failed
+        yield study
+    except optuna.exceptions.StorageInternalError as error:
+        raise StorageError(
+            f"the database of study {place.name} does not answer any more: its trials are kept, run it again to go on"
+        ) from error
+    finally:
+        if isinstance(storage, optuna.storages.RDBStorage):
+            storage.remove_session()
+            storage.engine.dispose()
 
 
-def _storage(address: str | None) -> optuna.storages.BaseStorage | None:
-    if address is None:
+def _created(place: Place, storage: optuna.storages.BaseStorage | None, sampler: BaseSampler) -> Study:
+    with _told(place):
+        return optuna.create_study(study_name=place.name, storage=storage, sampler=sampler, direction="maximize", load_if_exists=True)
+
+
+def _storage(place: Place) -> optuna.storages.BaseStorage | None:
+    if place.storage is None:
         return None
-    patient = {"connect_args": {"timeout": 60}} if address.startswith("sqlite") else {"pool_pre_ping": True}
-    return optuna.storages.RDBStorage(address, engine_kwargs=patient)
+    patient = {"connect_args": {"timeout": 60}} if place.storage.startswith("sqlite") else {"pool_pre_ping": True}
+    for _ in range(_TRIES - 1):  # several processes may make the tables at once: one does, the others fail and find them then
+        with suppress(Exception):  # edge: every database's driver has its own errors
+            return optuna.storages.RDBStorage(place.storage, engine_kwargs=patient)
+    with _told(place):
+        return optuna.storages.RDBStorage(place.storage, engine_kwargs=patient)
+
+
+@contextmanager
+def _told(place: Place) -> Iterator[None]:
+    """Whatever a database's driver raises, as a StorageError."""
+    try:
+        yield
+    except ImportError as error:
+        raise StorageError(f"the study's database needs a driver ({error}): pip install 'trading-bot[postgres]'") from error
+    except Exception as error:  # edge: every database's driver has its own errors
+        raise StorageError(
+            f"study {place.name} cannot be opened at {_plain(place.storage)} ({type(error).__name__}): see that the database runs, that "
+            "its address is right and that this user may make tables in it"
+        ) from error
 
 
 def _plain(address: str | None) -> str:
