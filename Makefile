@@ -48,8 +48,13 @@ check: install-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: install-dev
+bench: install-dev .venv-peers/.installed
 	$(BIN)/python scripts/bench.py
 
+.venv-peers/.installed: scripts/peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r scripts/peers.txt
+	touch $@
+
 clean:
-	rm -rf .venv node_modules var-claude build dist src/*.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-peers node_modules var-claude build dist src/*.egg-info .mypy_cache .ruff_cache .hypothesis
