@@ -23,9 +23,13 @@ from builders import NOW, instrument
 from decision_kit import record, settings
 from tools.scopes import HELD, LIE, RISE, UNIVERSE, WrittenSource, material, scope
 from tools.test_tools_registry import ASKED
+from trading_bot.analysts import sense
 from trading_bot.analysts.answers import Graded, Judged, Picks, Plan, Ruling
 from trading_bot.analysts.masking import MaskedAsker
+from trading_bot.analysts.sense import Grounds
 from trading_bot.domain.errors import ToolFailedError
+from trading_bot.domain.research import Recommendation
+from trading_bot.domain.values import Symbol
 from trading_bot.llm import masking
 from trading_bot.llm.calls import CallId, Ending, Question, Reply
 from trading_bot.llm.mask import Mask
@@ -350,6 +354,18 @@ def test_an_answer_comes_back_in_the_desk_s_own_terms() -> None:
         ],
     }
     assert json.loads(told.calls[0].result)["entry"] == 136.33
+
+
+def test_a_real_name_that_a_blind_model_says_is_neither_believed_nor_confirmed() -> None:
+    """It guessed right: its answer is about nobody, and what is told of it, as complaint or memory, does not say whose name that is."""
+    told = ask(Answering({"symbol": "RISE", "entry": 136.33, "thesis": "ASSET02 is RISE, as everybody knows", "claims": []}))
+    assert told.output is not None
+    assert (told.output["symbol"], told.output["thesis"]) == ("UNKNOWN", "RISE is UNKNOWN, as everybody knows")
+    said = Judged(symbol=Symbol("UNKNOWN"), recommendation=Recommendation.BUY, confidence=0.6, thesis="it is RISE")
+    wrong = sense.of_judged(said, Grounds(as_of=NOW, universe=(RISE,), symbol=RISE, stop=134.58), ())
+    assert wrong[0] == "the question was about RISE, not UNKNOWN"
+    assert MASK.blanked(wrong[0]) == "the question was about ASSET02, not UNKNOWN"
+    assert MASK.blanked(str(told.output["thesis"])) == "ASSET02 is UNKNOWN, as everybody knows"
 
 
 _JSON = st.recursive(

@@ -20,6 +20,8 @@ from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.values import Symbol, canonical_json, derive_digest
 
 VERSION = 1
+STRANGER = "UNKNOWN"
+"""What a real name becomes that a blind model says: a guess that is neither confirmed nor believed."""
 BLANK = "#"
 """Stands where a number was that may be a price."""
 _LEAST_WEEKS, _MOST_WEEKS = 5300, 7000
@@ -132,8 +134,8 @@ class Mask:
         return self.dates(self._names.sub(lambda found: self.alias(found[0]), text))
 
     def real_named(self, text: str) -> str:
-        """Such words with real names and dates."""
-        return self.real_dates(self._aliases.sub(lambda found: self.symbol(found[0]), text))
+        """Such words with real names and dates; a real name among them is a guess."""
+        return self.real_dates(self._aliases.sub(lambda found: self.symbol(found[0]), self._names.sub(STRANGER, text)))
 
     def levelled(self, text: str, symbol: Symbol | None) -> str:
         """Words of our own rules about the prices of `symbol`: levels are scaled, or blank where nobody knows whose they are."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from trading_bot.domain.errors import ToolFailedError
 from trading_bot.domain.values import Symbol, canonical_json
-from trading_bot.llm.mask import Mask
+from trading_bot.llm.mask import STRANGER, Mask
 
 
 class Kind(Enum):
@@ -191,11 +191,17 @@ def _real(mask: Mask, value: Any, kind: Kind, symbol: Symbol | None) -> Any:  # 
         return _scaled(value, symbol, scale)
     if not isinstance(value, str):
         return value
-    if kind is Kind.SYMBOL:
-        return mask.symbol(value)
-    if kind is Kind.LABEL:
-        return next((name for name, alias in mask.sectors.items() if alias == value), None) or mask.symbol(value)
+    if kind in {Kind.SYMBOL, Kind.LABEL}:
+        return _named(mask, value)
     return mask.real_named(value) if kind in _SAID | {Kind.DATE} else value
+
+
+def _named(mask: Mask, value: str) -> str:
+    sector = next((name for name, alias in mask.sectors.items() if alias == value), None)
+    try:
+        return sector or mask.symbol(value)
+    except ToolFailedError:
+        return STRANGER
 
 
 def _scaled(value: Any, symbol: Symbol | None, scale: Callable[[Decimal, Symbol], Decimal]) -> Any:  # noqa: ANN401 - a number, or its text
