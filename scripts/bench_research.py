@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,10 @@ def wide(_python: Path) -> None:
     told(name, f"{taken:8.2f} s    (goal {WIDE_SECONDS})", met=taken < WIDE_SECONDS)
 
 
+def _silent(_: object) -> None:
+    """Nobody listens."""
+
+
 # -- a cluster ------------------------------------------------------------------------------------------------------------
 
 
@@ -210,7 +215,7 @@ def cluster(_python: Path) -> None:
         for workers in (1, 2):
             with LocalCluster(workers, processes=True, threads_per_worker=1, dashboard_address=None) as here, Client(here):
                 crew = Crew(cluster=here.scheduler_address)
-                taken[workers], _ = seconds_of(lambda crew=crew: sweep(work, crew, lambda _: None, lambda _: None), 2)
+                taken[workers], _ = seconds_of(partial(sweep, work, crew, _silent, _silent), 2)
     ratio, text = taken[1] / taken[2], f"{taken[1]:.1f} s; {taken[2]:.1f} s"
     told(f"cluster: {len(grid):,} backtests, one worker; two", f"{text}   {ratio:.2f} times (goal {CLUSTER})", met=ratio >= CLUSTER)
 

@@ -145,7 +145,7 @@ def _period(wish: Wish, market: Market, symbols: tuple[Symbol, ...]) -> tuple[da
     begin, end = min(span[0] for span in spans.values()), max(span[1] for span in spans.values())
     last = wish.last or end
     first = wish.first or (begin if wish.period is None else max(begin, _before(last, wish.period)))
-    if last < first:
+    if wish.last is not None and last < first <= end:
         raise ResearchError(f"the last day {last} is before the first, {first}: turn --start and --end round")
     if first > end or last < begin:
         have = "; ".join(f"{symbol} from {span[0]} to {span[1]}" for symbol, span in spans.items())

@@ -10,7 +10,8 @@ from trading_bot.domain.errors import DeskError
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; a desk's error, or one of the system, ends with its code, its message and exit status 1."""
     try:
-        cli.main(arguments, standalone_mode=True)
+        typed = sys.argv[1:] if arguments is None else arguments
+        cli.main(typed, standalone_mode=True, obj=tuple(typed))
     except DeskError as error:
         _fail(error.code, str(error))
     except OSError as error:

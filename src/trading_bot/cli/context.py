@@ -30,6 +30,8 @@ class Context:
 
     home_path: Path
     config_path: Path | None
+    typed: tuple[str, ...] = ()
+    """The whole command line after the program's name."""
 
     def config(self, flags: Mapping[str, Any] | None = None) -> "Config":
         """Return the configuration with these flags on top."""

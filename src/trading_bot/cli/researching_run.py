@@ -1,7 +1,6 @@
 """`backtest run` and `backtest strategies`, and the options that all of `backtest` shares."""
 
 import shlex
-import sys
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -125,7 +124,8 @@ def _day(moment: datetime | None) -> Any:  # noqa: ANN401 - a date, or None
 
 def command_line() -> str:
     """What was typed, for the run card."""
-    return shlex.join(["python", "-m", "trading_bot", *sys.argv[1:]])
+    context = click.get_current_context().find_object(Context)
+    return shlex.join(["python", "-m", "trading_bot", *(context.typed if context is not None else ())])
 
 
 @click.command()

@@ -54,4 +54,4 @@ _COMMANDS: Table = {
 @click.pass_context
 def cli(context: click.Context, home: Path, config_path: Path | None) -> None:
     """A trading desk: analysts propose; an engine bound by a mandate decides and trades. Paper is the default."""
-    context.obj = Context(home, config_path)
+    context.obj = Context(home, config_path, context.obj or ())
