@@ -93,6 +93,12 @@ def _review(_brief: Brief, _arguments: str) -> tuple[tuple[ToolCall, ...], Outpu
     return (call,), {**said, "claims": [claim(call, "sessions", 1)]}
 
 
+def _backtest(_brief: Brief, _arguments: str) -> tuple[tuple[ToolCall, ...], Output]:
+    call = called("compare_strategies", {"ranking": [{"sharpe": 1.0}], "trust": {"validated": False}})
+    said: Output = {"verdict": "TOO_LITTLE", "summary": "as the figures say", "observations": ["none"], "recommendations": []}
+    return (call,), {**said, "claims": [claim(call, "validated", value=False), claim(call, "sharpe", 1.0)]}
+
+
 def _approve(_brief: Brief, _arguments: str) -> tuple[tuple[ToolCall, ...], Output]:
     call = called("check_trade_rules", {"outcome": "approved"})
     return (call,), {"judgement": "approve", "reason": "the gate agrees", "claims": [claim(call, "outcome", "approved")]}
@@ -103,6 +109,7 @@ _HONEST: dict[str, Callable[[Brief, str], tuple[tuple[ToolCall, ...], Output]]] 
     "analyze": _analyze,
     "optimize": _optimize,
     "review": _review,
+    "backtest": _backtest,
     "approve": _approve,
 }
 
