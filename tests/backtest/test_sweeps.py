@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -189,6 +190,13 @@ def test_an_address_that_is_none_is_told(address: str) -> None:
     """Without trying it."""
     with pytest.raises(ClusterError, match="is no address of a Dask scheduler: write tcp://host:port"):
         spread.run_cluster(Raises(), [(0, 5)], lambda _: None, address)
+
+
+def test_without_the_extra_a_cluster_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`distributed` is not there for who never asked for it."""
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ClusterError, match=r"pip install 'trading-bot\[cluster\]', here and on every worker"):
+        spread.run_cluster(Raises(), [(0, 5)], lambda _: None, "tcp://127.0.0.1:8786")
 
 
 def test_a_host_that_nobody_knows_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
