@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -32,7 +32,7 @@ def swept_table(found: Swept, top: int, kept: str | None, first: str) -> None:
     if first:
         _OUT.print(first, soft_wrap=True)
     if found.order:
-        _OUT.print(_cells(found.cells[n] for n in found.order[:top]))
+        _OUT.print(_cells([found.cells[n] for n in found.order[:top]], [found.cells[0], found.cells[-1]]))
     else:
         _OUT.print("no combination has a score: all traded too seldom, or their figure is not defined (see --least-trades)", soft_wrap=True)
     _OUT.print(f"{looked.tried:,} combinations, {looked.profitable:.0%} of them earned something; {len(found.order):,} have a score")
@@ -92,9 +92,10 @@ def write_cells(path: Path, cells: Sequence[Cell]) -> None:
         raise click.ClickException(f"{path} cannot be written ({error.strerror}); the cells are not there, the rest is kept") from error
 
 
-def _cells(best: Iterable[Cell]) -> Table:
-    table, cells = Table(box=SIMPLE_HEAD), list(best)
-    varied = _varied([cell.values for cell in cells])
+def _cells(cells: Sequence[Cell], ends: Sequence[Cell]) -> Table:
+    """`ends`: the first and the last cell of all, which differ in whatever a grid varies."""
+    table = Table(box=SIMPLE_HEAD)
+    varied = _varied([cell.values for cell in (*cells, *ends)])
     for name in (*varied, *(name for name, _ in _COLUMNS.values())):
         table.add_column(name, justify="right", no_wrap=True)
     for cell in cells:
