@@ -13,12 +13,12 @@ from typing import Any, Self
 
 from trading_bot import __version__
 from trading_bot.backtest.card import Inputs, make_card
-from trading_bot.backtest.event import result_of
 from trading_bot.backtest.knowledge import Knowledge, knowledge
 from trading_bot.backtest.leak import HORIZON, Forward, Judgement, LeakScore, judgements, leak_score
-from trading_bot.backtest.plan import Engine, LimitsBy, Market, Plan, Result
+from trading_bot.backtest.plan import Market, Result
 from trading_bot.bootstrap.cassettes import Recorded, begin
 from trading_bot.bootstrap.desk import Assembly, announce, build
+from trading_bot.bootstrap.desk_results import desk_market, desk_plan, desk_result
 from trading_bot.bootstrap.setting import Setting
 from trading_bot.config import Config
 from trading_bot.domain.errors import NoDataError, ReplayMissError, ResearchError
@@ -26,7 +26,7 @@ from trading_bot.domain.mandate import Mode
 from trading_bot.domain.market import Timeframe
 from trading_bot.domain.proposals import Decision, Outcome
 from trading_bot.domain.records import TaskStatus
-from trading_bot.domain.values import ONE, Symbol, derive_digest
+from trading_bot.domain.values import Symbol, derive_digest
 from trading_bot.llm.calls import Ending
 from trading_bot.llm.cutoffs import latest
 from trading_bot.market.calendar import open_calendar
@@ -91,15 +91,14 @@ def replay(asked: Asked, recorded: Recorded, command: str, stop: threading.Event
     config = recorded.adapted(asked.config)
     setting = _setting(asked, cassettes=None, mask=recorded.mask)
     assembly = _run(config, setting, asked, stop, lambda _assembly: _strict(tell))
-    market = Market(assembly.source, open_calendar, config.broker, config.source.spread_bps)
-    plan = _plan(config, asked.first, asked.last)
-    plain = result_of(market, plan, assembly.desk.engine, assembly.journal)
+    market, plan = desk_market(assembly), desk_plan(config, STRATEGY, asked.first, asked.last)
+    plain = desk_result(assembly, plan)
     found = latest(recorded.models)
     known = knowledge(plain, recorded.models, None if found is None else found.last, "" if found is None else found.source)
     made = assembly.journal.all(Decision)
     inputs = Inputs(derive_digest(STRATEGY), config.trading_digest(), recorded.prompts, recorded.models, {"cassettes": recorded.digest})
     notes = (*_notes(recorded, made), known.told, *plain.notes)
-    result = plain.model_copy(update={"engine": Engine.DESK, "notes": notes}).with_card(make_card(plan, market, inputs, command))
+    result = plain.model_copy(update={"notes": notes}).with_card(make_card(plan, market, inputs, command))
     period = Period(assembly.source, open_calendar, config.universe.symbols, asked.first, asked.last)
     return Replayed(result, report(assembly.desk, period), known, judgements(made), _forward(market))
 
@@ -166,22 +165,6 @@ def _strict(tell: Listener) -> Listener:
             raise ReplayMissError(f"{slot.session} {slot.task}: {text}")
 
     return told
-
-
-def _plan(config: Config, first: date, last: date) -> Plan:
-    limits = config.risk.limits
-    return Plan(
-        strategy=STRATEGY,
-        values={},
-        symbols=config.universe.symbols,
-        first=first,
-        last=last,
-        limits=LimitsBy.DESK,
-        share=ONE if limits.position == "none" else limits.position,
-        risk=None if limits.risk_per_trade == "none" else limits.risk_per_trade,
-        reserve=limits.buying_power_reserve,
-        seed=config.seed,
-    )
 
 
 def _notes(recorded: Recorded, made: tuple[Decision, ...]) -> list[str]:

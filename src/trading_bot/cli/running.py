@@ -214,13 +214,27 @@ def _backtest(context: Context, config: "Config", first: date, last: date) -> No
         if stop.is_set():
             raise click.ClickException("the backtest was stopped; nothing was written")
     made = report(assembly.desk, period)
+    kept = _keep(context, assembly, first, last)
     name = f"{first}_{last}_{made['config_digest'][:8]}"
     path = context.home.reports / f"backtest_{name}.json"
     journal = save_backtest(assembly, name)
     write(path, made)
     backtest_table(made, path, journal)
+    click.echo(f"run      {kept}: `backtest validate {kept}` says how far to trust it, `backtest report {kept} --open` draws it")
     for line in _early_ends(assembly.source, config.universe.symbols, last):
         click.echo(line)
+
+
+def _keep(context: Context, assembly: "Assembly", first: date, last: date) -> str:
+    """Put the result on the shelf of runs; return its name there."""
+    from trading_bot.backtest.shelf import Shelf
+    from trading_bot.bootstrap.desk_results import desk_card, desk_plan, desk_result
+    from trading_bot.cli.researching_run import command_line
+    from trading_bot.execution.clock import SystemWallClock
+
+    plan = desk_plan(assembly.config, f"desk:{assembly.config.analyst}", first, last)
+    result = desk_result(assembly, plan).with_card(desk_card(assembly, plan, command_line()))
+    return Shelf(context.home.backtests).save(result, SystemWallClock().now())
 
 
 def _early_ends(source: "MarketSource", symbols: "Sequence[Symbol]", last: date) -> list[str]:
