@@ -20,8 +20,8 @@ def compiled(function: F) -> F:
 
 
 def inner(function: F) -> F:
-    """Compile `function` as a part of those that call it; Python cannot."""
-    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    """Compile `function` as a part of those that call it; Python cannot, and it may make no arrays: none is counted in or out."""
+    options: dict[str, Any] = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return cast("F", numba.njit(nogil=True, error_model="numpy", **options)(function))
 
 

@@ -83,7 +83,7 @@ def _begin(desk: Desk, wants: Wants) -> None:
     account.day_trades[:] = -FAR
     for s in range(len(desk.books)):
         book, symbol = desk.books[s], desk.lanes.symbols[s]
-        book.lots, book.side, book.bar_at, book.due_at = 0, 0, FAR, FAR
+        book.lots, book.side, book.moved, book.bar_at, book.due_at = 0, 0, 0, FAR, FAR
         book.seen, book.action = symbol.bar0 - 1, symbol.action0
         book.left[:] = 0
         seek(desk, wants, s, symbol.row0)
@@ -108,7 +108,8 @@ def _look_ahead(desk: Desk, wants: Wants, at: int) -> None:
     for s in range(len(desk.books)):
         book = desk.books[s]
         if min(book.bar_at, book.row_at, book.due_at) == at:
-            book.bar_at = next_bar(desk, s, at)
+            if book.moved or book.bar_at == at:
+                book.bar_at, book.moved = next_bar(desk, s, at), 0
             book.due_at = _next_due(desk, s, at)
             if book.row_at == at:
                 seek(desk, wants, s, book.row + 1)
@@ -130,23 +131,32 @@ def _next_due(desk: Desk, s: int, at: int) -> int:
 @inner
 def _mark(desk: Desk, ends: _Ends, first: int, until: int) -> int:
     """Mark the account at every close from number `first` on up to `until` (ns); return the number of the next."""
-    books, account, mark = desk.books, desk.account[0], first
-    while mark < len(ends.close_at) and ends.close_at[mark] <= until:
-        worth, exposed, size = 2 * account.cash, 0, abs(2.0 * account.cash)
-        for s in range(len(desk.books)):
-            if books[s].lots != 0:
-                price = ends.prices[s, mark] * desk.lanes.symbols[s].worth
-                value = books[s].lots * price
-                size += abs(float(books[s].lots) * price)
-                worth += value
-                exposed += abs(value)
-        if size > _TOO_LARGE:
-            account.broken = 1
-        ends.equity[mark] = worth
-        if len(ends.exposure):
-            ends.exposure[mark] = exposed
-        mark += 1
-    return mark
+    last = first
+    while last < len(ends.close_at) and ends.close_at[last] <= until:
+        last += 1
+    if last == first:
+        return first
+    account = desk.account[0]
+    worth, exposed = ends.equity[first:last], ends.exposure[first:last]
+    worth[:] = 2 * account.cash
+    size = abs(2.0 * account.cash)
+    for s in range(len(desk.books)):
+        lots = desk.books[s].lots
+        if lots != 0:
+            size += abs(float(lots)) * desk.lanes.symbols[s].top
+            _add(worth, exposed, ends.prices[s, first:last], lots * desk.lanes.symbols[s].worth)
+    if size > _TOO_LARGE:
+        account.broken = 1
+    return last
+
+
+@inner
+def _add(worth: Integers, exposed: Integers, prices: Integers, lots: int) -> None:
+    """Add a position to the account at several closes; `lots` times quanta of a lot at one tick."""
+    for n in range(len(prices)):
+        worth[n] += lots * prices[n]
+    for n in range(len(exposed)):
+        exposed[n] += abs(lots) * prices[n]
 
 
 # -- what happens by itself ----------------------------------------------------------------------------------------------
@@ -160,9 +170,7 @@ def _happen(desk: Desk, at: int) -> None:
         if desk.books[s].bar_at == at:
             trade_inside(desk, s, at)
     for s in range(len(desk.books)):
-        book = desk.books[s]
-        book.left[ENTRY] *= book.entry_until != at
-        book.left[CLOSE] *= book.close_until != at
+        _expire(desk.books[s], at)
     if at % DAY == 0:
         _charge_borrow(desk, at)
     for s in range(len(desk.books)):
@@ -171,6 +179,14 @@ def _happen(desk: Desk, at: int) -> None:
         # A split has moved the orders, which may now be reached.
         if min(desk.books[s].bar_at, desk.books[s].due_at) == at:
             trade_at_open(desk, s, at)
+
+
+@inner
+def _expire(book: Any, at: int) -> None:  # noqa: ANN401 - a record of BOOK
+    if at in (book.entry_until, book.close_until):
+        book.left[ENTRY] *= book.entry_until != at
+        book.left[CLOSE] *= book.close_until != at
+        book.moved = 1
 
 
 @inner
@@ -211,6 +227,7 @@ def _split(desk: Desk, s: int, at: int, numerator: int, denominator: int) -> Non
         book.left[n] = part_down(book.left[n], numerator, denominator)
         if n != ENTRY:
             book.left[n] = min(book.left[n], abs(book.lots))
+    book.moved = 1
     book.stop = split_price(book.stop, numerator, denominator)
     book.reserve = split_price(book.reserve, numerator, denominator)
     if book.target > 0:

@@ -20,14 +20,15 @@ BOOK = np.dtype(
     [
         (name, np.int64)
         for name in (
-            *("lots", "side", "seen", "bar_at", "row", "row_at", "due_at", "action"),
+            *("lots", "side", "moved", "seen", "bar_at", "row", "row_at", "due_at", "action"),
             *("opened", "entered", "exited", "fees"),
             *("reserve", "entry_until", "close_until", "stop", "hit", "target", "target_from"),
         )
     ]
     + [(name, np.int64, 4) for name in ("left", "bar", "used")]
 )
-"""One symbol. `lots` held (a short's below 0), on `side`; `seen`: newest bar that was looked at. Next moments of bars, signals, expiries
+"""One symbol. `lots` held (a short's below 0), on `side`; `moved`: whether its orders changed;
+`seen`: newest bar that was looked at. Next moments of bars, signals, expiries
 and actions: `bar_at`, `row_at`, `due_at`; `row` and `action` are the next of theirs. Of the running trade: its time, values in and out,
 fees. Of the orders: where they stand and when they end; `hit`: whether the stop was touched; of each the lots `left`, the `bar` in which
 it last filled, and the lots of that bar that it `used`."""

@@ -9,7 +9,7 @@ costs so fine that 64 bits would overflow (StrategyError).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -35,6 +35,8 @@ Records = npt.NDArray[Any]
 Pair = tuple[int, int]
 FAR = 2**62
 _PROBES = 5
+_EARLIER = timedelta(days=21)
+"""Day trades count from sessions before the first bar, too: in another calendar there may have been some."""
 _BPS = 10_000
 _YEAR = 365
 SPLIT, DIVIDEND = 0, 1
@@ -56,9 +58,10 @@ SYMBOL = np.dtype(
             *("worth", "leverage_numerator", "leverage_denominator", "least", "least_sent", "shortable"),
         )
     ]
-    + [("tick", np.float64)]
+    + [("tick", np.float64), ("top", np.float64)]
 )
-"""Where a symbol's bars, rows, actions, splits and fees begin and end; quanta that an entry must be worth at the gate, and at the venue."""
+"""Where a symbol's bars, rows, actions, splits and fees begin and end; quanta that an entry must be worth at the gate, and at the venue;
+`top`: twice the greatest value of a lot, in quanta."""
 COSTS = np.dtype(
     [("cash", np.int64), ("pattern_equity", np.int64)]
     + [
@@ -173,7 +176,7 @@ def _days(market: Market, instrument: Instrument, tape: Tape) -> Integers:
     """For each bar the close of its session, and the opening from which day trades count."""
     calendar = market.calendars(instrument.calendar)
     first, last = moment(int(tape.starts[0])).date(), moment(int(tape.starts[-1])).date()
-    hours = [calendar.hours(day) for day in calendar.sessions(first, last)]
+    hours = [calendar.hours(day) for day in calendar.sessions(first - _EARLIER, last)]
     opens, closes = (np.array([stamp(pair[n]) for pair in hours], dtype=np.int64) for n in (0, 1))
     session = np.searchsorted(opens, tape.starts, side="right") - 1
     if instrument.asset_class is not AssetClass.EQUITY or not len(opens):
@@ -227,6 +230,7 @@ def _bars(lane: _Lane) -> Records:
 def _describe(row: Any, lane: _Lane) -> None:  # noqa: ANN401 - a record of SYMBOL
     instrument = lane.sheet.instrument
     row["worth"], row["tick"], row["shortable"] = lane.units.worth, float(instrument.tick_size), instrument.shortable
+    row["top"] = 2.0 * float(lane.quotes.max()) * lane.units.worth
     row["leverage_numerator"], row["leverage_denominator"] = _terms(Fraction(instrument.leverage_cap), "leverage_cap")
     row["least"] = -(-max(instrument.minimum_notional, instrument.tick_size) // QUANTUM)
     row["least_sent"] = -(-instrument.minimum_notional // QUANTUM)

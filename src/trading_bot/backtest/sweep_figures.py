@@ -62,19 +62,17 @@ def figures(worth: Integers, start: int, periods_per_year: int) -> Floats:
 def _sharpe(worth: Integers, start: int, periods_per_year: int) -> float:
     """`statistics.sharpe`: NaN below two returns, without deviation, or where equity ever was 0 or less."""
     count, before, total = len(worth), float(start), 0.0
-    changes = np.empty(count)
     for n in range(count):
-        now = float(worth[n])
-        if now <= 0:
+        if worth[n] <= 0:
             return np.nan
-        changes[n] = now / before - 1
-        total += changes[n]
-        before = now
+        total += worth[n] / before - 1
+        before = float(worth[n])
     if count < 2:  # noqa: PLR2004 - a deviation needs two
         return np.nan
-    mean, squares = total / count, 0.0
+    mean, squares, before = total / count, 0.0, float(start)
     for n in range(count):
-        squares += (changes[n] - mean) ** 2
+        squares += (worth[n] / before - 1 - mean) ** 2
+        before = float(worth[n])
     deviation = math.sqrt(squares / (count - 1))
     return mean * math.sqrt(periods_per_year) / deviation if deviation > _NOISE else np.nan
 
