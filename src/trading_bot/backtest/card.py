@@ -2,7 +2,7 @@
 
 Covered of each symbol, for each timeframe that a run may read (the plan's own, or all where the source makes it from finer ones; the
 finest, which fills are made from; the coarsest, which buy and hold is marked at): every bar that begins before the close of the plan's
-last session, history from the source's first bar on included, with its close, feed and price basis; every split and dividend until then;
+last session, history from the source's first bar on included, with its close, feed and price basis; every split, dividend and funding until then;
 the instrument's grid. Not covered: what comes after, which no run may see.
 
 Promises that equal inputs give equal cards on every machine, and that a difference is told by the name of what changed. Refuses
@@ -24,9 +24,9 @@ import pandas as pd
 from trading_bot.backtest.plan import Card, Market, Plan
 from trading_bot.domain.errors import CardMismatchError, NoDataError
 from trading_bot.domain.instrument import Instrument
-from trading_bot.domain.market import Timeframe
+from trading_bot.domain.market import Funding, Timeframe
 from trading_bot.domain.values import Digest, Symbol, canonical_json, derive_digest
-from trading_bot.ports import BarSeries
+from trading_bot.ports import BarSeries, Funded
 
 LIBRARIES = ("trading-bot", "numpy", "pandas", "numba", "TA-Lib", "exchange-calendars", "optuna")
 _COLUMNS = ["open", "high", "low", "close", "volume"]
@@ -120,10 +120,15 @@ def data_digests(plan: Plan, market: Market) -> dict[str, Digest]:
         instrument = market.source.instrument(symbol)
         until = _until(plan, market, instrument)
         actions = [a.model_dump(mode="json") for a in market.source.actions(symbol) if a.ex < until]
+        actions += [f.model_dump(mode="json") for f in _fundings(market, symbol) if f.at < until]
         grid = canonical_json([instrument.model_dump(mode="json"), actions])
         for timeframe in _read_timeframes(market.source.timeframes(symbol), plan.timeframe):
             found[f"{symbol} {timeframe}"] = derive_digest(bars_digest(market.source.bars(symbol, timeframe), until), grid)
     return found
+
+
+def _fundings(market: Market, symbol: Symbol) -> tuple[Funding, ...]:
+    return market.source.fundings(symbol) if isinstance(market.source, Funded) else ()
 
 
 def bars_digest(series: BarSeries, until: datetime) -> Digest:

@@ -25,7 +25,7 @@ from trading_bot.domain.proposals import Effect, Proposal, ProposalKind, Target,
 from trading_bot.domain.records import CLOSE, EquityPoint
 from trading_bot.domain.values import ONE, ZERO, DecisionId, ProposalId, Symbol, derive_id
 from trading_bot.execution.engine import Engine
-from trading_bot.ports import Clock, Journal, View
+from trading_bot.ports import Clock, Funded, Journal, View
 
 Tell = Callable[[int, int], None]
 """Hears how many moments are done, and of how many."""
@@ -219,6 +219,8 @@ def unusual(market: Market, plan: Plan) -> Iterator[str]:
         series = [market.source.bars(symbol, timeframe) for timeframe in market.source.timeframes(symbol)]
         if any(one.basis is PriceBasis.NOT_AS_TRADED for one in series):
             yield f"{symbol}: prices are NOT AS TRADED"
+        if isinstance(market.source, Funded) and market.source.fundings(symbol):
+            yield f"{symbol}: funding is paid and received by the run, and not by buy and hold"
         ends = max((one.frame.index[-1].date() for one in series if len(one.ends)), default=plan.first)
         if ends < plan.last - timedelta(days=7):
             yield f"{symbol}: no bars after {ends}; marked at its last price until {plan.last}"

@@ -21,12 +21,14 @@ from trading_bot.backtest.fee_rows import fee_rows
 from trading_bot.backtest.plan import LimitsBy, Market, Plan
 from trading_bot.backtest.quote_ticks import quote_ticks
 from trading_bot.backtest.wanted import NEVER, Sentiment, Sheet, sheet
-from trading_bot.brokers.tape import Prices, Tape
+from trading_bot.brokers.matching import TickQuote
+from trading_bot.brokers.tape import Happening, Prices, Tape
+from trading_bot.brokers.timeline import funded
 from trading_bot.brokers.units import QUANTUM, Units, moment, quanta, stamp
 from trading_bot.brokers.venue import ratio_of
 from trading_bot.domain.errors import NoDataError, StrategyError
 from trading_bot.domain.instrument import AssetClass, Instrument
-from trading_bot.domain.market import CorporateAction, Split
+from trading_bot.domain.market import Funding, Split
 from trading_bot.domain.values import Symbol
 from trading_bot.risk.rules import DAY_TRADE_REGIMES, DAY_TRADE_SESSIONS
 
@@ -39,7 +41,7 @@ _EARLIER = timedelta(days=21)
 """Day trades count from sessions before the first bar, too: in another calendar there may have been some."""
 _BPS = 10_000
 _YEAR = 365
-SPLIT, DIVIDEND = 0, 1
+SPLIT, CASH = 0, 1
 
 
 BAR = np.dtype(
@@ -108,7 +110,7 @@ class Prepared:
     market: Market
     plan: Plan
     sheets: tuple[Sheet, ...]
-    actions: tuple[CorporateAction, ...]
+    actions: tuple[Happening, ...]
     """In the order of `lanes.actions`."""
     sessions: tuple[date, ...]
     periods_per_year: int
@@ -252,10 +254,21 @@ def _actions(lane: _Lane) -> Integers:
     for at, action in lane.tape.actions:
         if isinstance(action, Split):
             rows.append((at, SPLIT, *_terms(ratio_of(action), f"{action.symbol}'s split")))
+        elif isinstance(action, Funding):
+            rows.append((at, CASH, *_terms(funded(action.rate, lane.units, _quote_at(lane, at)), f"{action.symbol}'s funding")))
         else:
             per_lot = Fraction(action.amount * lane.units.lot / QUANTUM)
-            rows.append((at, DIVIDEND, *_terms(per_lot, f"{action.symbol}'s dividend")))
+            rows.append((at, CASH, *_terms(per_lot, f"{action.symbol}'s dividend")))
     return np.array(rows, dtype=np.int64).reshape(-1, 4)
+
+
+def _quote_at(lane: _Lane, at: int) -> TickQuote | None:
+    """The newest quote at `at`; None before the first."""
+    bar = lane.tape.begun(at)
+    if bar < 0:
+        return None
+    told = 2 if lane.tape.ends[bar] <= at else 0
+    return TickQuote(int(lane.quotes[told, bar]), int(lane.quotes[told + 1, bar]), at)
 
 
 def _splits(actions: Integers) -> Integers:
@@ -293,6 +306,6 @@ def _costs(market: Market, plan: Plan) -> Records:
 
 
 def _terms(value: Fraction, name: str) -> Pair:
-    if value.numerator * value.denominator > FAR:
+    if abs(value.numerator) * value.denominator > FAR:
         raise StrategyError(f"{name} is too fine for the vector engine ({value}): use fewer decimal places, or run the event engine")
     return value.numerator, value.denominator

@@ -27,10 +27,11 @@ from trading_bot.backtest.statistics import Curve, performance
 from trading_bot.backtest.strategy import Signals, Strategy
 from trading_bot.backtest.sweep_figures import Figures, figures
 from trading_bot.backtest.wanted import Sentiment
+from trading_bot.brokers.tape import Happening
 from trading_bot.brokers.units import Units, cash, moment
 from trading_bot.domain.errors import StrategyError
 from trading_bot.domain.events import SplitUpdate
-from trading_bot.domain.market import CorporateAction, Split
+from trading_bot.domain.market import Split
 from trading_bot.domain.orders import Fill, OrderRole, Side
 from trading_bot.domain.trades import RoundTrip, TradeLedger
 from trading_bot.domain.values import ONE, ClientOrderId, Symbol
@@ -210,7 +211,7 @@ def _told(ready: Prepared, log: Integers) -> tuple[list[Fill], list[RoundTrip]]:
     return fills, ledger.closed
 
 
-def _split(number: int, at: datetime, action: CorporateAction, after: Decimal) -> SplitUpdate:
+def _split(number: int, at: datetime, action: Happening, after: Decimal) -> SplitUpdate:
     ratio = action.ratio if isinstance(action, Split) else ONE
     return SplitUpdate(sequence=number, at=at, symbol=action.symbol, ratio=ratio, quantity_after=after)
 

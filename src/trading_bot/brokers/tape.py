@@ -4,6 +4,7 @@ Promises that each moment is seen through the finest bars that cover its day, an
 touch a resting price is a scan of arrays, not a loop. Refuses a symbol without data (NoDataError of the source).
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,10 +17,11 @@ from trading_bot.brokers.units import SECOND, Units, moment, stamp
 from trading_bot.brokers.venue import ratio_of
 from trading_bot.domain.errors import NoDataError
 from trading_bot.domain.instrument import Instrument
-from trading_bot.domain.market import CorporateAction, Split
+from trading_bot.domain.market import CorporateAction, Funding, Split
 from trading_bot.domain.values import Symbol
-from trading_bot.ports import BarSeries, Calendar, MarketSource
+from trading_bot.ports import BarSeries, Calendar, Funded, MarketSource
 
+Happening = CorporateAction | Funding
 _NEVER = np.int64(2**62)
 _FIRST_CHUNK = 256
 _GROWTH = 4
@@ -38,9 +40,11 @@ class Band:
 
 
 class Tape:
-    """Bars of one symbol: `starts` and `ends` in ns, `opens` to `closes` in ticks, `volumes` in lots; `actions` by rising time in ns."""
+    """Bars of one symbol: `starts` and `ends` in ns, `opens` to `closes` in ticks, `volumes` in lots; `actions` by time (ns)."""
 
-    def __init__(self, series: tuple[BarSeries, ...], units: Units, actions: tuple[CorporateAction, ...]) -> None:
+    def __init__(
+        self, series: tuple[BarSeries, ...], units: Units, actions: tuple[CorporateAction, ...], fundings: tuple[Funding, ...] = ()
+    ) -> None:
         self.series = series
         parts = [_columns(one, rows, units) for one, rows in _uncovered(series)]
         joined = np.concatenate(parts, axis=1)
@@ -49,7 +53,10 @@ class Tape:
         # A bar without volume has no trade: it reaches nothing.
         self._reach_low = np.where(self.volumes > 0, self.lows, _NEVER)
         self._reach_high = np.where(self.volumes > 0, self.highs, -_NEVER)
-        self.actions = tuple(sorted(((stamp(a.ex), a) for a in actions), key=lambda pair: (pair[0], not isinstance(pair[1], Split))))
+        happens: list[tuple[int, Happening]] = [*((stamp(a.ex), a) for a in actions), *((stamp(f.at), f) for f in fundings)]
+        self.actions = tuple(sorted(happens, key=lambda pair: (pair[0], not isinstance(pair[1], Split))))
+        self.splits = tuple((at, action) for at, action in self.actions if isinstance(action, Split))
+        self._action_times = [at for at, _ in self.actions]
 
     def told(self) -> tuple[np.ndarray, np.ndarray]:
         """Opens and closes of all bars as the source tells them (float64): what it makes its quotes of."""
@@ -87,12 +94,14 @@ class Tape:
         return None
 
     def action_after(self, after: int) -> int | None:
-        """Time of the first corporate action after `after`."""
-        return next((at for at, _ in self.actions if at > after), None)
+        """Time of the first corporate action or funding after `after`."""
+        number = bisect_right(self._action_times, after)
+        return self._action_times[number] if number < len(self._action_times) else None
 
-    def actions_at(self, at: int) -> tuple[CorporateAction, ...]:
-        """Corporate actions at `at`, splits first."""
-        return tuple(action for time, action in self.actions if time == at)
+    def actions_at(self, at: int) -> tuple[Happening, ...]:
+        """Corporate actions and fundings at `at`, splits first."""
+        first, last = bisect_left(self._action_times, at), bisect_right(self._action_times, at)
+        return tuple(action for _, action in self.actions[first:last])
 
 
 def _uncovered(series: tuple[BarSeries, ...]) -> list[tuple[BarSeries, np.ndarray]]:
@@ -142,7 +151,8 @@ class Prices:
         series = tuple(self._source.bars(symbol, timeframe) for timeframe in self._source.timeframes(symbol))
         known = self._tapes.get(symbol)
         if known is None or len(known.series) != len(series) or any(a is not b for a, b in zip(known.series, series, strict=True)):
-            known = self._tapes[symbol] = Tape(series, self.units(symbol), self._source.actions(symbol))
+            fundings = self._source.fundings(symbol) if isinstance(self._source, Funded) else ()
+            known = self._tapes[symbol] = Tape(series, self.units(symbol), self._source.actions(symbol), fundings)
         return known
 
     def quote(self, symbol: Symbol, at: int) -> TickQuote | None:
@@ -159,9 +169,9 @@ class Prices:
 
     def _carried(self, symbol: Symbol, quote: TickQuote, at: int) -> TickQuote:
         """`quote` in the shares of `at`."""
-        for time, action in self.tape(symbol).actions:
-            if isinstance(action, Split) and quote.time < time <= at:
-                ratio = ratio_of(action)
+        for time, split in self.tape(symbol).splits:
+            if quote.time < time <= at:
+                ratio = ratio_of(split)
                 quote = TickQuote(split_price(quote.bid, ratio), split_price(quote.ask, ratio), quote.time)
         return quote
 

@@ -7,6 +7,7 @@ actions, bars begin.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from fractions import Fraction
 
 from trading_bot.brokers.margin import covers
@@ -26,16 +27,17 @@ from trading_bot.brokers.matching import (
 )
 from trading_bot.brokers.state import State, VenueOrder
 from trading_bot.brokers.tape import Band, Prices, Tape
-from trading_bot.brokers.units import DAY, QUANTUM
+from trading_bot.brokers.units import DAY, QUANTUM, Units
 from trading_bot.brokers.venue import SESSION_CLOSED, Venue
 from trading_bot.domain.events import CashReason
-from trading_bot.domain.market import Split
+from trading_bot.domain.market import Funding, Split
 from trading_bot.domain.orders import OrderState
 from trading_bot.domain.values import Symbol
 
 _FAR = 2**61
 _ANYTHING = Band(_FAR, -_FAR)
 _DAYS_OF_YEAR = 365
+_FINE = 1000
 NOT_COVERED = "buying power no longer covers it"
 
 
@@ -222,13 +224,21 @@ class Timeline:
             units = self._prices.units(symbol)
             if isinstance(action, Split):
                 venue.split(action, self._price_at(symbol, at), at)
+            elif isinstance(action, Funding):
+                venue.accrue(CashReason.FUNDING, symbol, funded(action.rate, units, self._prices.quote(symbol, at)), at)
             else:
-                venue.dividend(symbol, Fraction(action.amount * units.lot / QUANTUM), at)
+                venue.accrue(CashReason.DIVIDEND, symbol, Fraction(action.amount * units.lot / QUANTUM), at)
 
     def _price_at(self, symbol: Symbol, at: int) -> int:
         """Middle of the newest quote (ticks), in the shares of `at`; 0 before the first."""
         quote = self._prices.quote(symbol, at)
         return 0 if quote is None else (quote.bid + quote.ask) // 2
+
+
+def funded(rate: Decimal, units: Units, quote: TickQuote | None) -> Fraction:
+    """Cash quanta, to a thousandth, that a funding at `rate` brings to one lot held long, at the middle of `quote`; 0 without one."""
+    exact = Fraction(0) if quote is None else -Fraction(rate) * (quote.bid + quote.ask) * units.worth / 2
+    return Fraction(round(exact * _FINE), _FINE)
 
 
 def _band(orders: Iterable[VenueOrder]) -> Band:

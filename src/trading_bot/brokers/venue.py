@@ -180,9 +180,9 @@ class Venue:
             event = CashUpdate(sequence=self._sequence(), at=moment(at), reason=reason, amount=cash(amount), symbol=symbol)
             self.events.append(event)
 
-    def dividend(self, symbol: Symbol, per_lot: Fraction, at: int) -> None:
-        """Pay `per_lot` quanta to a long, charge a short."""
-        self.pay(CashReason.DIVIDEND, round(self.state.lots(symbol) * per_lot), at, symbol)
+    def accrue(self, reason: CashReason, symbol: Symbol, per_lot: Fraction, at: int) -> None:
+        """Pay `per_lot` quanta to a long, charge a short; the other way round if it is below 0."""
+        self.pay(reason, round(self.state.lots(symbol) * per_lot), at, symbol)
 
     def split(self, split: Split, price: int, at: int) -> None:
         """Split position and resting orders; fractions of a lot are paid out at `price` ticks."""

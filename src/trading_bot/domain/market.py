@@ -10,7 +10,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from trading_bot.domain.values import NonNegative, Positive, Record, Symbol, UtcTime
+from trading_bot.domain.values import Amount, NonNegative, Positive, Record, Symbol, UtcTime
 
 
 class Timeframe(StrEnum):
@@ -104,3 +104,11 @@ class Dividend(Record):
 
 
 CorporateAction = Split | Dividend
+
+
+class Funding(Record):
+    """What a perpetual's longs pay its shorts at one moment, as a share of the position's value; below 0 the shorts pay."""
+
+    symbol: Symbol
+    at: UtcTime
+    rate: Amount

@@ -5,7 +5,7 @@ A backtest, a simulated day, a paper and a live desk differ in the parts plugged
 
 from trading_bot.ports.analysts import Analyst, Answer, Approver, Brief, ToolAccess, ToolGrant, ToolHost
 from trading_bot.ports.journal import InboxItem, Journal
-from trading_bot.ports.market import BarArchive, BarSeries, Calendar, Clock, MarketSource, Streaming, View, WallClock
+from trading_bot.ports.market import BarArchive, BarSeries, Calendar, Clock, Funded, MarketSource, Streaming, View, WallClock
 from trading_bot.ports.trading import Broker, Notifier
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Broker",
     "Calendar",
     "Clock",
+    "Funded",
     "InboxItem",
     "Journal",
     "MarketSource",

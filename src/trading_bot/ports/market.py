@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from trading_bot.domain.instrument import Instrument
-    from trading_bot.domain.market import CorporateAction, Feed, PriceBasis, Quote, Timeframe
+    from trading_bot.domain.market import CorporateAction, Feed, Funding, PriceBasis, Quote, Timeframe
     from trading_bot.domain.values import Symbol
 
 
@@ -108,6 +108,14 @@ class MarketSource(Protocol):
 
     def notes(self) -> tuple[str, ...]:
         """What was repaired, dropped or assumed while reading, a sentence each, for reports."""
+
+
+@runtime_checkable
+class Funded(Protocol):
+    """What a source of perpetuals has besides: the rates at which positions were funded."""
+
+    def fundings(self, symbol: Symbol) -> tuple[Funding, ...]:
+        """By rising time; empty if there were none, or none are known."""
 
 
 @runtime_checkable

@@ -10,9 +10,9 @@ from datetime import datetime
 import numpy as np
 
 from trading_bot.domain.instrument import Instrument
-from trading_bot.domain.market import CorporateAction, Quote, Timeframe
+from trading_bot.domain.market import CorporateAction, Funding, Quote, Timeframe
 from trading_bot.domain.values import Symbol
-from trading_bot.ports import BarSeries, MarketSource
+from trading_bot.ports import BarSeries, Funded, MarketSource
 
 
 class ClippedSource:
@@ -41,6 +41,11 @@ class ClippedSource:
     def actions(self, symbol: Symbol) -> tuple[CorporateAction, ...]:
         """Splits and dividends whose ex-date has come."""
         return tuple(action for action in self._source.actions(symbol) if action.ex <= self._now)
+
+    def fundings(self, symbol: Symbol) -> tuple[Funding, ...]:
+        """Rates at which positions were funded by now."""
+        known = self._source.fundings(symbol) if isinstance(self._source, Funded) else ()
+        return tuple(funding for funding in known if funding.at <= self._now)
 
     def quote(self, symbol: Symbol, at: datetime) -> Quote | None:
         """Newest quote published at or before `at`, and not after `now`."""

@@ -11,16 +11,17 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trading_bot.domain.errors import BadBarsError, DataError, NoDataError
-from trading_bot.domain.instrument import Instrument
-from trading_bot.domain.market import CorporateAction, Quote, Timeframe
+from trading_bot.domain.instrument import AssetClass, Instrument
+from trading_bot.domain.market import CorporateAction, Funding, Quote, Timeframe
 from trading_bot.domain.values import Symbol
 from trading_bot.ports import BarSeries, Calendar
 from trading_bot.settings import FileSettings
 from trading_bot.sources.bar_quotes import BarQuotes
 from trading_bot.sources.files_actions import Events
 from trading_bot.sources.files_clean import Note
+from trading_bot.sources.files_funding import read_funding
 from trading_bot.sources.files_join import Part, events_of, joined, note_moves, part_of
-from trading_bot.sources.files_read import Library
+from trading_bot.sources.files_read import Library, funding_file
 from trading_bot.sources.sessions import SessionTable
 
 _LONGEST_BREAK = timedelta(days=10)
@@ -34,6 +35,7 @@ class _Loaded:
 
     series: dict[Timeframe, BarSeries]
     actions: tuple[CorporateAction, ...]
+    fundings: tuple[Funding, ...]
     quotes: BarQuotes
 
 
@@ -77,6 +79,10 @@ class FileSource:
         """Splits and dividends by rising ex-date, cash as traded on the ex-date."""
         return self._load(symbol).actions
 
+    def fundings(self, symbol: Symbol) -> tuple[Funding, ...]:
+        """Rates at which a perpetual was funded, from `SYMBOL_funding.csv` beside its bars; none for anything else."""
+        return self._load(symbol).fundings
+
     def quote(self, symbol: Symbol, at: datetime) -> Quote | None:
         """Newest quote that the bars published at or before `at`."""
         return self._load(symbol).quotes.at(at)
@@ -108,7 +114,7 @@ class FileSource:
             note(f"the split of {ratio:g} on {day} looks like a spin-off booked as a split; it is kept as a split")
         series = _series(instrument, parts, events, note)
         actions = _actions(symbol, events, sessions)
-        return _Loaded(series, actions, BarQuotes(tuple(series.values()), instrument, self._spread_bps))
+        return _Loaded(series, actions, _fundings(instrument, parts), BarQuotes(tuple(series.values()), instrument, self._spread_bps))
 
     def _nothing_of(self, symbol: Symbol) -> DataError:
         damaged, known = self._library.unreadable(), self._library.symbols()
@@ -125,6 +131,14 @@ def _series(instrument: Instrument, parts: Sequence[Part], events: Events, note:
     if Timeframe.DAY in series:
         note_moves(series[Timeframe.DAY], events, note)
     return series
+
+
+def _fundings(instrument: Instrument, parts: Sequence[Part]) -> tuple[Funding, ...]:
+    """Of a perpetual, from the first file beside one of its own: the same coin held outright pays none."""
+    if instrument.asset_class is not AssetClass.CRYPTO_PERPETUAL:
+        return ()
+    beside = (funding_file(part.table.path, instrument.symbol) for part in parts)
+    return next((read_funding(path, instrument.symbol) for path in beside if path is not None), ())
 
 
 def _actions(symbol: Symbol, events: Events, sessions: SessionTable) -> tuple[CorporateAction, ...]:

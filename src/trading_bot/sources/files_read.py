@@ -38,6 +38,7 @@ _TIMES = ("bar_start", "start", "open_time", "timestamp", "datetime", "date", "t
 _ENDS = ("bar_end", "end", "close_time")
 _ZONES = {"": None, "_utc": "UTC", "_et": "America/New_York"}
 _FACTORS = "_factor_file"
+FUNDING = "_funding"
 _SUFFIXES = (".csv", ".parquet")
 _FRAMES = "|".join(Timeframe)
 
@@ -97,7 +98,7 @@ class Library:
     def ignored(self, symbol: Symbol) -> tuple[str, ...]:
         """Names of files that begin with the symbol and are not its bars."""
         mine = [path for path, _ in self._files if path.stem.upper().startswith(f"{_plain(symbol)}_")]
-        return tuple(p.name for p in mine if not (_is_factor_file(p) or (self._names(p, symbol) and self._is_bars(p))))
+        return tuple(p.name for p in mine if not (_is_beside(p) or (self._names(p, symbol) and self._is_bars(p))))
 
     def unreadable(self) -> tuple[str, ...]:
         """Names of files without a header that can be read: damaged, or no tables."""
@@ -122,7 +123,7 @@ class Library:
         return re.fullmatch(rf"{re.escape(plain)}(_({_FRAMES})(_.*)?)?", stem, re.IGNORECASE) is not None
 
     def _may_hold_many(self, path: Path) -> bool:
-        return path.suffix.lower() in _SUFFIXES and not _is_factor_file(path)
+        return path.suffix.lower() in _SUFFIXES and not _is_beside(path)
 
     def _is_bars(self, path: Path) -> bool:
         """An unreadable or empty file counts as bars, so that reading it tells what is wrong."""
@@ -158,8 +159,14 @@ def factor_file(path: Path, symbol: Symbol) -> Path | None:
     return beside if beside.is_file() else None
 
 
-def _is_factor_file(path: Path) -> bool:
-    return path.stem.lower().endswith(_FACTORS)
+def funding_file(path: Path, symbol: Symbol) -> Path | None:
+    """The file of funding rates of `symbol` beside the file at `path`."""
+    beside = path.with_name(f"{_plain(symbol)}{FUNDING}.csv")
+    return beside if beside.is_file() else None
+
+
+def _is_beside(path: Path) -> bool:
+    return path.stem.lower().endswith((_FACTORS, FUNDING))
 
 
 def _plain(symbol: str) -> str:

@@ -8,9 +8,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from trading_bot.domain.instrument import Instrument
-from trading_bot.domain.market import CorporateAction, Quote, Timeframe
+from trading_bot.domain.market import CorporateAction, Funding, Quote, Timeframe
 from trading_bot.domain.values import Symbol
-from trading_bot.ports import BarSeries, MarketSource
+from trading_bot.ports import BarSeries, Funded, MarketSource
 from trading_bot.sources.bar_quotes import BarQuotes
 
 
@@ -25,6 +25,7 @@ class StillSource:
         self._timeframes: dict[Symbol, tuple[Timeframe, ...]] = {}
         self._bars: dict[tuple[Symbol, Timeframe], BarSeries] = {}
         self._actions: dict[Symbol, tuple[CorporateAction, ...]] = {}
+        self._fundings: dict[Symbol, tuple[Funding, ...]] = {}
         self._quotes: dict[Symbol, BarQuotes] = {}
         self._newest: dict[Symbol, tuple[datetime, Quote | None]] = {}
         """The newest answer for each symbol: a moment is asked about many times."""
@@ -52,6 +53,12 @@ class StillSource:
         if symbol not in self._actions:
             self._actions[symbol] = self._source.actions(symbol)
         return self._actions[symbol]
+
+    def fundings(self, symbol: Symbol) -> tuple[Funding, ...]:
+        """Rates at which positions were funded, by rising time."""
+        if symbol not in self._fundings:
+            self._fundings[symbol] = self._source.fundings(symbol) if isinstance(self._source, Funded) else ()
+        return self._fundings[symbol]
 
     def quote(self, symbol: Symbol, at: datetime) -> Quote | None:
         """Newest quote published at or before `at`, None before the first."""
