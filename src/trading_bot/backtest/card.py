@@ -2,7 +2,7 @@
 
 Covered of each symbol, for each timeframe that a run may read (the plan's own, or all where the source makes it from finer ones; the
 finest, which fills are made from; the coarsest, which buy and hold is marked at): every bar that begins before the close of the plan's
-last session, history from the source's first bar on included, with its close, feed and price basis; every split, dividend and funding until then;
+last session, history from the source's first bar on included, with its close, feed and price basis; every split, dividend and funding;
 the instrument's grid. Not covered: what comes after, which no run may see.
 
 Promises that equal inputs give equal cards on every machine, and that a difference is told by the name of what changed. Refuses
