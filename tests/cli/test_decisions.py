@@ -143,6 +143,29 @@ def test_a_question_is_asked_of_an_idle_desk_and_proposes_nothing(after: Desk) -
     assert after.run("journal", "export").out == before
 
 
+@pytest.mark.parametrize(
+    ("command", "tool"),
+    [
+        ("/backtest-strategy momentum AAPL,SPY --period 1y", "run_backtest"),
+        ("/backtest-strategy momentum,sma_cross NVDA --period 6m", "compare_strategies"),
+    ],
+)
+def test_a_strategy_is_backtested_on_the_desks_market_and_judged(after: Desk, command: str, tool: str) -> None:
+    """One, or several side by side; every figure that is claimed stands in a result, and the verdict is validation's."""
+    plain = after.run("ask", command)
+    assert plain.code == 0, plain.err
+    assert tool in plain.out
+    assert "FAILED" not in plain.out
+    told = json.loads(after.run("ask", command, "--json").out)
+    assert (told["ending"], told["output"]["verdict"]) == ("answered", "TOO_LITTLE")
+    assert {claim["field"] for claim in told["output"]["claims"]} >= {"validated", "sharpe"}
+
+
+def test_a_backtest_of_nothing_is_refused_with_an_example(after: Desk) -> None:
+    """Before anything is paid."""
+    assert "/backtest-strategy momentum AAPL,SPY --period 1y" in after.run("ask", "/backtest-strategy").err
+
+
 @pytest.mark.parametrize("command", ["/nothing", "rm -rf", ""])
 def test_a_command_that_there_is_not_is_refused_before_anything_is_paid(after: Desk, api: ClaudeApi, command: str) -> None:
     """And the ones that there are, are named."""
