@@ -62,6 +62,10 @@ def test_a_strategy_that_reads_the_future_is_refused_by_bar_and_column(desk: Des
         (("sma_cross", "--symbols", "AAA", "--period", "a while"), "write 90d, 8w, 6m or 1y"),
         (("sentiment", "--symbols", "AAA"), "--sentiment"),
         (("sma_cross", "--symbols", "AAA", "--share", "much"), "'much' is not a number"),
+        (("sma_cross", "--symbols", "AAA", "--share", "5"), "share is 5: input should be less than or equal to 1"),
+        (("sma_cross", "--symbols", "AAA", "--share", "0"), "share is 0: input should be greater than 0"),
+        (("sma_cross", "--symbols", "AAA", "--risk", "-1"), "risk is -1: "),
+        (("sma_cross", "--symbols", "AAA", "--reserve", "NaN"), "reserve is NaN: "),
     ],
 )
 def test_what_cannot_be_run_says_why_and_what_to_do(desk: Desk, data: Path, arguments: tuple[str, ...], said: str) -> None:

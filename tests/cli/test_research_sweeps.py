@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +143,44 @@ def test_a_walk_forward_that_cannot_be_is_refused(on: Any, flags: tuple[str, ...
     ended = on("walk-forward", "sma_cross", *flags)
     assert ended.code != 0
     assert says in " ".join(ended.err.split())
+
+
+SWITCHED = '''"""Honest as it stands; the values that a search may pick let it read the bars to come."""
+
+import numpy as np
+
+from trading_bot.backtest.strategy import Parameter, Signals, Strategy
+
+
+def _signals(frame, ahead):
+    rises = np.append(frame.close[ahead:], np.zeros(ahead)) > np.append(np.zeros(1), frame.close[:-1])
+    return Signals.of(frame, entry=rises, exit=~rises)
+
+
+STRATEGY = Strategy("switched", "Peek on demand.", (Parameter("ahead", 0, 0, 3),), _signals)
+'''
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("sweep", "--grid", "ahead=0:2:1"),
+        ("optimize", "--space", "ahead=0:2", "--trials", 8),
+        ("walk-forward", "--grid", "ahead=0:2:1", "--train", 300, "--test", 100),
+    ],
+    ids=lambda flags: flags[0],
+)
+def test_a_peek_that_only_picked_values_switch_on_is_found_and_nothing_is_kept(
+    on: Any,  # noqa: ANN401 - a fixture
+    desk: Desk,
+    tmp_path: Path,
+    flags: tuple[object, ...],
+) -> None:
+    """With its default the strategy is honest; who reads one bar ahead or two wins, and is refused with the values that do it."""
+    file = own_strategy(tmp_path, SWITCHED)
+    assert on("run", file).code == 0
+    before = list((desk.home / "backtests").glob("*/result.json"))
+    ended = on(flags[0], file, *flags[1:])
+    assert ended.code != 0
+    assert re.search(r"strategy switched \(ahead=[12]\) reads the future", ended.err.replace("\n", " ")), ended.err
+    assert list((desk.home / "backtests").glob("*/result.json")) == before

@@ -68,7 +68,9 @@ def demand_no_look_ahead(strategy: Strategy, frame: IndicatorFrame, values: Valu
     """Raise LookAheadError if `find_look_ahead` finds one."""
     found = find_look_ahead(strategy, frame, values, seed)
     if found is not None:
-        raise LookAheadError(f"strategy {strategy.name} reads the future: {found}. A signal may use rows up to its own alone")
+        told = ", ".join(f"{name}={value:g}" for name, value in strategy.values(values).items())
+        who = f"{strategy.name} ({told})" if told else strategy.name
+        raise LookAheadError(f"strategy {who} reads the future: {found}. A signal may use rows up to its own alone")
 
 
 def find_look_ahead(strategy: Strategy, frame: IndicatorFrame, values: Values, seed: int) -> Finding | None:

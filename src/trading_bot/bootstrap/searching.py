@@ -1,6 +1,7 @@
 """Many runs of one study: sweeps, searches and walk-forward, with what the best of them is worth.
 
-Promises that a strategy is tried for look-ahead before any of it, that the best combination's own run says how many it was picked from,
+Promises that a strategy is tried for look-ahead before any of it, and again with the values that were picked, for a peek that only some
+values switch on wins every search; that the best combination's own run says how many it was picked from;
 and that a search's study holds nothing but trials of the same data, code, settings and ranges.
 """
 
@@ -111,17 +112,28 @@ class Quest:
     def _honest(self) -> Prepared:
         """The study's market, laid out; LookAheadError if its strategy reads the future."""
         ready = prepare(self.study.market, self.study.plan, self.study.sentiment)
-        self.study.demand_honesty(list(ready.sheets))
+        self.study.demand_honesty(ready.sheets)
         return ready
 
     def _walked(self, lengths: Lengths, choose: Choose, tell: Tell) -> WalkForward:
         study = self.study
-        study.demand_honesty(study.sheets())
-        return walk_forward(Ground(study.market, study.plan, study.loaded.strategy, study.sentiment), lengths, choose, tell)
+        sheets, tried = study.sheets(), [study.plan.values]
+        study.demand_honesty(sheets)
+
+        def honest(ready: Prepared, strategy: Strategy, number: int) -> Cell | None:
+            best = choose(ready, strategy, number)
+            if best is not None and best.values not in tried:
+                tried.append(best.values)
+                study.demand_honesty(sheets, best.values)
+            return best
+
+        return walk_forward(Ground(study.market, study.plan, study.loaded.strategy, study.sentiment), lengths, honest, tell)
 
     def _swept(self, ready: Prepared, cells: Sequence[Cell], grid: Grid | None) -> Swept:
         ranking = ranking_of(ready, self.goal.objective, self.goal.least_trades)
         order = ranking.order(cells)
+        if order:
+            self.study.demand_honesty(ready.sheets, cells[order[0]].values)
         looked = hindsight(ready, self._strategy, cells, ranking, grid)
         return Swept(cells, order, looked, self._best_run(ready, cells[order[0]], len(cells)) if order else None)
 

@@ -6,7 +6,7 @@ look-ahead before anything is reckoned with them, and that every result comes wi
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, timedelta
 from decimal import ROUND_DOWN, Decimal
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import ValidationError
 
 from trading_bot.backtest.asking import ask
 from trading_bot.backtest.card import Inputs, make_card
@@ -23,6 +24,7 @@ from trading_bot.backtest.loading import Loaded, load_strategy
 from trading_bot.backtest.look_ahead import demand_no_look_ahead
 from trading_bot.backtest.plan import LimitsBy, Market, Plan, Result
 from trading_bot.backtest.sentiment_file import read_sentiment
+from trading_bot.backtest.strategy import Values
 from trading_bot.backtest.wanted import Sentiment, Sheet, Wanted, sheet, want
 from trading_bot.bootstrap.research import EventRun, research_market, run_event
 from trading_bot.brokers.tape import Prices
@@ -86,10 +88,14 @@ class Study:
         has = [source.bars(s, plan.timeframe) for s in plan.symbols if plan.timeframe in source.timeframes(s)]
         return [_within(one, plan.first, plan.last) for one in has]
 
-    def demand_honesty(self, sheets: list[Sheet]) -> None:
-        """Raise LookAheadError if the strategy reads the future: tried on the longest of `sheets`, for a rule is one for all symbols."""
+    def demand_honesty(self, sheets: Sequence[Sheet], values: Values | None = None) -> None:
+        """Raise LookAheadError if the strategy reads the future: tried on the longest of `sheets`, for a rule is one for all symbols.
+
+        `values`: which it is tried with, for those that were picked from many; None: the plan's.
+        """
+        plan = self.plan if values is None else self.plan.model_copy(update={"values": dict(values)})
         for one in sorted(sheets, key=lambda sheet: -len(sheet.frame))[:_TRIED]:
-            demand_no_look_ahead(self.loaded.strategy, one.frame, self.plan.values, self.plan.seed)
+            demand_no_look_ahead(self.loaded.strategy, one.frame, plan.values, plan.seed)
 
     def wanted(self, sheets: list[Sheet]) -> list[Wanted]:
         """What the strategy wants in the plan's period."""
@@ -132,12 +138,20 @@ def study(config: Config, home: Home, wish: Wish) -> Study:
         "last": last,
         "timeframe": wish.timeframe or market.source.timeframes(symbols[0])[-1],
         "limits": wish.limits,
-        "share": wish.share or (1 / Decimal(len(symbols))).quantize(_SHARE_STEP, ROUND_DOWN),
+        "share": wish.share if wish.share is not None else (1 / Decimal(len(symbols))).quantize(_SHARE_STEP, ROUND_DOWN),
         "risk": wish.risk,
         "reserve": wish.reserve,
         "seed": wish.seed,
     }
-    return Study(config, market, Plan.model_validate(made), loaded, wish.sentiment)
+    return Study(config, market, _plan(made), loaded, wish.sentiment)
+
+
+def _plan(made: Mapping[str, Any]) -> Plan:
+    try:
+        return Plan.model_validate(made)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))} is {one['input']}: {one['msg'].lower()}" for one in error.errors())
+        raise ResearchError(f"this cannot be run: {wrong}") from error
 
 
 def _period(wish: Wish, market: Market, symbols: tuple[Symbol, ...]) -> tuple[date, date]:
