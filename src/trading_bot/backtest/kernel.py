@@ -83,7 +83,7 @@ def _begin(desk: Desk, wants: Wants) -> None:
     account.day_trades[:] = -FAR
     for s in range(len(desk.books)):
         book, symbol = desk.books[s], desk.lanes.symbols[s]
-        book.lots, book.side, book.moved, book.bar_at, book.due_at = 0, 0, 0, FAR, FAR
+        book.lots, book.side, book.bar_at, book.due_at = 0, 0, FAR, FAR
         book.seen, book.action = symbol.bar0 - 1, symbol.action0
         book.left[:] = 0
         seek(desk, wants, s, symbol.row0)
@@ -108,11 +108,10 @@ def _look_ahead(desk: Desk, wants: Wants, at: int) -> None:
     for s in range(len(desk.books)):
         book = desk.books[s]
         if min(book.bar_at, book.row_at, book.due_at) == at:
-            if book.moved or book.bar_at == at:
-                book.bar_at, book.moved = next_bar(desk, s, at), 0
             book.due_at = _next_due(desk, s, at)
             if book.row_at == at:
                 seek(desk, wants, s, book.row + 1)
+            book.bar_at = next_bar(desk, s, at)
 
 
 @inner
@@ -186,7 +185,6 @@ def _expire(book: Any, at: int) -> None:  # noqa: ANN401 - a record of BOOK
     if at in (book.entry_until, book.close_until):
         book.left[ENTRY] *= book.entry_until != at
         book.left[CLOSE] *= book.close_until != at
-        book.moved = 1
 
 
 @inner
@@ -227,7 +225,6 @@ def _split(desk: Desk, s: int, at: int, numerator: int, denominator: int) -> Non
         book.left[n] = part_down(book.left[n], numerator, denominator)
         if n != ENTRY:
             book.left[n] = min(book.left[n], abs(book.lots))
-    book.moved = 1
     book.stop = split_price(book.stop, numerator, denominator)
     book.reserve = split_price(book.reserve, numerator, denominator)
     if book.target > 0:

@@ -20,18 +20,17 @@ BOOK = np.dtype(
     [
         (name, np.int64)
         for name in (
-            *("lots", "side", "moved", "seen", "bar_at", "row", "row_at", "due_at", "action"),
+            *("lots", "side", "seen", "bar_at", "row", "row_at", "row_bar", "due_at", "action"),
             *("opened", "entered", "exited", "fees"),
             *("reserve", "entry_until", "close_until", "stop", "hit", "target", "target_from"),
         )
     ]
     + [(name, np.int64, 4) for name in ("left", "bar", "used")]
 )
-"""One symbol. `lots` held (a short's below 0), on `side`; `moved`: whether its orders changed;
-`seen`: newest bar that was looked at. Next moments of bars, signals, expiries
-and actions: `bar_at`, `row_at`, `due_at`; `row` and `action` are the next of theirs. Of the running trade: its time, values in and out,
-fees. Of the orders: where they stand and when they end; `hit`: whether the stop was touched; of each the lots `left`, the `bar` in which
-it last filled, and the lots of that bar that it `used`."""
+"""One symbol. `lots` held (a short's below 0), on `side`; `seen`: newest bar that was looked at. Next moments of bars, signals, and
+expiries or actions: `bar_at`, `row_at`, `due_at`; `row` and `action` are the next of theirs, `row_bar` begins at `row_at`. Of the running
+trade: its time, values in and out, fees. Of the orders: where they stand and when they end; `hit`: whether the stop was touched; of each
+the lots `left`, the `bar` in which it last filled, and the lots of that bar that it `used`."""
 
 ACCOUNT = np.dtype(
     [
@@ -111,7 +110,7 @@ def standing(desk: Desk, at: int) -> tuple[int, int]:
 
 @inner
 def next_bar(desk: Desk, s: int, after: int) -> int:
-    """Start or end, after `after`, of the first bar that can touch a working order; `FAR` without any."""
+    """Start or end, after `after`, of the first bar up to the next row's that can touch a working order; `FAR` without any."""
     book, symbol, reach, bars = desk.books[s], desk.lanes.symbols[s], desk.lanes.reach, desk.lanes.bars
     low, high = -FAR // 2, FAR // 2
     if book.left[ENTRY] > 0 or book.left[CLOSE] > 0 or (book.left[STOP] > 0 and book.hit):
@@ -122,11 +121,11 @@ def next_bar(desk: Desk, s: int, after: int) -> int:
         low, high = book.stop, book.target if book.left[TARGET] > 0 else high
     else:
         low, high = book.target if book.left[TARGET] > 0 else low, book.stop
-    number, last = max(begun(desk, s, after), symbol.bar0), symbol.bar1
+    number, last = max(begun(desk, s, after), symbol.bar0), min(symbol.bar1, book.row_bar + 1)
     if bars[number].end <= after:
         number += 1
     while number < last and low < reach[number, 0] and reach[number, 1] < high:
         number += 1
-    if number == last:
+    if number >= last:
         return FAR
     return int(bars[number].start if bars[number].start > after else bars[number].end)

@@ -17,6 +17,10 @@ BUY, SELL = 1, -1
 @inner
 def part_down(amount: int, numerator: int, denominator: int) -> int:
     """`amount * numerator / denominator`, rounded down; no product is larger than the answer or both terms multiplied."""
+    if numerator == 0:
+        return 0
+    if denominator == 1:
+        return amount * numerator
     return amount // denominator * numerator + amount % denominator * numerator // denominator
 
 
@@ -29,6 +33,8 @@ def part_up(amount: int, numerator: int, denominator: int) -> int:
 @inner
 def part_even(amount: int, numerator: int, denominator: int) -> int:
     """`amount * numerator / denominator` to the nearest whole number, a half to the even one."""
+    if denominator == 1:
+        return amount * numerator
     low = part_down(amount, numerator, denominator)
     twice = 2 * (amount % denominator * numerator % denominator)
     return low + 1 if twice > denominator or (twice == denominator and low % 2 == 1) else low
@@ -82,4 +88,4 @@ def fee(found: Row, side: int, lots: int, value: int, maker: bool) -> int:  # no
 
 @inner
 def _up_to(amount: int, step: int) -> int:
-    return -(-amount // step) * step
+    return -(-amount // step) * step if amount > 0 else 0

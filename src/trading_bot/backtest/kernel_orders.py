@@ -25,7 +25,6 @@ def fill(desk: Desk, s: int, which: int, lots: int, price: int, at: int, bar: in
     book.used[which] = lots + (book.used[which] if book.bar[which] == bar else 0)
     book.bar[which] = bar
     book.left[which] -= lots
-    book.moved = 1
     write(desk, at, s, which, side * lots, price, charge)
     if book.lots == 0:
         book.opened, book.entered, book.exited, book.fees = at, 0, 0, 0
@@ -130,7 +129,7 @@ def take(desk: Desk, s: int, which: int, bid: int, ask: int, at: int) -> None:  
         return
     price = at_market(desk.lanes.costs[0], book.side if which == ENTRY else -book.side, bid, ask)
     if which == ENTRY and price > book.reserve and not _covers(desk, s, price, at):
-        book.left[ENTRY], book.moved = 0, 1
+        book.left[ENTRY] = 0
     else:
         fill(desk, s, which, lots, price, at, book.seen, False)  # noqa: FBT003 - who takes is no maker
 

@@ -40,7 +40,7 @@ def seek(desk: Desk, wants: Wants, s: int, first: int) -> None:
     while True:
         row = _next_row(wants, row, last)
         if row == last:
-            book.row, book.row_at = last, FAR
+            book.row, book.row_at, book.row_bar = last, FAR, FAR
             return
         if acts[row] >= 0:
             break
@@ -50,7 +50,7 @@ def seek(desk: Desk, wants: Wants, s: int, first: int) -> None:
         if wants.entry[later] != 0 or wants.exit[later] != 0:
             row = later
         later += 1
-    book.row, book.row_at = row, desk.lanes.bars[acts[row]].start
+    book.row, book.row_at, book.row_bar = row, desk.lanes.bars[acts[row]].start, acts[row]
 
 
 @inner

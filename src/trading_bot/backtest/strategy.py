@@ -70,11 +70,10 @@ class Signals:
         target: Floats | None = None,
     ) -> Self:
         """Signals from truth arrays of the frame's length. `short`: where a short is opened instead."""
-        wanted = np.asarray(entry).astype(np.int8)
+        wanted = np.asarray(entry, dtype=bool).view(np.int8)
         if short is not None:
             wanted = np.where(short & ~entry, np.int8(SHORT), wanted)
-        missing = np.full(len(frame), np.nan)
-        return cls(wanted, np.asarray(exit), missing if stop is None else stop, missing if target is None else target)
+        return cls(wanted, np.asarray(exit), frame.nothing if stop is None else stop, frame.nothing if target is None else target)
 
 
 @dataclass(frozen=True)
@@ -108,5 +107,5 @@ def _checked(strategy: str, parameter: Parameter, value: float) -> float:
 def turned(state: Booleans) -> Booleans:
     """Where `state` holds and did not hold the bar before; never in the first row."""
     found = np.zeros(len(state), dtype=bool)
-    found[1:] = state[1:] & ~state[:-1]
+    np.greater(state[1:], state[:-1], out=found[1:])
     return found

@@ -61,28 +61,30 @@ def figures(worth: Integers, start: int, periods_per_year: int) -> Floats:
 @inner
 def _sharpe(worth: Integers, start: int, periods_per_year: int) -> float:
     """`statistics.sharpe`: NaN below two returns, without deviation, or where equity ever was 0 or less."""
-    count, before, total = len(worth), float(start), 0.0
+    count, before, total, squares = len(worth), float(start), 0.0, 0.0
     for n in range(count):
         if worth[n] <= 0:
             return np.nan
-        total += worth[n] / before - 1
+        change = worth[n] / before - 1
+        total += change
+        squares += change * change
         before = float(worth[n])
     if count < 2:  # noqa: PLR2004 - a deviation needs two
         return np.nan
-    mean, squares, before = total / count, 0.0, float(start)
-    for n in range(count):
-        squares += (worth[n] / before - 1 - mean) ** 2
-        before = float(worth[n])
-    deviation = math.sqrt(squares / (count - 1))
+    mean = total / count
+    deviation = math.sqrt(max(squares - total * mean, 0.0) / (count - 1))
     return mean * math.sqrt(periods_per_year) / deviation if deviation > _NOISE else np.nan
 
 
 @inner
 def _fall(worth: Integers, start: int) -> float:
-    peak, fall = float(start), 0.0
+    peak, floor, fall = float(start), float(start), 0.0
     for n in range(len(worth)):
-        peak = max(peak, float(worth[n]))
-        fall = max(fall, 1 - worth[n] / peak)
+        now = float(worth[n])
+        if now > peak:
+            peak, floor = now, now * (1 - fall)
+        elif now < floor:
+            floor, fall = now, 1 - now / peak
     return fall
 
 

@@ -122,22 +122,23 @@ def _known(value: float) -> float | None:
 def _asked(ready: Prepared, strategy: Strategy, combos: Sequence[Values]) -> Asked:
     """Signals of `combos` for every symbol, in the lanes' rows."""
     size = (len(combos), len(ready.plot.act_bar))
-    asked = Asked(np.zeros(size, np.int8), np.zeros(size, np.int8), np.empty(size), np.empty(size))
+    asked = Asked(np.zeros(size, np.int8), np.zeros(size, np.int8), np.full(size, np.nan), np.full(size, np.nan))
     for one, first in zip(ready.sheets, ready.lanes.symbols["row0"].tolist(), strict=False):
         rows = slice(first, first + len(one.frame))
         for n, values in enumerate(combos):
-            _put(asked, n, rows, strategy.signals(one.frame, **values), strategy.name)
+            _put(asked, n, rows, strategy.signals(one.frame, **values), strategy.name, one.frame.nothing)
     return asked
 
 
-def _put(asked: Asked, n: int, rows: slice, signals: Signals, name: str) -> None:
+def _put(asked: Asked, n: int, rows: slice, signals: Signals, name: str, nothing: npt.NDArray[Any]) -> None:  # noqa: PLR0913, PLR0917 - what goes where
     length = rows.stop - rows.start
     places: tuple[npt.NDArray[Any], ...] = (asked.entry, asked.exit, asked.stop, asked.target)
     columns: tuple[npt.NDArray[Any], ...] = (signals.entry, signals.exit, signals.stop, signals.target)
     for place, column in zip(places, columns, strict=True):
         if column.shape != (length,):
             raise StrategyError(f"{name} answers {column.shape} to a frame of {length} rows: return one value for each row")
-        place[n, rows] = column
+        if column is not nothing:
+            place[n, rows] = column
 
 
 def _run(ready: Prepared, asked: Asked, log_rows: int) -> _Ran:

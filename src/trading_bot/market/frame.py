@@ -89,6 +89,11 @@ class IndicatorFrame:
         return pd.DatetimeIndex(self._bars.index)
 
     @cached_property
+    def nothing(self) -> Floats:
+        """NaN in every row: a stop or a target where there is none."""
+        return _sealed(np.full(len(self), np.nan))
+
+    @cached_property
     def open(self) -> Floats:
         """Opening prices."""
         return self._column("open")
