@@ -26,27 +26,27 @@ RATES = "ts,funding_rate\n2024-01-01 08:00:00+00:00,0.0001\n2024-01-01 16:00:00+
 
 
 def hours(folder: Path, rates: str = RATES) -> Path:
-    """A day of hourly bars at 100, 101, 102 ... with two fundings beside them."""
+    """Two days of hourly bars at 100, 101, 102 ... with two fundings beside them."""
     folder.mkdir()
-    times = pd.date_range("2024-01-01", periods=24, freq="h", tz="UTC", name="ts")
-    price = [100.0 + n for n in range(24)]
+    times = pd.date_range("2024-01-01", periods=48, freq="h", tz="UTC", name="ts")
+    price = [100.0 + n for n in range(48)]
     table = pd.DataFrame({"open": price, "high": [p + 1 for p in price], "low": [p - 1 for p in price], "close": price}, index=times)
     table.assign(volume=1e6).to_csv(folder / "BTCUSDT_1h.csv")
     (folder / "BTCUSDT_funding.csv").write_text(rates)
     return folder
 
 
-def study(folder: Path, side: int, kind: str = "crypto_perpetual") -> tuple[Study, Strategy]:
-    """In at 02:00, out at 20:00."""
+def study(folder: Path, side: int, kind: str = "crypto_perpetual", out: int = 19) -> tuple[Study, Strategy]:
+    """In at 02:00, out at 20:00, or after another row."""
     coin = {"BTCUSDT": {**COIN["BTCUSDT"], "asset_class": kind, "shortable": True}}
-    strategy = scripted({1: Said(entry=side, stop=50 if side > 0 else 200), 19: Said(exit=True)})
-    settings = {"universe.instruments": coin, "broker.borrow_bps_per_year": "0"}
+    strategy = scripted({1: Said(entry=side, stop=50 if side > 0 else 200), out: Said(exit=True)})
+    settings = {"universe.instruments": coin, "broker.borrow_bps_per_year": "500"}
     return study_on(folder, ["BTCUSDT"], strategy, share=Decimal("0.5"), settings=settings), strategy
 
 
-def run(folder: Path, side: int, kind: str = "crypto_perpetual") -> EventRun:
+def run(folder: Path, side: int, kind: str = "crypto_perpetual", out: int = 19) -> EventRun:
     """The same, bar by bar."""
-    asked, _ = study(folder, side, kind)
+    asked, _ = study(folder, side, kind, out)
     return run_event(asked.config, asked.market, asked.plan, asked.wanted(asked.sheets()))
 
 
@@ -67,8 +67,8 @@ def test_a_long_pays_a_positive_rate_and_gets_a_negative_one(tmp_path: Path) -> 
 
 def test_the_kernel_funds_alike(tmp_path: Path) -> None:
     """Both engines end with the same cash, to the last digit."""
-    for name, side in (("a", 1), ("b", -1)):
-        asked, strategy = study(hours(tmp_path / name), side)
+    for name, side, kind in (("a", 1, "crypto_perpetual"), ("b", -1, "crypto_perpetual"), ("c", -1, "crypto_spot")):
+        asked, strategy = study(hours(tmp_path / name), side, kind, out=30)
         made = run_event(asked.config, asked.market, asked.plan, asked.wanted(asked.sheets()))
         assert run_vector(asked.market, asked.plan, strategy).equity == made.result.equity
 
@@ -79,6 +79,17 @@ def test_a_short_is_on_the_other_side(tmp_path: Path) -> None:
     assert [hour for hour, _ in short] == [8, 16]
     assert [amount > 0 for _, amount in short] == [True, False]
     assert [amount < 0 for _, amount in long] == [True, False]
+
+
+def test_of_a_perpetual_nothing_is_borrowed(tmp_path: Path) -> None:
+    """A short over midnight pays for borrowed coins, and not for a perpetual."""
+
+    def borrowed(kind: str) -> list[Decimal]:
+        told = (row.event for row in run(hours(tmp_path / kind), -1, kind, out=30).journal.all(BookedEvent))
+        return [e.amount for e in told if isinstance(e, CashUpdate) and e.reason is CashReason.BORROW]
+
+    assert len(borrowed("crypto_spot")) == 1
+    assert borrowed("crypto_perpetual") == []
 
 
 def test_a_coin_held_outright_is_not_funded(tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ def _expire(book: Any, at: int) -> None:  # noqa: ANN401 - a record of BOOK
 def _charge_borrow(desk: Desk, at: int) -> None:
     for s in range(len(desk.books)):
         book = desk.books[s]
-        if book.lots < 0:
+        if book.lots < 0 and desk.lanes.symbols[s].borrowed:
             bid, ask = quote(desk, s, at)
             value = -book.lots * (bid + ask) * desk.lanes.symbols[s].worth
             desk.account[0].cash -= part_up(value, desk.lanes.costs[0].borrow_numerator, desk.lanes.costs[0].borrow_denominator)

@@ -57,13 +57,13 @@ SYMBOL = np.dtype(
         (name, np.int64)
         for name in (
             *("bar0", "bar1", "row0", "row1", "action0", "action1", "split0", "split1", "fee0", "fee1"),
-            *("worth", "leverage_numerator", "leverage_denominator", "least", "least_sent", "shortable"),
+            *("worth", "leverage_numerator", "leverage_denominator", "least", "least_sent", "shortable", "borrowed"),
         )
     ]
     + [("tick", np.float64), ("top", np.float64)]
 )
 """Where a symbol's bars, rows, actions, splits and fees begin and end; quanta that an entry must be worth at the gate, and at the venue;
-`top`: twice the greatest value of a lot, in quanta."""
+`borrowed`: whether a short pays for it; `top`: twice the greatest value of a lot, in quanta."""
 COSTS = np.dtype(
     [("cash", np.int64), ("pattern_equity", np.int64)]
     + [
@@ -231,6 +231,7 @@ def _bars(lane: _Lane) -> Records:
 
 def _describe(row: Any, lane: _Lane) -> None:  # noqa: ANN401 - a record of SYMBOL
     instrument = lane.sheet.instrument
+    row["borrowed"] = instrument.asset_class is not AssetClass.CRYPTO_PERPETUAL
     row["worth"], row["tick"], row["shortable"] = lane.units.worth, float(instrument.tick_size), instrument.shortable
     row["top"] = 2.0 * float(lane.quotes.max()) * lane.units.worth
     row["leverage_numerator"], row["leverage_denominator"] = _terms(Fraction(instrument.leverage_cap), "leverage_cap")

@@ -30,6 +30,7 @@ from trading_bot.brokers.tape import Band, Prices, Tape
 from trading_bot.brokers.units import DAY, QUANTUM, Units
 from trading_bot.brokers.venue import SESSION_CLOSED, Venue
 from trading_bot.domain.events import CashReason
+from trading_bot.domain.instrument import AssetClass
 from trading_bot.domain.market import Funding, Split
 from trading_bot.domain.orders import OrderState
 from trading_bot.domain.values import Symbol
@@ -213,7 +214,8 @@ class Timeline:
     def _charge_borrow(self, venue: Venue, at: int) -> None:
         for symbol, holding in sorted(venue.state.holdings.items()):
             quote = self._prices.quote(symbol, at)
-            if holding.lots >= 0 or quote is None:
+            perpetual = self._prices.instrument(symbol).asset_class is AssetClass.CRYPTO_PERPETUAL
+            if holding.lots >= 0 or quote is None or perpetual:  # of a perpetual nothing is borrowed: it is funded
                 continue
             value = -holding.lots * (quote.bid + quote.ask) * holding.units.worth
             yearly = value * self._rules.borrow_bps_per_year / 20_000
