@@ -4,7 +4,6 @@ Promises that what is left open is filled in from the data and the configuration
 look-ahead before anything is reckoned with them, and that every result comes with its run card. Refuses a period without bars.
 """
 
-import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from pydantic import ValidationError
 from trading_bot.backtest.asking import ask
 from trading_bot.backtest.card import Inputs, make_card
 from trading_bot.backtest.event import moments
+from trading_bot.backtest.lab import first_day
 from trading_bot.backtest.loading import Loaded, load_strategy
 from trading_bot.backtest.look_ahead import demand_no_look_ahead
 from trading_bot.backtest.plan import LimitsBy, Market, Plan, Result
@@ -35,8 +35,6 @@ from trading_bot.domain.values import Digest, Symbol, derive_digest
 from trading_bot.ports import BarSeries
 from trading_bot.storage.home import Home
 
-_PERIOD = re.compile(r"(\d{1,4})([dwmy])")
-_DAYS = {"d": 1, "w": 7, "m": 30.4375, "y": 365.25}
 _RESERVE = Decimal("0.01")
 _TRIED = 3
 """Symbols on which a strategy is tried for look-ahead."""
@@ -158,7 +156,7 @@ def _period(wish: Wish, market: Market, symbols: tuple[Symbol, ...]) -> tuple[da
     spans = {symbol: _span(market, symbol) for symbol in symbols}
     begin, end = min(span[0] for span in spans.values()), max(span[1] for span in spans.values())
     last = wish.last or end
-    first = wish.first or (begin if wish.period is None else max(begin, _before(last, wish.period)))
+    first = wish.first or (begin if wish.period is None else max(begin, first_day(last, wish.period)))
     if wish.last is not None and last < first <= end:
         raise ResearchError(f"the last day {last} is before the first, {first}: turn --start and --end round")
     if first > end or last < begin:
@@ -179,10 +177,3 @@ def _within(series: BarSeries, first: date, last: date) -> BarSeries:
     index = pd.DatetimeIndex(series.frame.index)
     begin, end = index.searchsorted([pd.Timestamp(first, tz=UTC), pd.Timestamp(last + timedelta(days=1), tz=UTC)])
     return replace(series, frame=series.frame.iloc[begin:end], ends=series.ends[begin:end])
-
-
-def _before(last: date, period: str) -> date:
-    found = _PERIOD.fullmatch(period)
-    if found is None or not int(found[1]):
-        raise ResearchError(f"the period {period!r} cannot be read: write 90d, 8w, 6m or 1y")
-    return last - timedelta(days=int(int(found[1]) * _DAYS[found[2]])) + timedelta(days=1)
