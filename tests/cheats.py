@@ -119,6 +119,13 @@ for start in range(0, count, 4):
     whole[start:start + 4] = frame.close[start:start + 4][-1]
 return Signals.of(frame, entry=whole > frame.close * 1.02, exit=no)
 """,
+    "the longest history that it was ever asked about": """
+kept = globals().setdefault("KEPT", [])
+if len(kept) < count:
+    kept[:] = frame.close
+later = np.append(kept[1:], kept[-1])[:count]
+return Signals.of(frame, entry=turned(later > frame.close), exit=turned(later < frame.close))
+""",
     "what it saw when it was asked before": """
 seen = globals().setdefault("SEEN", {})
 seen.update(zip(frame.time, frame.close))

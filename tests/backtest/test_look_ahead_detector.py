@@ -55,6 +55,9 @@ return Signals.of(frame, entry=entry, exit=~entry)
 """,
 }
 
+LONG = ["the next close", "a centred mean", "the mean and deviation of the whole", "the last close"]
+LONG += ["the longest history that it was ever asked about"]
+
 
 def mine(folder: Path, body: str) -> Strategy:
     """The strategy whose `signals(frame)` is `body`."""
@@ -70,7 +73,7 @@ def test_a_strategy_that_reads_the_future_is_found(tmp_path: Path, cheat: str) -
     assert found.was != found.became
 
 
-@pytest.mark.parametrize("name", ["the next close", "a centred mean", "the mean and deviation of the whole", "the last close"])
+@pytest.mark.parametrize("name", LONG)
 def test_it_is_found_in_a_long_frame_too(tmp_path: Path, name: str) -> None:
     """Eight thousand minutes, looked at in windows."""
     strategy = mine(tmp_path, CHEATS[name])

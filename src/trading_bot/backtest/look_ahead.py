@@ -26,6 +26,8 @@ PIECE = 2_500
 """Rows of a frame that are looked at whole, and of a window in a longer one."""
 _ENTRIES, _EXITS, _SPREAD, _LATE = 20, 6, 9, (1, 2, 5, 20)
 """How many moments are chosen of each sort; bars before the end."""
+_GROWN = 8
+"""How often a frame is asked about while it grows."""
 _MOST = 4.0
 """A short frame is asked about up to so many times as often: each question costs less."""
 _SEARCHED = 60
@@ -84,7 +86,8 @@ def find_look_ahead(strategy: Strategy, frame: IndicatorFrame, values: Values, s
         return asker.look(frame, min(_MOST, PIECE / max(len(frame), 1)))
     start = int(draw.integers(0, len(frame) - PIECE))
     windows = (frame.between(start, start + PIECE), frame.between(len(frame) - PIECE, len(frame)))
-    return _earliest((asker.glance(frame), *(asker.look(window, 0.5) for window in windows)))
+    # The windows first: who keeps the longest history that it was asked about would know their future from the whole.
+    return _earliest((*(asker.look(window, 0.5) for window in windows), asker.glance(frame)))
 
 
 class _Asker:
@@ -97,8 +100,7 @@ class _Asker:
         """The earliest finding in `frame`. `share`: of the usual number of moments."""
         if len(frame) < 2:  # noqa: PLR2004 - nothing has a future
             return None
-        half = len(frame) // 2
-        early = self._early(frame, half)
+        early = self._early(frame)
         said = answer(self._strategy, frame, self._values)
         if _difference(said, self._ask(frame.until(len(frame))), len(frame)):
             raise StrategyError(
@@ -107,7 +109,7 @@ class _Asker:
             )
         found = _earliest(
             (
-                _finding(frame, said, early, Method.CUT, half),
+                *(_finding(frame, said, then, Method.CUT, len(then.entry)) for then in early),
                 *(self._question(frame, said, *moment) for moment in _moments(said, self._draw, share)),
             )
         )
@@ -127,10 +129,11 @@ class _Asker:
         other = frame.until(cut) if method is Method.CUT else another_future(frame, cut, self._draw, strength)
         return _finding(frame, said, self._ask(other), Method.ADDED if cut == len(frame) else method, cut)
 
-    def _early(self, frame: IndicatorFrame, half: int) -> Signals:
-        """What it says of the first half before it has seen more, should it keep what it sees."""
+    def _early(self, frame: IndicatorFrame) -> list[Signals]:
+        """What it says of a frame that grows, before it has seen the rest, should it keep what it sees."""
+        counts = sorted({max(1, len(frame) * part // (_GROWN + 1)) for part in range(1, _GROWN + 1)})
         try:
-            return self._ask(frame.until(half))
+            return [self._ask(frame.until(count)) for count in counts]
         except StrategyError:
             answer(self._strategy, frame, self._values)  # one that cannot answer at all is told so
             raise
