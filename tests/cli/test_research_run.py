@@ -82,3 +82,12 @@ def test_shipped_strategies_are_listed_with_their_parameters(desk: Desk) -> None
     listed = json.loads(desk.run("backtest", "strategies", "--json").out)
     assert tuple(one["name"] for one in listed) == SHIPPED
     assert all(p["least"] <= p["default"] <= p["most"] for one in listed for p in one["parameters"])
+
+
+def test_a_run_may_begin_with_the_first_bar_of_old_data(desk: Desk, tmp_path: Path) -> None:
+    """1998-01-02 and the days after it, and no --start: the gate's look back over five sessions finds them."""
+    file = tmp_path / "OLD.csv"
+    file.write_text("date,open,high,low,close,volume\n" + "".join(f"1998-01-{d:02},50,51,49,50,900000\n" for d in (2, 5, 6, 7, 8, 9)))
+    shown = desk.run("backtest", "run", "buy_and_hold", "--data", file, "--symbols", "OLD")
+    assert shown.code == 0, shown.err
+    assert "on OLD, 1998-01-02 to 1998-01-09, 6 sessions" in shown.out

@@ -13,7 +13,8 @@ from functools import cache
 from trading_bot.domain.errors import ConfigError, NoDataError
 from trading_bot.ports import Calendar
 
-FIRST_DAY = date(1998, 1, 1)
+FIRST_DAY = date(1986, 1, 1)
+"""First day of `XNYS`: the exchange has opened at 9:30 and closed at 16:00 since 1985-09-30."""
 LAST_DAY = date(2040, 12, 31)
 """Last day of `XNYS`. The rules for holidays reach further; closings by decree are known only once the library knows them."""
 _DAY = timedelta(days=1)
