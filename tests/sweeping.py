@@ -52,9 +52,10 @@ def bars_file(folder: Path, bars: pd.DataFrame, symbol: str = "AAPL") -> Path:
 
 
 def study_of(folder: Path, strategy: str = "sma_cross", bars: pd.DataFrame | None = None, **wish: Any) -> Study:  # noqa: ANN401 - fields of a wish
-    """A study of `strategy` on 700 invented bars of AAPL, or on these."""
-    file = bars_file(folder, market() if bars is None else bars)
-    flags = {"source.name": "files", "source.files": [{"path": str(file)}], "universe.symbols": ["AAPL"]}
+    """A study of `strategy` on 700 invented bars of AAPL, or on these; `others`: symbols whose files are in the folder already."""
+    file, others = bars_file(folder, market() if bars is None else bars), wish.pop("others", ())
+    files = [{"path": str(one)} for one in (file, *(folder / f"{symbol}.csv" for symbol in others))]
+    flags = {"source.name": "files", "source.files": files, "universe.symbols": ["AAPL", *others]}
     return study(config.load(flags=flags), Home(folder / "home"), Wish(strategy, **wish))
 
 

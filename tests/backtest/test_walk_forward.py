@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeping import changed_after, market, own_strategy, study_of
+from sweeping import bars_file, changed_after, market, own_strategy, study_of
 from trading_bot.backtest.choosing import by_grid, by_search
 from trading_bot.backtest.grid import parse_grid, parse_space
 from trading_bot.backtest.lanes import Prepared
@@ -167,3 +167,14 @@ def test_what_comes_after_a_window_changes_neither_its_choice_nor_its_result(tmp
 def trades_before(found: WalkForward, count: int) -> Sequence[object]:
     """Trades of the first `count` windows."""
     return [t for t in found.result.trades if t.closed_at.date() <= found.windows[count - 1].test_last]
+
+
+def test_a_symbol_that_comes_later_is_left_out_until_it_has_bars(tmp_path: Path) -> None:
+    """ZZZ begins with session 450: the windows that end with sessions 199, 299 and 399 know AAPL alone."""
+    bars = market()
+    bars_file(tmp_path, bars.iloc[450:], "ZZZ")
+    found = walk(study_of(tmp_path, bars=bars, others=("ZZZ",)))
+    assert len(found.windows) == 5
+    first = bars.index[450].date()
+    assert {t.symbol for t in found.result.trades if t.opened_at.date() < first} == {"AAPL"}
+    assert {t.symbol for t in found.result.trades if t.opened_at.date() >= first} == {"AAPL", "ZZZ"}

@@ -134,7 +134,7 @@ def walk_forward(ground: Ground, lengths: Lengths, choose: Choose, tell: Callabl
 
 
 def _ready(ground: Ground, window: tuple[date, date], cash: Decimal) -> tuple[Prepared, Strategy]:
-    """The market of a window as if the world ended with it, and the strategy that is out by then."""
+    """The market of a window as if the world ended with it, without symbols that had no bars yet, and the strategy that is out by then."""
     market, plan = ground.market, ground.plan
     calendars = {market.source.instrument(symbol).calendar for symbol in plan.symbols}
     spans = [[market.calendars(name).hours(day) for day in market.calendars(name).sessions(*window)] for name in calendars]
@@ -143,7 +143,10 @@ def _ready(ground: Ground, window: tuple[date, date], cash: Decimal) -> tuple[Pr
     back = 2 if plan.timeframe is Timeframe.DAY else 1
     leave = min(span[-min(back, len(span))][0] for span in spans if span)
     clipped = replace(market, source=ClippedSource(market.source, end), costs=market.costs.model_copy(update={"cash": cash}))
-    ready = prepare(clipped, plan.model_copy(update={"first": window[0], "last": window[1]}), ground.sentiment)
+    listed = tuple(symbol for symbol in plan.symbols if clipped.source.timeframes(symbol))
+    if not listed:
+        raise ResearchError(f"no symbol has bars by {window[1]}, where a window ends: begin later, with --start")
+    ready = prepare(clipped, plan.model_copy(update={"first": window[0], "last": window[1], "symbols": listed}), ground.sentiment)
     return ready, _leaving(ground.strategy, leave)
 
 
