@@ -33,6 +33,7 @@ _COMMANDS: Table = {
     "mandate": ("mandating", "Show, sign or verify the operator's mandate."),
     "journal": ("showing", "Export the journal."),
     "audit": ("showing", "Verify that no journal row was changed, lost or moved."),
+    "forward-test": ("forward_testing", "Profit, accuracy, cost and errors of a paper desk's first sessions, as a page."),
     "backtest": ("researching", "Research: run, sweep, optimise and validate strategies; the analyst's own decisions too."),
     "bars": ("storing", "Keep bars of files in the home's bar store."),
     "sandbox": ("sandboxing", "Emulated vendors (Alpaca, Bybit, Claude), conformance, chaos: no key, no network."),
