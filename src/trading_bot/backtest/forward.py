@@ -89,11 +89,7 @@ def _errors(kept: Kept, inside: tuple[date, date], zone: tzinfo) -> Iterable[str
     failed, lost = {TaskStatus.FAILED, TaskStatus.MISSED}, [s for s in kept.sends if s.outcome is not SendOutcome.ACKNOWLEDGED]
     found = [
         *((r.session, f"{r.task} {r.status}: {r.reason}") for r in kept.tasks if r.status in failed),
-        *(
-            (day(s.at), f"order {s.client_order_id} {s.outcome}: {s.reason}")
-            for s in kept.sends
-            if s.outcome is not SendOutcome.ACKNOWLEDGED
-        ),
+        *((day(s.at), f"order {s.client_order_id} {s.outcome}: {s.reason}") for s in lost),
         *((day(d.at), f"books and broker differed: {'; '.join(d.differences)}") for d in kept.drifts),
         *((day(c.at), f"{c.state} by {c.by}: {c.reason}") for c in kept.states if c.state is not DeskState.RUNNING),
     ]
