@@ -60,6 +60,7 @@ def test_a_strategy_that_reads_the_future_is_refused_by_bar_and_column(desk: Des
         (("sma_cross", "--symbols", "AAA", "--timeframe", "5m"), "AAA has no 5m bars; it has 1d"),
         (("sma_cross", "--symbols", "AAA", "--start", "2025-01-01"), "the data have AAA from 2024-01-02 to 2024-06-24"),
         (("sma_cross", "--symbols", "AAA", "--period", "a while"), "write 90d, 8w, 6m or 1y"),
+        (("sma_cross", "--symbols", "AAA", "--period", "90d", "--start", "2024-02-01"), "leave --start or --period out"),
         (("sentiment", "--symbols", "AAA"), "--sentiment"),
         (("sma_cross", "--symbols", "AAA", "--share", "much"), "'much' is not a number"),
         (("sma_cross", "--symbols", "AAA", "--share", "5"), "share is 5: input should be less than or equal to 1"),

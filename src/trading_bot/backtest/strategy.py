@@ -50,7 +50,8 @@ class Signals:
 
     `entry`: int8, 1 to open a long, -1 a short, 0 nothing. `exit`: whether what is held should be closed. `stop`, `target`: float64,
     prices on the frame's scale at which a position entered by this row is given up, or has paid; NaN where there is none. An entry
-    without a stop gets one at the last tick: it is then sized by its value alone. Where entry and exit meet, the exit goes first.
+    without a stop gets one at the last tick: under a limit of risk it is sized as if all of it could be lost. Where entry and exit meet,
+    the exit goes first.
     """
 
     entry: npt.NDArray[np.int8]

@@ -157,6 +157,8 @@ def _period(wish: Wish, market: Market, symbols: tuple[Symbol, ...]) -> tuple[da
     begin, end = min(span[0] for span in spans.values()), max(span[1] for span in spans.values())
     last = wish.last or end
     first = wish.first or (begin if wish.period is None else max(begin, first_day(last, wish.period)))
+    if wish.first is not None and wish.period is not None:
+        raise ResearchError(f"both a first day, {wish.first}, and a period, {wish.period}, are asked for: leave --start or --period out")
     if wish.last is not None and last < first <= end:
         raise ResearchError(f"the last day {last} is before the first, {first}: turn --start and --end round")
     if first > end or last < begin:
