@@ -63,6 +63,7 @@ def test_a_strategy_that_reads_the_future_is_refused_by_bar_and_column(desk: Des
         (("sma_cross", "--symbols", "AAA", "--period", "90d", "--start", "2024-02-01"), "leave --start or --period out"),
         (("sentiment", "--symbols", "AAA"), "--sentiment"),
         (("sma_cross", "--symbols", "AAA", "--share", "much"), "'much' is not a number"),
+        (("sma_cross", "--symbols", "AAA", "--limits", "desk", "--share", "0.5"), "--share and --risk are limits of --limits research"),
         (("sma_cross", "--symbols", "AAA", "--share", "5"), "share is 5: input should be less than or equal to 1"),
         (("sma_cross", "--symbols", "AAA", "--share", "0"), "share is 0: input should be greater than 0"),
         (("sma_cross", "--symbols", "AAA", "--risk", "-1"), "risk is -1: "),
@@ -76,6 +77,12 @@ def test_what_cannot_be_run_says_why_and_what_to_do(desk: Desk, data: Path, argu
     assert said in shown.err
     assert "Traceback" not in shown.err
     assert not (desk.home / "backtests").exists()
+
+
+def test_a_period_ends_with_its_data(desk: Desk, data: Path) -> None:
+    """Asked for ten years, there is half of one: no idle years dilute the figures."""
+    shown = desk.run("backtest", "run", "buy_and_hold", "--data", data, "--symbols", "AAA", "--end", "2033-01-01")
+    assert "2024-01-02 to 2024-06-24, 120 sessions" in shown.out
 
 
 def test_shipped_strategies_are_listed_with_their_parameters(desk: Desk) -> None:

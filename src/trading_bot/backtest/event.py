@@ -32,6 +32,7 @@ Tell = Callable[[int, int], None]
 ANALYST = "strategy"
 _LIFE = timedelta(minutes=1)
 """A proposal is judged at the moment when it is made, or never."""
+_MARK = "prices are NOT AS TRADED"
 _LONGEST = 365
 """Days of the horizon that a strategy's proposal states: it has none."""
 
@@ -194,7 +195,7 @@ def result_of(market: Market, plan: Plan, engine: Engine, journal: Journal) -> R
         periods_per_year=periods,
         trades=tuple(ledger.trades.closed),
         performance=performance(curve, ledger.trades.closed, fills(ledger.events), periods_per_year=periods),
-        notes=(*_notes(journal.all(Verdict)), *unusual(market, plan), *held.notes),
+        notes=tidied(*_notes(journal.all(Verdict)), *unusual(market, plan), *held.notes),
     )
 
 
@@ -218,13 +219,20 @@ def unusual(market: Market, plan: Plan) -> Iterator[str]:
     for symbol in plan.symbols:
         series = [market.source.bars(symbol, timeframe) for timeframe in market.source.timeframes(symbol)]
         if any(one.basis is PriceBasis.NOT_AS_TRADED for one in series):
-            yield f"{symbol}: prices are NOT AS TRADED"
+            yield f"{symbol}: {_MARK}"
         if isinstance(market.source, Funded) and market.source.fundings(symbol):
             yield f"{symbol}: funding is paid and received by the run, and not by buy and hold"
         ends = max((one.frame.index[-1].date() for one in series if len(one.ends)), default=plan.first)
         if ends < plan.last - timedelta(days=7):
             yield f"{symbol}: no bars after {ends}; marked at its last price until {plan.last}"
     yield from market.source.notes()
+
+
+def tidied(*notes: str) -> tuple[str, ...]:
+    """`notes` without what is said twice: of prices that are not as traded, the first note is enough."""
+    marked = {note.partition(":")[0] for note in notes if note.endswith(_MARK)}
+    said = (n for n in notes if n.endswith(_MARK) or not (n.partition(":")[0] in marked and n.endswith("not as traded")))
+    return tuple(dict.fromkeys(said))
 
 
 def moments(first: date, last: date) -> tuple[int, int]:

@@ -87,6 +87,13 @@ class Strategy:
     parameters: tuple[Parameter, ...]
     signals: Callable[..., Signals]
 
+    def __post_init__(self) -> None:
+        """Refuse two parameters of one name."""
+        names = [p.name for p in self.parameters]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise StrategyError(f"strategy {self.name} has two parameters called {twice}: rename one")
+
     def values(self, given: Values) -> dict[str, float]:
         """Defaults with `given` on top. StrategyError names an unknown parameter, or one outside its bounds."""
         known = {p.name: p for p in self.parameters}

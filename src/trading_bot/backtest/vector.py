@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trading_bot.backtest.benchmark import buy_and_hold
-from trading_bot.backtest.event import unusual
+from trading_bot.backtest.event import tidied, unusual
 from trading_bot.backtest.kernel import SPLIT_ROLE, Asked, Marks, run
 from trading_bot.backtest.kernel_desk import ACCOUNT, BOOK, CLOSE, ENTRY, LOG, STOP, TARGET
 from trading_bot.backtest.lanes import Prepared, prepare
@@ -180,7 +180,7 @@ def _result(ready: Prepared, ran: _Ran, log: Integers) -> Result:
         periods_per_year=ready.periods_per_year,
         trades=tuple(trades),
         performance=performance(curve, trades, fills, periods_per_year=ready.periods_per_year),
-        notes=(*_refused(ran.accounts[0]), *unusual(market, plan), *held.notes),
+        notes=tidied(*_refused(ran.accounts[0]), *unusual(market, plan), *held.notes),
     )
 
 

@@ -155,7 +155,7 @@ def _plan(made: Mapping[str, Any]) -> Plan:
 def _period(wish: Wish, market: Market, symbols: tuple[Symbol, ...]) -> tuple[date, date]:
     spans = {symbol: _span(market, symbol) for symbol in symbols}
     begin, end = min(span[0] for span in spans.values()), max(span[1] for span in spans.values())
-    last = wish.last or end
+    last = min(wish.last or end, end)  # beyond the data lie no sessions to be idle in
     first = wish.first or (begin if wish.period is None else max(begin, first_day(last, wish.period)))
     if wish.first is not None and wish.period is not None:
         raise ResearchError(f"both a first day, {wish.first}, and a period, {wish.period}, are asked for: leave --start or --period out")

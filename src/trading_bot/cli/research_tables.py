@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from trading_bot.backtest.plan import Result
+from trading_bot.backtest.plan import LimitsBy, Plan, Result
 from trading_bot.backtest.statistics import Performance
 
 _OUT = Console(highlight=False, markup=False)
@@ -28,6 +28,7 @@ _FIGURES: tuple[tuple[str, str, str], ...] = (
     ("fees", "costs", "{:,.2f}"),
 )
 """What it is called, the field of `Performance`, how it is written."""
+_NOTES = 8
 _OF_A_CURVE = 8
 """So many of the figures a mere curve has too."""
 
@@ -47,13 +48,21 @@ def result_table(result: Result, kept: str) -> None:
     where = f"{', '.join(plan.symbols)}, {plan.first} to {plan.last}, {len(result.sessions)} sessions"
     _OUT.print(f"{plan.strategy} ({values}) on {where}", soft_wrap=True)
     _OUT.print(
-        f"{result.engine} engine, limits of {plan.limits}: share {plan.share}, reserve {plan.reserve}, cash {result.start:,}",
+        f"{result.engine} engine, cash {result.start:,}, {_limits(plan)}",
         soft_wrap=True,
     )
     _OUT.print(table)
-    for note in result.notes:
+    for note in result.notes[:_NOTES]:
         _OUT.print(note, soft_wrap=True)
+    if len(result.notes) > _NOTES:
+        _OUT.print(f"and {len(result.notes) - _NOTES} more notes: `backtest report {kept}` has them all")
     _OUT.print(f"run {kept}: `backtest validate {kept}` says how far to trust it, `backtest report {kept} --open` draws it", soft_wrap=True)
+
+
+def _limits(plan: Plan) -> str:
+    if plan.limits is LimitsBy.DESK:
+        return "limits of the desk's configuration"
+    return f"the plan's own limits: share {plan.share}, reserve {plan.reserve}{'' if plan.risk is None else f', risk {plan.risk}'}"
 
 
 def _written(performance: Performance, key: str, form: str) -> str:

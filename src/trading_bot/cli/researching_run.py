@@ -146,6 +146,8 @@ def run(context: Context, /, strategy: str, *, as_json: bool, **flags: Any) -> N
     from trading_bot.cli.research_tables import result_table
     from trading_bot.execution.clock import SystemWallClock
 
+    if flags.get("limits") == "desk" and (flags.get("share") or flags.get("risk")):
+        raise click.UsageError("--share and --risk are limits of --limits research: the desk's own stand in the configuration")
     asked = study_of(context, strategy, **flags)
     with stoppable() as stop, bar() as shown:
         task = shown.add_task(f"{strategy} {asked.plan.first} to {asked.plan.last}", total=None)
