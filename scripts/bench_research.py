@@ -26,6 +26,8 @@ PAIRS = [(fast, slow) for fast in range(5, 45) for slow in range(50, 200, 6)]
 CASH, SLIPPAGE_BPS = 100_000, 2
 MINUTES, YEARS, BARS = 98_000, 7, 2500
 WIDE_SECONDS, CLUSTER = 2, 1.6
+_TWICE_QUANTA = 2e8
+"""Of one dollar, as `Figures.final` counts."""
 _FINAL_WITHIN = 0.01
 """Share by which final equity may differ where models agree: ours knows ticks and whole shares at every fill."""
 
@@ -83,19 +85,19 @@ def _spy(folder: Path) -> tuple[Path, dict[str, Any]]:
     return path, {"source.name": "files", "source.files": [{"path": str(path)}], "universe.symbols": ["SPY"], **costs}
 
 
-def _own_sweep(settings: dict[str, Any], pairs: Sequence[tuple[int, int]]) -> tuple[float, float, list[Any]]:
-    """Seconds cold and warm of our sweep, and its cells."""
+def _own_sweep(settings: dict[str, Any], pairs: Sequence[tuple[int, int]]) -> tuple[float, float, Any]:
+    """Seconds cold and warm of our sweep, and its figures."""
     began = time.perf_counter()
     from trading_bot.backtest.lanes import prepare
-    from trading_bot.backtest.vector import sweep_cells
+    from trading_bot.backtest.vector import sweep_figures
 
     asked = ready(settings, "1d", None, None, {}, "sma_cross")
     prepared = prepare(asked.market, asked.plan)
     combos = [{"fast": fast, "slow": slow, "stop": 0.0} for fast, slow in pairs]
-    sweep_cells(prepared, asked.loaded.strategy, combos)
+    sweep_figures(prepared, asked.loaded.strategy, combos)
     cold = time.perf_counter() - began
-    warm, cells = seconds_of(lambda: sweep_cells(prepared, asked.loaded.strategy, combos))
-    return cold, warm, cells
+    warm, figures = seconds_of(lambda: sweep_figures(prepared, asked.loaded.strategy, combos), 15)
+    return cold, warm, figures
 
 
 def own_sweep(folder: Path) -> None:
@@ -103,8 +105,8 @@ def own_sweep(folder: Path) -> None:
     _, settings = _spy(folder)
     cold, warm, _ = _own_sweep({**settings, "broker.fees": "us_equity"}, PAIRS)
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    cells = _own_sweep({**settings, "broker.fees": "none"}, PAIRS)[2]
-    plain = {"trades": [c.trades for c in cells], "final": [float(c.final_equity) for c in cells]}
+    found = _own_sweep({**settings, "broker.fees": "none"}, PAIRS)[2]
+    plain = {"trades": found.trades.tolist(), "final": (found.final / _TWICE_QUANTA).tolist()}
     print(json.dumps({"cold": cold, "warm": warm, "megabytes": megabytes, **plain}))
 
 
@@ -114,7 +116,7 @@ def sweep(python: Path) -> None:
         bars, _ = _spy(Path(name))
         command = [sys.executable, __file__, "own-sweep", "--folder", name]
         ours = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])  # noqa: S603 - this script
-        spec = {"pairs": PAIRS, "cash": CASH, "slippage": SLIPPAGE_BPS / 10_000, "fees": 0.0, "runs": 3}
+        spec = {"pairs": PAIRS, "cash": CASH, "slippage": SLIPPAGE_BPS / 10_000, "fees": 0.0, "runs": 5}
         theirs = peer(python, "vectorbt", bars, spec)
         few = peer(python, "backtesting", bars, {**spec, "pairs": PAIRS[::40], "runs": 2})
     wide, each = min(theirs["seconds"][1:]), min(few["seconds"][1:]) / len(PAIRS[::40]) * len(PAIRS)

@@ -81,11 +81,16 @@ def sweep_cells(ready: Prepared, strategy: Strategy, combos: Sequence[Values], t
 
 
 def sweep_figures(ready: Prepared, strategy: Strategy, combos: Sequence[Values], threads: int | None = None) -> Figures:
-    """What `sweep_cells` tells, as arrays in the order of `combos`. While the kernel runs one chunk, signals of the next are made."""
+    """What `sweep_cells` tells, as arrays in the order of `combos`. While the kernel runs for one thread, another makes signals."""
     parts = [combos[n : n + _CHUNK] for n in range(0, len(combos), _CHUNK)]
+    blank = np.full((_CHUNK, len(ready.plot.act_bar)), np.nan)
     with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)), "sweep") as pool:
-        running: list[Future[Figures]] = [pool.submit(_figures, ready, _asked(ready, strategy, part)) for part in parts]
+        running: list[Future[Figures]] = [pool.submit(_reckoned, ready, strategy, part, blank) for part in parts]
         return Figures.joined([future.result() for future in running])
+
+
+def _reckoned(ready: Prepared, strategy: Strategy, combos: Sequence[Values], blank: npt.NDArray[np.float64]) -> Figures:
+    return _figures(ready, _asked(ready, strategy, combos, blank))
 
 
 def sweep_equity(ready: Prepared, strategy: Strategy, combos: Sequence[Values]) -> npt.NDArray[np.float64]:
@@ -119,26 +124,37 @@ def _known(value: float) -> float | None:
 # -- signals -------------------------------------------------------------------------------------------------------------
 
 
-def _asked(ready: Prepared, strategy: Strategy, combos: Sequence[Values]) -> Asked:
-    """Signals of `combos` for every symbol, in the lanes' rows."""
+def _asked(ready: Prepared, strategy: Strategy, combos: Sequence[Values], blank: npt.NDArray[np.float64] | None = None) -> Asked:
+    """Signals of `combos` for every symbol, in the lanes' rows. `blank`: NaN for each of them and each row, which is not written to."""
     size = (len(combos), len(ready.plot.act_bar))
-    asked = Asked(np.zeros(size, np.int8), np.zeros(size, np.int8), np.full(size, np.nan), np.full(size, np.nan))
+    nothing = np.full(size, np.nan) if blank is None else blank[: len(combos)]
+    asked = Asked(np.zeros(size, np.int8), np.zeros(size, np.int8), nothing, nothing)
     for one, first in zip(ready.sheets, ready.lanes.symbols["row0"].tolist(), strict=False):
         rows = slice(first, first + len(one.frame))
         for n, values in enumerate(combos):
-            _put(asked, n, rows, strategy.signals(one.frame, **values), strategy.name, one.frame.nothing)
+            signals = strategy.signals(one.frame, **values)
+            _check(strategy.name, signals, len(one.frame))
+            asked.entry[n, rows], asked.exit[n, rows] = signals.entry, signals.exit
+            if signals.stop is not one.frame.nothing:
+                asked = asked._replace(stop=_written(asked.stop, nothing, n, rows, signals.stop))
+            if signals.target is not one.frame.nothing:
+                asked = asked._replace(target=_written(asked.target, nothing, n, rows, signals.target))
     return asked
 
 
-def _put(asked: Asked, n: int, rows: slice, signals: Signals, name: str, nothing: npt.NDArray[Any]) -> None:  # noqa: PLR0913, PLR0917 - what goes where
-    length = rows.stop - rows.start
-    places: tuple[npt.NDArray[Any], ...] = (asked.entry, asked.exit, asked.stop, asked.target)
-    columns: tuple[npt.NDArray[Any], ...] = (signals.entry, signals.exit, signals.stop, signals.target)
-    for place, column in zip(places, columns, strict=True):
+def _check(name: str, signals: Signals, length: int) -> None:
+    for column in (signals.entry, signals.exit, signals.stop, signals.target):
         if column.shape != (length,):
             raise StrategyError(f"{name} answers {column.shape} to a frame of {length} rows: return one value for each row")
-        if column is not nothing:
-            place[n, rows] = column
+
+
+def _written(
+    block: npt.NDArray[np.float64], blank: npt.NDArray[np.float64], n: int, rows: slice, column: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """`block` with `column` in its place; a blank one is copied first."""
+    own = block.copy() if block is blank else block
+    own[n, rows] = column
+    return own
 
 
 def _run(ready: Prepared, asked: Asked, log_rows: int) -> _Ran:
