@@ -60,7 +60,7 @@ REPLACEMENTS: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("what", REPLACEMENTS)
-@pytest.mark.parametrize("name", ["guardian.json", "guardian.jsonl", "heartbeat.json", ".guardian.json", "journal.db"])
+@pytest.mark.parametrize("name", ["guardian.json", "guardian.jsonl", "heartbeat.json", ".guardian.json", "journal.db", "storage.json"])
 def test_whatever_lies_in_the_place_of_a_file_what_is_naked_gets_its_stop(world: Watched, name: str, what: str) -> None:
     """Nothing is waited for, and nothing outside is written to."""
     victim, path = world.home.path / "victim", world.home.path / name

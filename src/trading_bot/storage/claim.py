@@ -33,6 +33,8 @@ class Claim(Record):
     @classmethod
     def read(cls, file: Path) -> "Claim | None":
         """The claim in `file`, None if there is none. HomeError if it cannot be read."""
+        if file.exists() and not file.is_file():  # a pipe would hold up who opens it
+            raise HomeError(f"{file} says which database keeps this home's journal, and is no plain file; restore it")
         try:
             with file.open("rb") as opened:
                 return cls.model_validate_json(opened.read(_MOST_BYTES))

@@ -45,6 +45,8 @@ def peek(address: str | Path, kinds: Sequence[str], after: int) -> Peeked:
 
 
 def _in_file(path: Path, arguments: Sequence[object]) -> _Seen:
+    if not path.is_file():  # a pipe would hold up who opens it
+        raise StorageError(f"{path} is not there, or is no file")
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=_PATIENCE_S)) as database:
             return list(database.execute(_FACTS)), list(database.execute(_wanted("?", arguments), arguments))
