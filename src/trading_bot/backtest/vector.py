@@ -38,7 +38,7 @@ from trading_bot.domain.values import ONE, ClientOrderId, Symbol
 
 Values = Mapping[str, float]
 Integers = npt.NDArray[np.int64]
-_CHUNK = 32
+_CHUNK = 64
 """Combinations that one call of the kernel takes: their signals stay in a core's cache."""
 _LOG_ROWS = 4096
 _ROLES = {ENTRY: OrderRole.ENTRY, STOP: OrderRole.STOP_LOSS, TARGET: OrderRole.TAKE_PROFIT, CLOSE: OrderRole.CLOSE}
