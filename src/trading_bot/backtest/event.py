@@ -191,7 +191,7 @@ def result_of(market: Market, plan: Plan, engine: Engine, journal: Journal) -> R
         sessions=curve.sessions,
         equity=tuple(curve.equity.tolist()),
         exposure=tuple(curve.exposure.tolist()),
-        benchmark=tuple(_along(worth, curve.sessions, curve.start)),
+        benchmark=tuple(along(worth, curve)),
         periods_per_year=periods,
         trades=tuple(ledger.trades.closed),
         performance=performance(curve, ledger.trades.closed, fills(ledger.events), periods_per_year=periods),
@@ -199,10 +199,10 @@ def result_of(market: Market, plan: Plan, engine: Engine, journal: Journal) -> R
     )
 
 
-def _along(worth: Mapping[date, float], sessions: Sequence[date], start: float) -> Iterator[float]:
-    """A curve brought to other sessions: what it was at the newest of its own."""
-    newest = start
-    for session in sessions:
+def along(worth: Mapping[date, float], curve: Curve) -> Iterator[float]:
+    """`worth` brought to the sessions of `curve`: what it was at the newest of its own, the curve's start before the first."""
+    newest = curve.start
+    for session in curve.sessions:
         newest = worth.get(session, newest)
         yield newest
 

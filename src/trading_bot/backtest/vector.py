@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trading_bot.backtest.benchmark import buy_and_hold
-from trading_bot.backtest.event import tidied, unusual
+from trading_bot.backtest.event import along, tidied, unusual
 from trading_bot.backtest.kernel import SPLIT_ROLE, Asked, Marks, run
 from trading_bot.backtest.kernel_desk import ACCOUNT, BOOK, CLOSE, ENTRY, LOG, STOP, TARGET
 from trading_bot.backtest.lanes import Prepared, prepare
@@ -192,20 +192,12 @@ def _result(ready: Prepared, ran: _Ran, log: Integers) -> Result:
         sessions=ready.sessions,
         equity=tuple(equity),
         exposure=tuple(exposure),
-        benchmark=tuple(_along(dict(zip(held.curve.sessions, held.curve.equity.tolist(), strict=True)), curve)),
+        benchmark=tuple(along(dict(zip(held.curve.sessions, held.curve.equity.tolist(), strict=True)), curve)),
         periods_per_year=ready.periods_per_year,
         trades=tuple(trades),
         performance=performance(curve, trades, fills, periods_per_year=ready.periods_per_year),
         notes=tidied(*_refused(ran.accounts[0]), *unusual(market, plan), *held.notes),
     )
-
-
-def _along(worth: Mapping[Any, float], curve: Curve) -> Iterator[float]:
-    """A curve brought to other sessions: what it was at the newest of its own."""
-    newest = curve.start
-    for session in curve.sessions:
-        newest = worth.get(session, newest)
-        yield newest
 
 
 def _refused(account: Any) -> Iterator[str]:  # noqa: ANN401 - a record of ACCOUNT

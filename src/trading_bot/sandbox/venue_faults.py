@@ -190,7 +190,7 @@ class FaultScript:
         most = rule.times if rule.times is not None else (None if rule.every or rule.probability else 1)
         if (most is not None and hits >= most) or count < (rule.nth or 1) or (rule.every is not None and count % rule.every):
             return False
-        if rule.probability is not None and self._random.random() >= rule.probability:
+        if rule.probability is not None and self._random.random() >= rule.probability:  # ambient: seeded by who plays the script
             return False
         self._hits[number] = hits + 1
         return True
