@@ -6,6 +6,7 @@ The written market rises by formula: RISE closes each session 0.1 % higher on av
 import threading
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ import numpy as np
 import pytest
 
 from builders import NOW
-from tools.scopes import BROKEN, DEAD, FLAT, OUTSIDE, RISE, XNYS, WrittenSource, scope
+from tools.scopes import BROKEN, DEAD, FLAT, OUTSIDE, RISE, XNYS, Later, WrittenSource, scope
 from trading_bot import config
 from trading_bot.backtest.lab import Experiment, first_day
 from trading_bot.backtest.lineup import line_up
 from trading_bot.bootstrap.laboratory import Laboratory
 from trading_bot.domain.errors import ResearchError
-from trading_bot.domain.market import Timeframe
+from trading_bot.domain.market import Funding, Split, Timeframe
+from trading_bot.domain.values import Symbol
 from trading_bot.market.calendar import open_calendar
 from trading_bot.sources.clipped import ClippedSource
 from trading_bot.tools.backtest import kept_points
@@ -227,6 +229,20 @@ def test_a_clipped_source_shows_what_has_closed_and_no_note() -> None:
     assert source.quote(RISE, NOW + timedelta(days=3)) == behind.quote(RISE, NOW)
     assert ClippedSource(behind, NOW.replace(year=2022)).timeframes(RISE) == ()
     assert "had closed by 2022" in refused(scope(now=NOW.replace(year=2022)), "run_backtest", CROSS)
+
+
+def test_a_clipped_source_knows_no_split_and_no_funding_before_its_moment() -> None:
+    """Of two splits and two fundings around the moment, the earlier ones."""
+    splits = tuple(Split(symbol=RISE, ex=NOW + timedelta(days=n), ratio=Decimal(2)) for n in (-1, 1))
+    fundings = tuple(Funding(symbol=RISE, at=NOW + timedelta(days=n), rate=Decimal("0.0001")) for n in (-1, 1))
+
+    class Perpetual(WrittenSource):
+        def fundings(self, symbol: Symbol) -> tuple[Funding, ...]:
+            return tuple(f for f in fundings if f.symbol == symbol)
+
+    source = ClippedSource(Perpetual(Later(actions=splits)), NOW)
+    assert source.actions(RISE) == splits[:1]
+    assert source.fundings(RISE) == fundings[:1]
 
 
 def test_a_line_up_of_nobody_is_refused() -> None:
