@@ -31,6 +31,7 @@ from trading_bot.settings import (
     TaskSettings,
     UniverseSettings,
 )
+from trading_bot.settings_news import DeepSeekSettings, NewsSettings, OllamaSettings, RedisSettings
 
 ENV_PREFIX = "TRADING_BOT__"
 _NAMED = ("broker", "source")
@@ -60,6 +61,11 @@ class Config(Record):
     notify: NotifySettings
     guardian: GuardianSettings
     schedule: dict[str, TaskSettings]
+    news: NewsSettings
+    ollama: OllamaSettings
+    deepseek: DeepSeekSettings
+    redis: RedisSettings = RedisSettings()
+    """Its password stays in this process."""
     research: ResearchSettings = ResearchSettings()
     storage: StorageSettings = StorageSettings()
     """Its password stays in this process: what is dumped, journaled or printed has none."""
@@ -70,7 +76,7 @@ class Config(Record):
 
     def trading_digest(self) -> Digest:
         """Digest of all that decides trades but the analyst: decisions say who answered, and a replay of one run is the same run."""
-        answering = {"analyst", "cassettes", "budget", "claude", "notify", "guardian", "storage", "research"}
+        answering = {"analyst", "cassettes", "budget", "claude", "notify", "guardian", "storage", "research", "ollama", "deepseek", "redis"}
         return derive_digest(canonical_json(self.model_dump(mode="json", exclude=answering)))
 
     def sector_of(self, symbol: Symbol) -> str:

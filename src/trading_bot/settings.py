@@ -118,6 +118,7 @@ class BudgetSettings(Record):
     """What models may cost, by wall time in every mode."""
 
     claude_usd_per_day: NonNegative
+    deepseek_usd_per_day: NonNegative
     calls_per_hour: int = Field(ge=0)
     breaker_failures: int = Field(ge=1)
     """So many failed calls in a row, and no call is made for `breaker_minutes`."""

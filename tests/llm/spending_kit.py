@@ -32,7 +32,13 @@ class Wall:
 
 def limits(usd: str = "1", calls: int = 50, failures: int = 3, minutes: int = 15) -> BudgetSettings:
     """Limits of a day of one dollar."""
-    return BudgetSettings(claude_usd_per_day=Decimal(usd), calls_per_hour=calls, breaker_failures=failures, breaker_minutes=minutes)
+    return BudgetSettings(
+        claude_usd_per_day=Decimal(usd),
+        deepseek_usd_per_day=Decimal(usd),
+        calls_per_hour=calls,
+        breaker_failures=failures,
+        breaker_minutes=minutes,
+    )
 
 
 def reserve(budget: Budget, call: str, amount: str = "0.1", workflow: str = "screen", model: str = MODEL) -> None:

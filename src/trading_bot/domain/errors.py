@@ -35,6 +35,8 @@
     │   │   ├── CallRateError     too many calls within an hour
     │   │   ├── BreakerOpenError  it failed too often in a row
     │   │   └── UsageLimitError   the vendor's own limit, with its reset time
+    │   ├── ModelUnavailableError a server of models does not answer, or lacks the model
+    │   ├── BadAnswerError        it answered, and not as it was asked to
     │   ├── ClaudeMissingError    the claude binary is not there, too old, or not logged in
     │   └── ReplayMissError       the cassettes hold no answer to this question
     ├── ResearchError             a run over recorded time cannot be made, or not be believed
@@ -42,6 +44,8 @@
     │   ├── LookAheadError        the strategy reads the future
     │   ├── ClusterError          the cluster is not there, or lost its workers
     │   └── CardMismatchError     what a result was made from has changed since
+    ├── QueueError                the queue of articles cannot be used now
+    │   └── QueueFullError        it holds as much as it may
     ├── ToolFailedError           a tool cannot answer; the message is for who called it
     ├── ClockError                time jumped or went backwards
     └── NotOnTerminalError        a person has to type this at a terminal
@@ -293,6 +297,19 @@ class UsageLimitError(BudgetError):
     code = "usage_limit"
 
 
+class ModelUnavailableError(ModelError):
+    """A server of models does not answer, is out of memory, or does not have the model."""
+
+    code = "model_unavailable"
+    retryable = True
+
+
+class BadAnswerError(ModelError):
+    """A model answered, and not as it was asked to, after one repair."""
+
+    code = "bad_answer"
+
+
 class ClaudeMissingError(ModelError):
     """The claude binary is not there, is too old, or has no login."""
 
@@ -336,6 +353,20 @@ class CardMismatchError(ResearchError):
     """Data, code, configuration or prompts are not those of the run card any more."""
 
     code = "card_mismatch"
+
+
+class QueueError(DeskError):
+    """The queue of articles cannot be used now; what was put into it before is still there."""
+
+    code = "queue_unusable"
+    retryable = True
+
+
+class QueueFullError(QueueError):
+    """The queue holds as much as it may; nothing was added. Workers have to catch up first."""
+
+    code = "queue_full"
+    requires_human = False
 
 
 class ToolFailedError(DeskError):

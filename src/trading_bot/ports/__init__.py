@@ -6,6 +6,7 @@ A backtest, a simulated day, a paper and a live desk differ in the parts plugged
 from trading_bot.ports.analysts import Analyst, Answer, Approver, Brief, ToolAccess, ToolGrant, ToolHost
 from trading_bot.ports.journal import InboxItem, Journal
 from trading_bot.ports.market import BarArchive, BarSeries, Calendar, Clock, Funded, MarketSource, Streaming, View, WallClock
+from trading_bot.ports.news import Delivery, LocalModels, ModelHealth, NewsQueue, NewsSource, NewsView, Passage, QueueState, SentimentModel
 from trading_bot.ports.trading import Broker, Notifier
 
 __all__ = [
@@ -18,11 +19,20 @@ __all__ = [
     "Broker",
     "Calendar",
     "Clock",
+    "Delivery",
     "Funded",
     "InboxItem",
     "Journal",
+    "LocalModels",
     "MarketSource",
+    "ModelHealth",
+    "NewsQueue",
+    "NewsSource",
+    "NewsView",
     "Notifier",
+    "Passage",
+    "QueueState",
+    "SentimentModel",
     "Streaming",
     "ToolAccess",
     "ToolGrant",
