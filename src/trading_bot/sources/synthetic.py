@@ -22,7 +22,7 @@ from trading_bot.settings import SyntheticSettings
 from trading_bot.sources.bar_quotes import BarQuotes
 from trading_bot.sources.files_actions import Events
 from trading_bot.sources.sessions import MINUTE, Sessions, SessionTable, nanoseconds
-from trading_bot.sources.synthetic_minutes import minutes
+from trading_bot.sources.synthetic_minutes import Minutes, minutes
 from trading_bot.sources.synthetic_walk import Market, Subject, Walk, market_moves, walk
 
 _REMEMBERED = 64
@@ -69,6 +69,8 @@ class SyntheticSource:
         self._series: dict[tuple[Symbol, Timeframe], tuple[date, BarSeries]] = {}
         self._actions: dict[Symbol, tuple[date, tuple[CorporateAction, ...]]] = {}
         self._quotes: OrderedDict[tuple[Symbol, date], BarQuotes] = OrderedDict()
+        self._drawn: tuple[_History | None, dict[int, Minutes]] = (None, {})
+        """Minutes of the history that was read last, by length of session: timeframes of one symbol are often read in a row."""
 
     def instrument(self, symbol: Symbol) -> Instrument:
         """What the configuration says of `symbol`; any symbol exists."""
@@ -153,12 +155,20 @@ class SyntheticSource:
         """Bars of sessions of one length: values (bars, 5), starts and ends (ns)."""
         part = history.pick(rows)
         length, size = int(part.sessions.closes[0] - part.sessions.opens[0]) // MINUTE, int(timeframe.duration.total_seconds()) // 60
-        days = [str(day) for day in part.sessions.days]
-        bars = minutes(self._subject(symbol), days, part.walk, length).every(size)
+        bars = self._minutes(symbol, history, part, length).every(size)
         starts = part.sessions.opens[:, None] + np.arange(0, length, size) * MINUTE
         ends = np.minimum(starts + size * MINUTE, part.sessions.closes[:, None])
         values = np.stack([c.ravel() for c in (bars.opens, bars.highs, bars.lows, bars.closes, bars.volumes)], axis=1)
         return values, starts.ravel(), ends.ravel()
+
+    def _minutes(self, symbol: Symbol, history: _History, part: _History, length: int) -> Minutes:
+        """Minutes of all sessions of `history` that have this length, which are `part`."""
+        if self._drawn[0] is not history:
+            self._drawn = (history, {})
+        drawn = self._drawn[1]
+        if length not in drawn:
+            drawn[length] = minutes(self._subject(symbol), [str(day) for day in part.sessions.days], part.walk, length)
+        return drawn[length]
 
 
 def _actions(symbol: Symbol, history: _History) -> tuple[CorporateAction, ...]:
