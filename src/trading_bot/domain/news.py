@@ -131,6 +131,9 @@ class Scored(Record):
     """The first article that told it."""
     feed: str
     known_at: UtcTime
+    """Of the article: from then on it loses weight."""
+    scored_at: UtcTime
+    """Nobody who looks at an earlier time may see the score."""
     novelty: Ratio
     """1 for the first telling, near 0 for a word-by-word copy."""
     sentiment: Sentiment
@@ -158,6 +161,19 @@ class Reading(Record):
     deviations: Finite | None
     """How many deviations the score lies from the mean."""
     anomaly: bool
+
+
+class FeedHealth(Record):
+    """How a feed did when it was last asked."""
+
+    feed: str
+    asked_at: UtcTime
+    answered_at: UtcTime | None
+    """When it last answered."""
+    articles: int = Field(ge=0)
+    """Of the last answer."""
+    note: str = ""
+    """Why it did not answer."""
 
 
 class EscalationRule(StrEnum):

@@ -6,7 +6,7 @@ go on after a connection broke: who holds it has to start again. SQLite keeps a 
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -77,8 +77,8 @@ class Database:
         self.name = name
 
     @classmethod
-    def open(cls, address: Address) -> "Database":
-        """Connect and bring the schema up to date. Raises StorageError or HomeError."""
+    def open(cls, address: Address, ready: "Callable[[Database], None] | None" = None) -> "Database":
+        """Connect and bring the journal's schema up to date, or do what `ready` does in its place. Raises StorageError or HomeError."""
         url, name = url_of(address), named(address)
         with translated(name):
             # Transactions are begun and ended by hand: the driver would begin them too late to keep two writers apart.
@@ -87,7 +87,7 @@ class Database:
             database = cls(engine, engine.connect(), name)
         with ExitStack() as undo:
             undo.callback(database.close)
-            database._bring_up_to_date()
+            (ready or Database.bring_up_to_date)(database)
             undo.pop_all()
         return database
 
@@ -153,7 +153,8 @@ class Database:
         if driver.in_transaction if isinstance(driver, sqlite3.Connection) else driver.info.transaction_status:
             self._connection.exec_driver_sql("ROLLBACK")
 
-    def _bring_up_to_date(self) -> None:
+    def bring_up_to_date(self) -> None:
+        """Make the journal's tables, or change those of an older version."""
         with self.reading() as connection:
             version = _version(connection, self.name)
         if version == VERSIONS[-1]:

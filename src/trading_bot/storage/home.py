@@ -115,6 +115,22 @@ class Home:
         return self.claim_file.exists() or self.journal.exists()
 
     @property
+    def news(self) -> str | Path:
+        """Where articles, their scores and what climbed are kept: beside the journal on its server, or in a file of their own."""
+        found = self.database
+        return found if isinstance(found, str) else self.path / "news.db"
+
+    @property
+    def news_queue(self) -> Path:
+        """Database of the embedded queue of articles."""
+        return self.path / "queue.db"
+
+    @property
+    def sentiment_model(self) -> Path:
+        """Weights of the linear model that the user trained."""
+        return self.path / "models" / "sentiment.npz"
+
+    @property
     def paper(self) -> Path:
         """Database of the paper broker."""
         return self.path / "paper.db"

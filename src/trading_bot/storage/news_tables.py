@@ -1,0 +1,59 @@
+"""Tables of the news store, in what SQLite and PostgreSQL both have. All are made anew where they are missing; none is the journal's."""
+
+from sqlalchemy import Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+articles = Table(
+    "news_articles",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("story", Text, nullable=False, index=True),
+    Column("feed", Text, nullable=False),
+    Column("known_at", String(32), nullable=False, index=True),
+    Column("received_at", String(32), nullable=False, index=True),
+    Column("body", Text, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+)
+"""`body`: the `Article` as JSON."""
+
+bands = Table(
+    "news_bands",
+    metadata,
+    Column("band", Text, primary_key=True),
+    Column("article", Text, primary_key=True),
+    Column("known_at", String(32), nullable=False, index=True),
+)
+
+scores = Table(
+    "news_scores",
+    metadata,
+    Column("article", Text, primary_key=True),
+    Column("symbol", Text, primary_key=True),
+    Column("tier", Text, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("story", Text, nullable=False),
+    Column("feed", Text, nullable=False),
+    Column("known_at", String(32), nullable=False),
+    Column("scored_at", String(32), nullable=False, index=True),
+    Column("novelty", Double, nullable=False),
+    Column("score", Double, nullable=False),
+    Column("confidence", Double, nullable=False),
+    Column("quarantined", Boolean, nullable=False),
+    Index("ix_news_scores_symbol", "symbol", "known_at"),
+)
+
+escalations = Table(
+    "news_escalations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", String(32), nullable=False, index=True),
+    Column("symbol", Text, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+feeds = Table("news_feeds", metadata, Column("feed", Text, primary_key=True), Column("body", Text, nullable=False))
+
+facts = Table("news_facts", metadata, Column("key", Text, primary_key=True), Column("value", Integer, nullable=False))
+VERSION = 1
+"""Of these tables."""
