@@ -1,4 +1,7 @@
-"""Chaos: twenty runs for each venue, and desks that were broken on purpose, since a runner that cannot fail proves nothing."""
+"""Chaos: runs with every fault and blow at each venue, and desks that were broken on purpose, since a runner that cannot fail proves nothing.
+
+`sandbox chaos --runs N` plays as many more as one likes.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,25 +12,46 @@ from sandbox import spoilers
 from trading_bot.bootstrap.chaos_desk import Spoil
 from trading_bot.bootstrap.chaos_run import run_all
 from trading_bot.bootstrap.chaos_venues import VENUES
-from trading_bot.sandbox.chaos.script import Plan, plan
+from trading_bot.sandbox.chaos.script import FAULTS_OF, Blow, Plan, plan
 
 pytestmark = pytest.mark.timeout(600)
-RUNS = 20
+RUNS = 8
+"""For each venue, at least."""
+DRAWN = 200
+"""Seeds that the runs are chosen from."""
 SECONDS = 3.0
 """For which a run trades."""
 TRIED_S = 7.0
 """The same, of a desk that is broken on purpose: longer than a position may be naked."""
 AT_ONCE = 3
+HALT = "HALT"
+
+
+def covering(venue: str) -> list[int]:
+    """Few seeds that meet, together, every fault of the venue, every blow and HALT; then the first ones, until there are `RUNS`."""
+    met = {seed: _met(plan(venue, seed, SECONDS, VENUES[venue].symbols)) for seed in range(DRAWN)}
+    missing, chosen = {*FAULTS_OF[venue], *Blow, HALT}, list[int]()
+    while missing:
+        chosen.append(max(met, key=lambda seed: len(met[seed] & missing)))
+        assert met[chosen[-1]] & missing, f"no seed meets {missing}"
+        missing -= met[chosen[-1]]
+    return [*chosen, *(seed for seed in met if seed not in chosen)][: max(RUNS, len(chosen))]
+
+
+def _met(drawn: Plan) -> set[str]:
+    ends_under_halt = {HALT} if drawn.seed % 4 == 0 else set()
+    return {rule.fault for rule in drawn.faults} | {strike.blow for strike in drawn.strikes} | ends_under_halt
 
 
 @pytest.mark.parametrize("venue", ["alpaca", "bybit"])
 def test_a_desk_that_is_killed_starved_and_lied_to_loses_doubles_and_leaves_nothing(venue: str, tmp_path: Path) -> None:
     """By the venue's own log. `sandbox chaos --seconds 3 --runs 1 --venue V --seed S` plays a seed that failed again."""
-    runs = list(run_all([(venue, seed, None) for seed in range(RUNS)], tmp_path, SECONDS, AT_ONCE))
+    seeds = covering(venue)
+    runs = list(run_all([(venue, seed, None) for seed in seeds], tmp_path, SECONDS, AT_ONCE))
     assert {run.plan.seed: run.violations for run in runs if run.violations} == {}
-    assert sum(run.orders for run in runs) >= RUNS
-    assert sum(run.fills for run in runs) >= RUNS
-    assert sum(run.lives for run in runs) > RUNS, "a run in which nobody dies is none"
+    assert sum(run.orders for run in runs) >= len(seeds)
+    assert sum(run.fills for run in runs) >= len(seeds)
+    assert sum(run.lives for run in runs) > len(seeds), "a run in which nobody dies is none"
 
 
 BROKEN: Mapping[Spoil, tuple[str, set[str]]] = {
