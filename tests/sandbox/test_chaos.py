@@ -1,4 +1,4 @@
-"""Chaos: runs with every fault and blow at each venue, and desks that were broken on purpose, since a runner that cannot fail proves nothing.
+"""Chaos: runs with every fault and blow at each venue, and desks broken on purpose, since a runner that cannot fail proves nothing.
 
 `sandbox chaos --runs N` plays as many more as one likes.
 """
