@@ -6,6 +6,8 @@ flag) that set it. Refuses unknown keys: a typo is an error, not a silent defaul
 
 import re
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -110,8 +112,7 @@ def load(
     refers to. `flags`: dotted keys (`source.name`) to values. Raises ConfigError.
     """
     variables = environment or {}
-    origins: _Origins = {}
-    tree = _read(resources.files("trading_bot").joinpath("defaults.yaml").read_text("utf-8"), "defaults.yaml", origins)
+    tree, origins = deepcopy(_defaults())
     if path is not None:
         _merge(tree, _read(_text(path), str(path), origins))
     for key, value in _from_environment(variables):
@@ -119,6 +120,13 @@ def load(
     for dotted, value in (flags or {}).items():
         _set(tree, origins, tuple(dotted.split(".")), value, f"flag for {dotted}")
     return _validate(_expand(tree, variables, (), origins), origins)
+
+
+@cache
+def _defaults() -> tuple[dict[str, Any], _Origins]:
+    """The shipped settings, read once in a process."""
+    origins: _Origins = {}
+    return _read(resources.files("trading_bot").joinpath("defaults.yaml").read_text("utf-8"), "defaults.yaml", origins), origins
 
 
 def recall(remembered: str | None) -> Config:
