@@ -6,14 +6,15 @@ another version is told within seconds. Refuses to mix versions: cells of two pr
 neither encrypted nor asked for a password unless its address is `tls://`: keep it inside a network that you trust.
 """
 
+import ctypes
 import pickle
 import platform
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
-from functools import lru_cache
+from contextlib import contextmanager, suppress
+from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -41,6 +42,12 @@ PATIENCE_SECONDS = 30
 FETCH_SECONDS = 5
 """So long an answer may take to come from where it lies; twice as long after each time that it did not."""
 _TRIES = 4
+_WATCHED = 32
+"""Waiting costs as much as there is to wait for."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""As glibc's `malloc.h` numbers them."""
+_KEPT_BYTES = 32 * 2**20
+"""The greatest that glibc takes."""
 _ADDRESS = re.compile(r"(tcp|tls)://[^/\s]+:\d{1,5}")
 _PACKAGE = Path(__file__).resolve().parents[1]
 _LOST = object()
@@ -127,13 +134,14 @@ class _Cluster:
 
     def run(self, work: Work[T], pieces: Sequence[Span], tell: Tell) -> list[T]:
         found: dict[int, T] = {}
+        ours = versions()
         try:
             for _ in range(_TRIES):
                 missing = [n for n in range(len(pieces)) if n not in found]
                 if not missing:
                     break
                 held = self._client.scatter(work, broadcast=True, hash=False)
-                sent = {self._client.submit(_checked, held, versions(), pieces[n], pure=False): n for n in missing}
+                sent = {self._client.submit(_checked, held, ours, pieces[n], pure=False): n for n in missing}
                 for n, answer in self._answers(sent):
                     found[n] = answer
                     first, last = pieces[n]
@@ -165,16 +173,13 @@ class _Cluster:
                     yield number, answer
 
     def _finished(self, waiting: list["Future[Any]"]) -> list["Future[Any]"]:
-        """Those that ended within a second, in whatever way."""
+        """Those that ended, in whatever way; waits a second for one of the first, which are the first to be reckoned."""
         from distributed import wait  # noqa: PLC0415 - an extra: only who wants a cluster has it
         from distributed.client import FuturesCancelledError  # noqa: PLC0415 - as above
 
-        try:
-            return list(wait(waiting, timeout=1, return_when="FIRST_COMPLETED").done)
-        except TimeoutError:
-            return []
-        except FuturesCancelledError:  # the last worker that held the work is gone
-            return [future for future in waiting if future.done()]
+        with suppress(TimeoutError, FuturesCancelledError):  # cancelled: the last worker that held the work is gone
+            wait(waiting[:_WATCHED], timeout=1, return_when="FIRST_COMPLETED")
+        return [future for future in waiting if future.done()]
 
     def _answer(self, future: "Future[Any]", patience: float) -> Any:  # noqa: ANN401 - whatever the work answers
         """What came of a future that has ended; `_LOST` if it was lost with its worker. TimeoutError if it cannot be fetched."""
@@ -249,5 +254,19 @@ def _expect(ours: dict[str, str], theirs: dict[str, str], who: str) -> None:
 
 def _checked(work: Work[Any], ours: dict[str, str], span: Span) -> Any:  # noqa: ANN401 - whatever the work answers
     """On a worker, which may have joined later: the cells of `span`."""
-    _expect(ours, versions(), f"the worker on {platform.node()}")
+    theirs = _ready()
+    if theirs != ours:
+        _expect(ours, theirs, f"the worker on {platform.node()}")
     return work(*span)
+
+
+@cache
+def _ready() -> dict[str, str]:
+    """Once in a worker: its versions, and memory that stays with it.
+
+    Dask has a worker give every freed page back at once. Signals of the next cells want it again: a third of the time went there.
+    """
+    if keep := getattr(ctypes.CDLL(None), "mallopt", None):  # glibc's; other allocators keep what they like
+        keep(_TRIM_THRESHOLD, _KEPT_BYTES)
+        keep(_MMAP_THRESHOLD, _KEPT_BYTES)
+    return versions()
