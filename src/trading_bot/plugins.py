@@ -1,4 +1,4 @@
-"""Parts that other packages bring, by entry point: market-data sources, brokers and strategies.
+"""Parts that other packages bring, by entry point: market-data sources, brokers, strategies and feeds of news.
 
 An entry point names a factory, or a strategy. Refuses a name that nobody brings, a part that cannot be imported, and two packages
 under one name.
@@ -27,6 +27,8 @@ BROKERS = Kind("broker.name", "trading_bot.brokers", ("alpaca", "bybit", "paper"
 """Factories `(BrokerSettings, MarketSource, calendars, Clock) -> Broker`."""
 STRATEGIES = Kind("strategy", "trading_bot.strategies", ("buy_and_hold", "mean_reversion", "momentum", "sentiment", "sma_cross"))
 """`backtest.strategy.Strategy`, or a module that holds one as `STRATEGY`."""
+NEWS = Kind("news.feeds", "trading_bot.news", ("alpaca", "alpha_vantage", "newsapi", "rss"))
+"""Factories `(FeedSettings, symbols, environment, Fetcher) -> NewsSource`."""
 
 PRICE_ONLY: tuple[str, ...] = tuple(name for name in STRATEGIES.built_in if name != "sentiment")
 """Shipped strategies that read prices alone."""
