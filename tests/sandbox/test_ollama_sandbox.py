@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from trading_bot.sandbox.ollama.faults import FAULTS, Rule, load
 from trading_bot.sandbox.ollama.scripts import contrary, fixed, obeying
 from trading_bot.sandbox.ollama.server import EmulatedOllama, Heard
 
-FORM: Mapping[str, Any] = {
+FORM: dict[str, Any] = {
     "type": "object",
     "properties": {
         "sentiment": {"type": "string", "enum": ["positive", "negative", "neutral"]},
@@ -118,7 +118,7 @@ def test_texts_that_share_words_lie_closer_together(client: ollama.Client) -> No
     one, near, far = client.embed("phi3", ["chip maker beats estimates", "chip maker misses estimates", "rain in Spain"]).embeddings
     assert client.embed("phi3", "chip maker beats estimates").embeddings[0] == one
 
-    def alike(a: Any, b: Any) -> float:  # noqa: ANN401 - vectors
+    def alike(a: Sequence[float], b: Sequence[float]) -> float:
         return sum(x * y for x, y in zip(a, b, strict=True))
 
     assert alike(one, one) == pytest.approx(1)
@@ -241,7 +241,7 @@ def test_a_wrong_type_and_a_fault_of_the_lists(server: EmulatedOllama) -> None:
     """A proxy's page, and a server that is too busy to say what it has."""
     server.faults = (Rule(fault="wrong_type"), Rule(fault="busy", on="list"))
     answer = httpx.post(f"{server.url}/api/chat", json={"model": "phi3", "messages": PROMPT}, trust_env=False)
-    assert answer.headers["content-type"].startswith("text/html")
+    assert (answer.headers["content-type"], answer.text) == ("text/html; charset=utf-8", "<html><body>Please sign in.</body></html>")
     assert httpx.get(f"{server.url}/api/tags", trust_env=False).status_code == 503
 
 

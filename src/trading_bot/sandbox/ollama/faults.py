@@ -94,6 +94,6 @@ def _spoiled(rule: Rule, model: str, reply: Reply) -> Reply:
     plain = {
         "slow_first": replace(reply, first=rule.seconds),
         "slow_tokens": replace(reply, pause=rule.seconds),
-        "wrong_type": replace(reply, media="text/html"),
+        "wrong_type": replace(reply, page="<html><body>Please sign in.</body></html>"),
     }
     return plain[name]

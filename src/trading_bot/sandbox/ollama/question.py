@@ -63,8 +63,8 @@ class Reply:
     pause: float = 0.0
     """Seconds before each token."""
     manner: Manner = Manner.WHOLE
-    media: str | None = None
-    """Another content type than the right one."""
+    page: str = ""
+    """HTML instead of an answer."""
 
 
 def tokens(text: str) -> Sequence[str]:

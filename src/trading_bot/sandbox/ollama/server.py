@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from trading_bot.sandbox.exchange.serving import Loopback
@@ -64,6 +64,8 @@ class EmulatedOllama:
     ) -> None:
         self.script = script
         self.faults = tuple(faults)
+        self.uncapped = False
+        """Whether the models talk on after `num_predict` tokens."""
         self._models = tuple(models)
         self._key = key
         self._log = log
@@ -73,6 +75,7 @@ class EmulatedOllama:
         self._busy: Counter[str] = Counter()
         self.most_busy: Counter[str] = Counter()
         """Most questions to each model at one time."""
+        self._gone = False
         self._loopback = Loopback(self._app(), port=port, name="ollama")
 
     def __enter__(self) -> Self:
@@ -85,8 +88,10 @@ class EmulatedOllama:
         self.stop()
 
     def stop(self) -> None:
-        """Be gone: connections are refused from now on."""
-        self._loopback.stop()
+        """Be gone: connections are refused from now on. Again changes nothing."""
+        if not self._gone:
+            self._gone = True
+            self._loopback.stop()
 
     @property
     def url(self) -> str:
@@ -102,6 +107,11 @@ class EmulatedOllama:
     def asked(self) -> tuple[str, ...]:
         """Whom they were for."""
         return tuple(str(heard.body.get("model")) for heard in self._heard)
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """Models in memory."""
+        return tuple(self._loaded)
 
     def _app(self) -> Starlette:
         listed: Mapping[str, Callable[[], Any]] = {
@@ -126,7 +136,7 @@ class EmulatedOllama:
     def _told(self, answer: Callable[[], Any]) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             reply = self._spoiled("*", "list", 1, Reply())
-            return await self._before(request, reply) or JSONResponse(answer(), media_type=reply.media)
+            return await self._before(request, reply) or JSONResponse(answer())
 
         return endpoint
 
@@ -153,13 +163,14 @@ class EmulatedOllama:
         async def endpoint(request: Request) -> Response:
             body = await self._hear(request)
             question = of_native(body, self._count(str(body.get("model"))))
+            question = replace(question, most=0) if self.uncapped else question
             reply = self._reply(question, self.script)
             if refused := await self._before(request, reply):
                 return refused
             self._load(question.model, body.get("keep_alive"))
             if not question.stream or question.empty:
-                return JSONResponse(wire.whole(kind, question, reply), media_type=reply.media)
-            return StreamingResponse(self._lines(request, kind, question, reply), media_type=reply.media or "application/x-ndjson")
+                return JSONResponse(wire.whole(kind, question, reply))
+            return StreamingResponse(self._lines(request, kind, question, reply), media_type="application/x-ndjson")
 
         return endpoint
 
@@ -172,8 +183,8 @@ class EmulatedOllama:
         if refused := await self._before(request, reply, openai=True):
             return refused
         if not question.stream:
-            return JSONResponse(wire.completion(question, reply), media_type=reply.media)
-        return StreamingResponse(self._events(request, body, question, reply), media_type=reply.media or "text/event-stream")
+            return JSONResponse(wire.completion(question, reply))
+        return StreamingResponse(self._events(request, body, question, reply), media_type="text/event-stream")
 
     async def _lines(self, request: Request, kind: str, question: Question, reply: Reply) -> AsyncIterator[bytes]:
         async for piece in self._pieces(request, question, reply):
@@ -195,7 +206,7 @@ class EmulatedOllama:
         self._busy[question.model] += 1
         self.most_busy[question.model] = max(self.most_busy[question.model], self._busy[question.model])
         try:
-            cut = max(len(wire.said(reply, question)) // 2, 1) if reply.manner in {Manner.HANG_MID, Manner.RESET_MID} else None
+            cut = len(wire.said(reply, question)) // 2 if reply.manner in {Manner.HANG_MID, Manner.RESET_MID} else None
             for number, piece in enumerate(wire.flow(reply, question)):
                 if number == cut:
                     await self._break(request, reply)
@@ -210,6 +221,8 @@ class EmulatedOllama:
             await self._break(request, reply)
         if reply.first:
             await asyncio.sleep(reply.first)
+        if reply.page:
+            return HTMLResponse(reply.page)
         if not reply.error:
             return None
         return JSONResponse(wire.openai_error(reply.status, reply.error) if openai else {"error": reply.error}, reply.status)
