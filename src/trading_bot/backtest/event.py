@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,6 +48,17 @@ class Row:
     exit: bool
     stop: int
     target: int
+
+
+class _Levels(NamedTuple):
+    """Prices of a proposal."""
+
+    entry: Decimal | None = None
+    stop: Decimal | None = None
+    targets: tuple[Target, ...] = ()
+
+
+_NOWHERE = _Levels()
 
 
 @dataclass(frozen=True)
@@ -121,14 +134,13 @@ class SignalAgenda:
         crossed = (entry - stop) * side.sign <= 0 or (row.target and (target - entry) * side.sign <= 0)
         if crossed:
             return None
-        plain = self._proposal(row, ProposalKind.OPEN, side)
         targets = (Target(price=target, fraction=ONE),) if row.target else ()
-        return plain.model_copy(update={"entry": entry, "stop_loss": stop, "targets": targets})
+        return self._proposal(row, ProposalKind.OPEN, side, _Levels(entry, stop, targets))
 
-    def _proposal(self, row: Row, kind: ProposalKind, side: Side) -> Proposal:
+    def _proposal(self, row: Row, kind: ProposalKind, side: Side, levels: _Levels = _NOWHERE) -> Proposal:
         now = self._desk.clock.now()
         identity = derive_id("strategy", self._strategy, row.symbol, kind, now.isoformat())
-        return Proposal.model_construct(
+        return Proposal(
             at=now,
             id=ProposalId(identity),
             decision_id=DecisionId(identity),
@@ -136,6 +148,9 @@ class SignalAgenda:
             symbol=row.symbol,
             side=side,
             strategy=self._strategy,
+            entry=levels.entry,
+            stop_loss=levels.stop,
+            targets=levels.targets,
             exposure=ONE,
             confidence=1.0,
             horizon_days=_LONGEST,

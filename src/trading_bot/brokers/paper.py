@@ -81,18 +81,18 @@ class PaperBroker:
     def positions(self) -> tuple[Position, ...]:
         """Open positions by symbol."""
         with self._turn() as (_, venue):
-            return tuple(holding.record() for _, holding in sorted(venue.state.holdings.items()))
+            return tuple(holding.record for _, holding in sorted(venue.state.holdings.items()))
 
     def open_orders(self) -> tuple[Order, ...]:
         """Working orders, woken legs included, by client order id."""
         with self._turn() as (_, venue):
-            return tuple(o.record() for o in sorted(venue.state.orders.values(), key=lambda o: o.client_order_id))
+            return tuple(o.record for o in sorted(venue.state.orders.values(), key=lambda o: o.client_order_id))
 
     def find(self, client_order_id: ClientOrderId) -> Order | None:
         """The order, open or closed. A leg exists from its entry's first fill on."""
         with self._turn() as (ledger, venue):
             found = _find(ledger, venue, client_order_id)
-            return None if found is None else found.record()
+            return None if found is None else found.record
 
     def events(self, after: int) -> tuple[BrokerEvent, ...]:
         """Events with a sequence above `after`."""
@@ -107,6 +107,8 @@ class PaperBroker:
                 ahead = Venue(venue.state.copy(), self._settings.fees)
                 found = self._timeline.first_event(ahead, stamp(until))
                 self._next = (version, until, None if found is None else moment(found))
+                if not (ahead.changed or venue.changed):
+                    self._reached = (version, stamp(until))
             return self._next[2]
 
     # -- orders ------------------------------------------------------------------------------------------------------
@@ -137,11 +139,11 @@ class PaperBroker:
 
             found = _find(ledger, venue, identity)
             if found is not None:
-                return found.record()
+                return found.record
             refusal = ledger.refusal(identity)
             if refusal is None:
                 try:
-                    return place(venue, known).record()
+                    return place(venue, known).record
                 except OrderRejectedError as error:
                     refusal = str(error)
                     ledger.refuse(identity, refusal, venue.state.clock)
@@ -165,8 +167,9 @@ class PaperBroker:
         return venue.touched[order.number]
 
     def _request(self, state: State, spec: OrderSpec, known: Callable[[str], bool], old: VenueOrder | None) -> intake.Request:
-        judged = state.copy()
+        judged = state
         if old is not None:
+            judged = state.copy()
             judged.orders.pop(old.number)
         try:
             self._prices.tape(spec.symbol)
@@ -196,7 +199,8 @@ class PaperBroker:
             if venue.changed:
                 state.version += 1
                 ledger.save(Changes(self._settings.account, state, tuple(venue.touched.values()), tuple(venue.events)))
-            self._reached = (state.version, state.clock)
+            seen = self._reached[1] if self._reached[0] == state.version else 0
+            self._reached = (state.version, max(seen, state.clock))
 
     def _opened(self, ledger: Ledger, now: int) -> Venue:
         state = ledger.load(self._settings.account)
@@ -205,7 +209,7 @@ class PaperBroker:
             venue.pay(CashReason.DEPOSIT, quanta(self._settings.cash), now)
             return venue
         if state.version == self._reached[0]:
-            state.clock = max(state.clock, self._reached[1])
+            state.clock = max(state.clock, min(self._reached[1], now))
         else:
             self._check_grid(state)
         venue = Venue(state, self._settings.fees)
@@ -233,7 +237,7 @@ def _resting(venue: Venue, order: ApprovedOrder) -> VenueOrder:
     old = next((o for o in venue.state.orders.values() if o.client_order_id == order.replaces), None)
     if old is None:
         raise OrderNotFoundError(f"{order.replaces or 'no order'} rests no more, so {spec.client_order_id} was not placed")
-    record = old.record()
+    record = old.record
     if (spec.symbol, spec.side, spec.reduce_only) != (record.symbol, record.side, old.is_exit) or spec.order_class is not OrderClass.SIMPLE:
         what = f"a {record.role} that would {record.side} {record.symbol}"
         raise OrderRejectedError(

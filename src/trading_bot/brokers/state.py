@@ -6,6 +6,7 @@ leaves nothing behind. Refuses nothing: the rules are in `venue`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from trading_bot.brokers.units import Units, moment
 from trading_bot.domain.books import Position
@@ -79,8 +80,9 @@ class VenueOrder:
         """Whether its stop was not touched yet."""
         return self.stop is not None and not self.triggered
 
+    @cached_property
     def record(self) -> Order:
-        """The order as the port tells it."""
+        """The order as the port tells it; a value that never changes is told in the same words, however often."""
         price = self.units.price
         return Order(
             client_order_id=self.client_order_id,
@@ -113,6 +115,7 @@ class Holding:
     cost: int
     opened_at: int
 
+    @cached_property
     def record(self) -> Position:
         """The position as the port tells it."""
         return Position(
@@ -151,7 +154,7 @@ class State:
 
     def copy(self) -> "State":
         """A copy that can be changed without changing this one."""
-        return replace(self, holdings=dict(self.holdings), orders=dict(self.orders))
+        return State(self.clock, self.cash, self.sequence, self.number, self.version, dict(self.holdings), dict(self.orders))
 
     def lots(self, symbol: Symbol) -> int:
         """Signed lots held of `symbol`."""

@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from operator import is_
 
 import numpy as np
 import pandas as pd
@@ -148,9 +149,9 @@ class Prices:
 
     def tape(self, symbol: Symbol) -> Tape:
         """Its bars and corporate actions, read again if the source has other bars than before."""
-        series = tuple(self._source.bars(symbol, timeframe) for timeframe in self._source.timeframes(symbol))
+        series = tuple([self._source.bars(symbol, timeframe) for timeframe in self._source.timeframes(symbol)])
         known = self._tapes.get(symbol)
-        if known is None or len(known.series) != len(series) or any(a is not b for a, b in zip(known.series, series, strict=True)):
+        if known is None or len(known.series) != len(series) or not all(map(is_, known.series, series)):
             fundings = self._source.fundings(symbol) if isinstance(self._source, Funded) else ()
             known = self._tapes[symbol] = Tape(series, self.units(symbol), self._source.actions(symbol), fundings)
         return known

@@ -6,6 +6,7 @@ their entry and each other, and that cash moves only with an event. Refuses noth
 
 from dataclasses import replace
 from fractions import Fraction
+from itertools import chain
 
 from trading_bot.brokers.fees import Trade, fee
 from trading_bot.brokers.matching import split_lots, split_price
@@ -56,13 +57,13 @@ class Venue:
 
     def tell(self, order: VenueOrder, at: int, fill: Fill | None = None) -> VenueOrder:
         """Remember `order` and tell of it."""
-        order = self.keep(replace(order, updated_at=at))
-        self.events.append(OrderUpdate(sequence=self._sequence(), at=moment(at), order=order.record(), fill=fill))
+        order = self.keep(order if order.updated_at == at else replace(order, updated_at=at))
+        self.events.append(OrderUpdate(sequence=self._sequence(), at=moment(at), order=order.record, fill=fill))
         return order
 
     def end(self, order: VenueOrder, state: OrderState, reason: str, at: int) -> None:
         """Take a working order off."""
-        self.tell(replace(order, state=state, reason=reason), at)
+        self.tell(replace(order, state=state, reason=reason, updated_at=at), at)
 
     def fill(self, order: VenueOrder, lots: int, price: int, at: int, *, maker: bool, bar: int) -> None:  # noqa: PLR0913 - what a fill is
         """Execute `lots` of `order` at `price` ticks. `bar`: start of the bar whose allowance it uses."""
@@ -75,7 +76,17 @@ class Venue:
         self.state.cash -= order.side * value + charge
         self._hold(order, signed, value, at)
         legs = (order.stop_leg, order.target_leg)
-        after = replace(order, filled=filled, value=order.value + value, state=state, bar=bar, used=used, stop_leg=None, target_leg=None)
+        after = replace(
+            order,
+            filled=filled,
+            value=order.value + value,
+            state=state,
+            bar=bar,
+            used=used,
+            stop_leg=None,
+            target_leg=None,
+            updated_at=at,
+        )
         self.tell(after, at, self._execution(after, lots, price, charge, at))
         if order.is_exit:
             self._after_exit(after, lots, at)
@@ -227,8 +238,8 @@ class Venue:
 
     def find(self, client_order_id: ClientOrderId) -> VenueOrder | None:
         """A working order, or one touched in this turn."""
-        known = {**self.touched, **self.state.orders}
-        return next((o for o in known.values() if o.client_order_id == client_order_id), None)
+        known = chain(self.state.orders.values(), self.touched.values())
+        return next((o for o in known if o.client_order_id == client_order_id), None)
 
     def _sequence(self) -> int:
         self.state.sequence += 1

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from pydantic import TypeAdapter
 
@@ -75,6 +75,14 @@ class _Memory:
     orders: dict[ClientOrderId, VenueOrder] = field(default_factory=dict)
     told: list[BrokerEvent] = field(default_factory=list)
     refused: dict[ClientOrderId, str] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __enter__(self) -> Self:
+        self.lock.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
 
     def load(self, account: str) -> State | None:  # noqa: ARG002 - memory lives as long as its account
         return None if self.state is None else self.state.copy()
@@ -102,13 +110,10 @@ class MemoryVenueStore:
 
     def __init__(self) -> None:
         self._memory = _Memory()
-        self._lock = threading.Lock()
 
-    @contextmanager
-    def exclusive(self) -> Iterator[Ledger]:
+    def exclusive(self) -> AbstractContextManager[Ledger]:
         """One turn. What a turn saves it saves last, so that one which raises leaves nothing."""
-        with self._lock:
-            yield self._memory
+        return self._memory
 
 
 class SqliteVenueStore:

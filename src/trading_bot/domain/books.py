@@ -19,6 +19,10 @@ MAINTENANCE = Decimal("0.3")
 """Share of a position's value that equity may not fall below (FINRA Rule 4210(c): 30 % of a short; a long needs less)."""
 
 
+_Changes = dict[str, object]
+"""New values of the books' fields."""
+
+
 class Position(Record):
     """What is held of one symbol; the quantity is negative for a short."""
 
@@ -92,9 +96,9 @@ class Books(Record):
                 changed = self._after_split(event)
             case _:
                 assert_never(event)
-        return changed.model_copy(update={"sequence": event.sequence})
+        return self.model_copy(update={**changed, "sequence": event.sequence})
 
-    def _after_order(self, event: OrderUpdate) -> "Books":
+    def _after_order(self, event: OrderUpdate) -> _Changes:
         order = event.order
         known = self.orders.get(order.client_order_id)
         if known is not None and known.state is not order.state:
@@ -105,51 +109,46 @@ class Books(Record):
         stops = self.stops
         if order.role is OrderRole.STOP_LOSS and order.state.is_working and order.stop_price is not None:
             stops = {**stops, order.symbol: order.stop_price}
-        books = self.model_copy(update={"orders": orders, "stops": stops})
-        return books if event.fill is None else books.after_fill(event.fill)
+        changed: _Changes = {"orders": orders, "stops": stops}
+        return changed if event.fill is None else {**changed, **self._after_fill(event.fill, stops)}
 
-    def after_fill(self, fill: Fill) -> "Books":
-        """Return the books after one execution."""
+    def _after_fill(self, fill: Fill, stops: Mapping[Symbol, Decimal]) -> _Changes:
+        """What one execution changes. `stops`: as its order leaves them."""
         signed = fill.quantity * fill.side.sign
         position, realized = _trade(self.positions.get(fill.symbol), fill, signed - fill.fee_quantity)
-        books = self._without(fill.symbol) if position is None else self
-        positions = books.positions if position is None else {**self.positions, fill.symbol: position}
-        sold = {fill.symbol} if position is not None and fill.role is OrderRole.TAKE_PROFIT else set()
-        return books.model_copy(
-            update={
-                "paid": tuple(sorted({*books.paid, *sold})),
-                "cash": self.cash - signed * fill.price - fill.fee,
-                "positions": positions,
-                "realized": self.realized + realized,
-                "fees": self.fees + fill.fee + fill.fee_quantity * fill.price,
-            }
-        )
+        money: _Changes = {
+            "cash": self.cash - signed * fill.price - fill.fee,
+            "realized": self.realized + realized,
+            "fees": self.fees + fill.fee + fill.fee_quantity * fill.price,
+        }
+        if position is None:
+            return {**money, **self._without(fill.symbol, stops)}
+        sold = {fill.symbol} if fill.role is OrderRole.TAKE_PROFIT else set()
+        return {**money, "positions": {**self.positions, fill.symbol: position}, "paid": tuple(sorted({*self.paid, *sold}))}
 
-    def _after_cash(self, event: CashUpdate) -> "Books":
+    def _after_cash(self, event: CashUpdate) -> _Changes:
         income = self.income if event.reason is CashReason.DEPOSIT else self.income + event.amount
-        return self.model_copy(update={"cash": self.cash + event.amount, "income": income})
+        return {"cash": self.cash + event.amount, "income": income}
 
-    def _after_split(self, event: SplitUpdate) -> "Books":
+    def _after_split(self, event: SplitUpdate) -> _Changes:
         """Shares and their stop change, their cost does not: cash for a fraction comes as income, so all that was paid stays."""
         held = self.positions.get(event.symbol)
         if held is None:
-            return self
+            return {}
         cost = held.quantity * held.average_price
         if event.quantity_after == 0:
-            return self._without(event.symbol).model_copy(update={"realized": self.realized - cost})
+            return {**self._without(event.symbol, self.stops), "realized": self.realized - cost}
         update = {"quantity": event.quantity_after, "average_price": divided(cost, event.quantity_after)}
         stops = {s: divided(stop, event.ratio) if s == event.symbol else stop for s, stop in self.stops.items()}
-        return self.model_copy(update={"positions": {**self.positions, event.symbol: held.model_copy(update=update)}, "stops": stops})
+        return {"positions": {**self.positions, event.symbol: held.model_copy(update=update)}, "stops": stops}
 
-    def _without(self, symbol: Symbol) -> "Books":
-        """The books without the position in `symbol`, and without what was kept of it."""
-        return self.model_copy(
-            update={
-                "positions": {s: position for s, position in self.positions.items() if s != symbol},
-                "stops": {s: stop for s, stop in self.stops.items() if s != symbol},
-                "paid": tuple(s for s in self.paid if s != symbol),
-            }
-        )
+    def _without(self, symbol: Symbol, stops: Mapping[Symbol, Decimal]) -> _Changes:
+        """What is left without the position in `symbol`, and without what was kept of it."""
+        return {
+            "positions": {s: position for s, position in self.positions.items() if s != symbol},
+            "stops": {s: stop for s, stop in stops.items() if s != symbol},
+            "paid": tuple(s for s in self.paid if s != symbol),
+        }
 
 
 def _trade(held: Position | None, fill: Fill, signed: Decimal) -> tuple[Position | None, Decimal]:

@@ -29,28 +29,30 @@ ONE = Decimal(1)
 _LARGEST = Decimal(10) ** 15
 _SMALLEST_EXPONENT = -18
 _PLACES = Decimal("1e-10")
-_NOTHING = (0,)
+_SHORT = 15
+_INEXACT = (bool, float)
 
 
 def _exact(value: object) -> object:
     """Refuse what cannot be an exact amount."""
-    if isinstance(value, bool | float):
+    if isinstance(value, _INEXACT):
         msg = f"must be an exact decimal (a string, an int or a Decimal), not {type(value).__name__}"
         raise ValueError(msg)  # noqa: TRY004 - pydantic turns ValueError, not TypeError, into a field error
     return value
 
 
 def _sane(value: Decimal) -> Decimal:
+    text = str(value)
+    if len(text) <= _SHORT and "E" not in text and (text.isdecimal() or ("." in text and text[-1] != "0")):
+        return value  # nearly every amount: below 1e15, and spelled as it should be
     # `abs` rounds, and raises where the exponent has no end.
     if value.copy_abs() >= _LARGEST:
         msg = f"is absurdly large ({value:.3e}); the largest amount is 1e15"
         raise ValueError(msg)
-    _, digits, exponent = value.as_tuple()
+    exponent = value.as_tuple().exponent
     if isinstance(exponent, int) and exponent < _SMALLEST_EXPONENT:
         msg = "has more than 18 decimal places"
         raise ValueError(msg)
-    if exponent == 0 and digits != _NOTHING:
-        return value
     # One spelling in memory too: what is read back from the journal must not differ from what was written.
     return Decimal(amount_text(value))
 
@@ -63,13 +65,13 @@ def amount_text(value: Decimal | str) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _moment(value: object) -> object:
+def _moment(value: object) -> datetime:
     if isinstance(value, str):
-        return datetime.fromisoformat(value)
+        value = datetime.fromisoformat(value)
     if not isinstance(value, datetime):
         msg = f"must be ISO 8601 with a zone, not {type(value).__name__}: nobody knows what a number counts from"
         raise ValueError(msg)  # noqa: TRY004 - as in `_exact`
-    return value
+    return value if value.tzinfo is UTC else _utc(value)
 
 
 def _utc(value: datetime) -> datetime:
@@ -79,13 +81,15 @@ def _utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-Amount = Annotated[Decimal, BeforeValidator(_exact), AfterValidator(_sane), PlainSerializer(amount_text, when_used="json")]
+# Bounds stand first, where pydantic's own code checks them; behind our functions they would be functions too.
+_EXACT, _SANE, _TEXT = BeforeValidator(_exact), AfterValidator(_sane), PlainSerializer(amount_text, when_used="json")
+Amount = Annotated[Decimal, _EXACT, _SANE, _TEXT]
 """Any exact decimal: money, a price difference, a signed quantity."""
-Positive = Annotated[Amount, Field(gt=0)]
-NonNegative = Annotated[Amount, Field(ge=0)]
-Fraction = Annotated[Amount, Field(gt=0, le=1)]
+Positive = Annotated[Decimal, Field(gt=0), _EXACT, _SANE, _TEXT]
+NonNegative = Annotated[Decimal, Field(ge=0), _EXACT, _SANE, _TEXT]
+Fraction = Annotated[Decimal, Field(gt=0, le=1), _EXACT, _SANE, _TEXT]
 """A share of a whole, above 0 and at most 1."""
-UtcTime = Annotated[datetime, BeforeValidator(_moment), AfterValidator(_utc)]
+UtcTime = Annotated[datetime, BeforeValidator(_moment)]
 Ratio = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 """An analytic share from 0 to 1 (a confidence, a relative score); never money."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -123,9 +127,12 @@ class Journaled(Record):
         """What makes the row unique among its kind."""
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def canonical_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
     """JSON text that is equal for equal values: sorted keys, no spaces, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def divided(amount: Decimal, by: Decimal) -> Decimal:

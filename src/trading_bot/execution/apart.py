@@ -4,8 +4,7 @@ Promises that the first failure is raised once the others had their turn. Refuse
 three failures in a row the rest waits for the next time.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Self
 
 from trading_bot.domain.errors import BrokerKeysError, BrokerUnavailableError, OutcomeUnknownError
 
@@ -21,18 +20,21 @@ class Apart:
         self._first: Exception | None = None
         self._in_a_row = 0
 
-    @contextmanager
-    def one(self) -> Iterator[None]:
+    def one(self) -> Self:
         """Do one of them."""
-        try:
-            yield
-        except AWAY as error:
-            self._first = self._first or error
-            self._in_a_row += 1
-            if self._in_a_row >= _MOST_IN_A_ROW:
-                raise
-        else:
+        return self
+
+    def __enter__(self) -> None:
+        """Nothing."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if error is None:
             self._in_a_row = 0
+        if not isinstance(error, AWAY):
+            return False
+        self._first = self._first or error
+        self._in_a_row += 1
+        return self._in_a_row < _MOST_IN_A_ROW
 
     def end(self) -> None:
         """Raise the first thing that went wrong, if anything did."""

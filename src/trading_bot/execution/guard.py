@@ -72,6 +72,9 @@ class Guard:
     def watch(self) -> None:
         """Look at every position, and do what is needed. What goes wrong with one holds up no other."""
         books = self._ledger.books
+        if not books.positions and not books.orders:
+            self._since = {}
+            return
         in_flight = {i.order.spec.symbol for i in self._ledger.on_the_way(self._parts.clock.now()) if self._is_waited_for(i)}
         working: dict[Symbol, list[Order]] = {}
         for order in books.working_orders():
