@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from trading_bot.backtest import compiled as _compiled
-from trading_bot.backtest import kernel_desk, kernel_math, kernel_orders, kernel_wants
-from trading_bot.backtest.compiled import compiled, inner, refresh
+from trading_bot.backtest import kernel_desk, kernel_marks, kernel_math, kernel_orders, kernel_wants
+from trading_bot.backtest.compiled import apart, compiled, inner, refresh
 from trading_bot.backtest.kernel_desk import CLOSE, ENTRY, Desk, next_bar, quote
+from trading_bot.backtest.kernel_marks import Ends, Marks, begin, mark
 from trading_bot.backtest.kernel_math import part_down, part_even, part_up, split_price
 from trading_bot.backtest.kernel_orders import trade_at_open, trade_inside, write
 from trading_bot.backtest.kernel_wants import Wants, act, seek
@@ -23,7 +24,6 @@ from trading_bot.backtest.lanes import FAR, SPLIT, Lanes, Plot
 from trading_bot.brokers.units import DAY
 
 Integers = npt.NDArray[np.int64]
-_TOO_LARGE = 2.0**61
 SPLIT_ROLE = -1
 
 
@@ -36,42 +36,27 @@ class Asked(NamedTuple):
     target: npt.NDArray[np.float64]
 
 
-class Marks(NamedTuple):
-    """Twice the equity, and twice the exposure, in quanta at each close, for each combination. Rows of no length are not reckoned."""
-
-    equity: Integers
-    exposure: Integers
-
-
-class _Ends(NamedTuple):
-    """When one combination is marked, at what prices, and where that is written."""
-
-    close_at: Integers
-    prices: Integers
-    equity: Integers
-    exposure: Integers
-
-
 @compiled
 def run(lanes: Lanes, plot: Plot, asked: Asked, books: npt.NDArray[Any], accounts: npt.NDArray[Any], marks: Marks, log: Integers) -> None:  # noqa: PLR0913, PLR0917 - what goes in and what comes out
     """Run every combination of `asked`. `books` are scratch, one for each symbol; `log` takes the fills of the last combination."""
     for n in range(len(asked.entry)):
         desk = Desk(lanes, books, accounts[n : n + 1], log)
         wants = Wants(plot.act_bar, plot.scale, asked.entry[n], asked.exit[n], asked.stop[n], asked.target[n])
-        _run(desk, wants, _Ends(plot.close_at, plot.marks, marks.equity[n], marks.exposure[n]))
+        _run(desk, wants, Ends(plot.close_at, plot.marks, marks.equity[n % len(marks.equity)], marks.exposure[n], marks.tallies[n]))
 
 
 @inner
-def _run(desk: Desk, wants: Wants, ends: _Ends) -> None:
+def _run(desk: Desk, wants: Wants, ends: Ends) -> None:
     _begin(desk, wants)
-    last, mark = ends.close_at[-1], 0
+    begin(ends.tally, 2 * desk.account[0].cash)
+    last, done = ends.close_at[-1], 0
     while True:
         at = _next_moment(desk)
-        mark = _mark(desk, ends, mark, at - 1)
+        done = mark(desk, ends, done, at - 1)
         if at > last:
             return
         _happen(desk, at)
-        mark = _mark(desk, ends, mark, at)
+        done = mark(desk, ends, done, at)
         act(desk, wants, at)
         _look_ahead(desk, wants, at)
 
@@ -127,37 +112,6 @@ def _next_due(desk: Desk, s: int, at: int) -> int:
     return min(found, actions[book.action, 0]) if book.lots != 0 and book.action < last else found
 
 
-@inner
-def _mark(desk: Desk, ends: _Ends, first: int, until: int) -> int:
-    """Mark the account at every close from number `first` on up to `until` (ns); return the number of the next."""
-    last = first
-    while last < len(ends.close_at) and ends.close_at[last] <= until:
-        last += 1
-    if last == first:
-        return first
-    account = desk.account[0]
-    worth, exposed = ends.equity[first:last], ends.exposure[first:last]
-    worth[:] = 2 * account.cash
-    size = abs(2.0 * account.cash)
-    for s in range(len(desk.books)):
-        lots = desk.books[s].lots
-        if lots != 0:
-            size += abs(float(lots)) * desk.lanes.symbols[s].top
-            _add(worth, exposed, ends.prices[s, first:last], lots * desk.lanes.symbols[s].worth)
-    if size > _TOO_LARGE:
-        account.broken = 1
-    return last
-
-
-@inner
-def _add(worth: Integers, exposed: Integers, prices: Integers, lots: int) -> None:
-    """Add a position to the account at several closes; `lots` times quanta of a lot at one tick."""
-    for n in range(len(prices)):
-        worth[n] += lots * prices[n]
-    for n in range(len(exposed)):
-        exposed[n] += abs(lots) * prices[n]
-
-
 # -- what happens by itself ----------------------------------------------------------------------------------------------
 
 
@@ -211,7 +165,7 @@ def _corporate_actions(desk: Desk, s: int, at: int) -> None:
         book.action += 1
 
 
-@inner
+@apart
 def _split(desk: Desk, s: int, at: int, numerator: int, denominator: int) -> None:
     """`venue.split`: whole lots stay, the fraction of one is paid out; resting orders follow."""
     book, account = desk.books[s], desk.account[0]
@@ -231,4 +185,4 @@ def _split(desk: Desk, s: int, at: int, numerator: int, denominator: int) -> Non
         book.target = split_price(book.target, numerator, denominator)
 
 
-refresh(run, [module.__file__ for module in (kernel_desk, kernel_math, kernel_orders, kernel_wants, _compiled)] + [__file__])
+refresh(run, [module.__file__ for module in (kernel_desk, kernel_marks, kernel_math, kernel_orders, kernel_wants, _compiled)] + [__file__])

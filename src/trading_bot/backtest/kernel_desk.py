@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from trading_bot.backtest.compiled import inner
+from trading_bot.backtest.compiled import apart, inner
 from trading_bot.backtest.kernel_math import BUY, requirement, split_price
-from trading_bot.backtest.lanes import FAR, Lanes
+from trading_bot.backtest.lanes import BLOCK, FAR, Lanes
 
 ENTRY, STOP, TARGET, CLOSE = 0, 1, 2, 3
 Integers = npt.NDArray[np.int64]
@@ -73,7 +73,7 @@ def begun(desk: Desk, s: int, at: int) -> int:
     return int(found)
 
 
-@inner
+@apart
 def quote(desk: Desk, s: int, at: int) -> tuple[int, int]:
     """Bid and ask of the newest quote at `at`, in the shares of `at`; 0 before the first."""
     number, symbol, splits = begun(desk, s, at), desk.lanes.symbols[s], desk.lanes.splits
@@ -90,7 +90,7 @@ def quote(desk: Desk, s: int, at: int) -> tuple[int, int]:
     return bid, ask
 
 
-@inner
+@apart
 def standing(desk: Desk, at: int) -> tuple[int, int]:
     """Twice the equity, and what new positions may still need: `margin.standing`."""
     account, symbols = desk.account[0], desk.lanes.symbols
@@ -111,7 +111,8 @@ def standing(desk: Desk, at: int) -> tuple[int, int]:
 @inner
 def next_bar(desk: Desk, s: int, after: int) -> int:
     """Start or end, after `after`, of the first bar up to the next row's that can touch a working order; `FAR` without any."""
-    book, symbol, reach, bars = desk.books[s], desk.lanes.symbols[s], desk.lanes.reach, desk.lanes.bars
+    book, symbol, bars = desk.books[s], desk.lanes.symbols[s], desk.lanes.bars
+    reach, blocks = desk.lanes.reach, desk.lanes.blocks
     low, high = -FAR // 2, FAR // 2
     if book.left[ENTRY] > 0 or book.left[CLOSE] > 0 or (book.left[STOP] > 0 and book.hit):
         low, high = FAR // 2, -FAR // 2
@@ -126,6 +127,8 @@ def next_bar(desk: Desk, s: int, after: int) -> int:
         number += 1
     while number < last and low < reach[number, 0] and reach[number, 1] < high:
         number += 1
+        while number % BLOCK == 0 and number < last and low < blocks[number // BLOCK, 0] and blocks[number // BLOCK, 1] < high:
+            number += BLOCK
     if number >= last:
         return FAR
     return int(bars[number].start if bars[number].start > after else bars[number].end)

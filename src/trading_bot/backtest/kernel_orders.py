@@ -6,7 +6,7 @@ wake with the entry's first fill, which comes when it is sent: so they need no s
 
 from typing import Any
 
-from trading_bot.backtest.compiled import inner
+from trading_bot.backtest.compiled import apart, inner
 from trading_bot.backtest.kernel_desk import CLOSE, ENTRY, STOP, TARGET, Desk, begun, standing
 from trading_bot.backtest.kernel_math import BUY, allowance, at_market, fee, requirement, stopped_inside
 from trading_bot.brokers.units import DAY
@@ -14,7 +14,7 @@ from trading_bot.brokers.units import DAY
 # -- fills ---------------------------------------------------------------------------------------------------------------
 
 
-@inner
+@apart
 def fill(desk: Desk, s: int, which: int, lots: int, price: int, at: int, bar: int, maker: bool) -> None:  # noqa: FBT001, PLR0913, PLR0917 - what a fill is
     """Execute `lots` of one order: cash, position, its trade, the other orders."""
     book, account = desk.books[s], desk.account[0]
@@ -134,7 +134,7 @@ def take(desk: Desk, s: int, which: int, bid: int, ask: int, at: int) -> None:  
         fill(desk, s, which, lots, price, at, book.seen, False)  # noqa: FBT003 - who takes is no maker
 
 
-@inner
+@apart
 def _covers(desk: Desk, s: int, price: int, at: int) -> bool:
     book, symbol = desk.books[s], desk.lanes.symbols[s]
     wanted = requirement(symbol, book.side, book.left[ENTRY] * price * symbol.worth)
@@ -187,7 +187,7 @@ def trade_inside(desk: Desk, s: int, at: int) -> None:
                 take(desk, s, which, bar.close_bid, bar.close_ask, at)
 
 
-@inner
+@apart
 def _try_stop(desk: Desk, s: int, number: int, at: int) -> None:
     bar, book = desk.lanes.bars[number], desk.books[s]
     if (bar.low > book.stop) if book.side == BUY else (bar.high < book.stop):
@@ -200,7 +200,7 @@ def _try_stop(desk: Desk, s: int, number: int, at: int) -> None:
         fill(desk, s, STOP, lots, price, at, number, False)  # noqa: FBT003 - who takes is no maker
 
 
-@inner
+@apart
 def _try_target(desk: Desk, s: int, number: int, rested: int, at: int) -> None:
     bar, book = desk.lanes.bars[number], desk.books[s]
     if (bar.high <= book.target) if book.side == BUY else (bar.low >= book.target):

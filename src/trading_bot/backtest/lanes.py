@@ -36,6 +36,8 @@ Integers = npt.NDArray[np.int64]
 Records = npt.NDArray[Any]
 Pair = tuple[int, int]
 FAR = 2**62
+BLOCK = 32
+"""Bars that are passed over together where none of them can touch anything."""
 _PROBES = 5
 _EARLIER = timedelta(days=21)
 """Day trades count from sessions before the first bar, too: in another calendar there may have been some."""
@@ -82,6 +84,8 @@ class Lanes(NamedTuple):
     bars: Records
     reach: Integers
     """Rows of low and high; out of reach for a bar without trades."""
+    blocks: Integers
+    """The same for each `BLOCK` bars, from the first on: the lowest and the highest."""
     symbols: Records
     actions: Integers
     """Rows of time, kind, numerator, denominator."""
@@ -209,7 +213,9 @@ def _lanes(ordered: Sequence[_Lane], market: Market, plan: Plan) -> Lanes:
         _describe(row, one)
     traded = bars["volume"] > 0
     reach = np.stack([np.where(traded, bars["low"], FAR), np.where(traded, bars["high"], -FAR)], axis=1)
-    return Lanes(bars, reach, symbols, np.concatenate(actions), np.concatenate(splits), np.concatenate(fees), _costs(market, plan))
+    firsts = np.arange(0, len(reach), BLOCK)
+    blocks = np.stack([np.minimum.reduceat(reach[:, 0], firsts), np.maximum.reduceat(reach[:, 1], firsts)], axis=1)
+    return Lanes(bars, reach, blocks, symbols, np.concatenate(actions), np.concatenate(splits), np.concatenate(fees), _costs(market, plan))
 
 
 def _plot(ordered: Sequence[_Lane], close_at: Integers, period: Pair) -> Plot:

@@ -19,13 +19,14 @@ import numpy.typing as npt
 
 from trading_bot.backtest.benchmark import buy_and_hold
 from trading_bot.backtest.event import along, tidied, unusual
-from trading_bot.backtest.kernel import SPLIT_ROLE, Asked, Marks, run
+from trading_bot.backtest.kernel import SPLIT_ROLE, Asked, run
 from trading_bot.backtest.kernel_desk import ACCOUNT, BOOK, CLOSE, ENTRY, LOG, STOP, TARGET
+from trading_bot.backtest.kernel_marks import TALLY, Marks
 from trading_bot.backtest.lanes import Prepared, prepare
 from trading_bot.backtest.plan import Cell, Engine, Market, Plan, Result
 from trading_bot.backtest.statistics import Curve, performance
 from trading_bot.backtest.strategy import Signals, Strategy
-from trading_bot.backtest.sweep_figures import Figures, figures
+from trading_bot.backtest.sweep_figures import Figures
 from trading_bot.backtest.wanted import Sentiment
 from trading_bot.brokers.tape import Happening
 from trading_bot.brokers.units import Units, cash, moment
@@ -130,22 +131,27 @@ def _asked(ready: Prepared, strategy: Strategy, combos: Sequence[Values], blank:
     nothing = np.full(size, np.nan) if blank is None else blank[: len(combos)]
     asked = Asked(np.zeros(size, np.int8), np.zeros(size, np.int8), nothing, nothing)
     for one, first in zip(ready.sheets, ready.lanes.symbols["row0"].tolist(), strict=False):
-        rows = slice(first, first + len(one.frame))
+        shape, blank_row = (len(one.frame),), one.frame.nothing
+        rows = slice(first, first + shape[0])
+        entries, exits = asked.entry[:, rows], asked.exit[:, rows].view(np.bool_)
         for n, values in enumerate(combos):
             signals = strategy.signals(one.frame, **values)
-            _check(strategy.name, signals, len(one.frame))
-            asked.entry[n, rows], asked.exit[n, rows] = signals.entry, signals.exit
-            if signals.stop is not one.frame.nothing:
+            entries[n], exits[n] = _checked(strategy.name, signals, shape)
+            if signals.stop is not blank_row:
                 asked = asked._replace(stop=_written(asked.stop, nothing, n, rows, signals.stop))
-            if signals.target is not one.frame.nothing:
+            if signals.target is not blank_row:
                 asked = asked._replace(target=_written(asked.target, nothing, n, rows, signals.target))
     return asked
 
 
-def _check(name: str, signals: Signals, length: int) -> None:
-    for column in (signals.entry, signals.exit, signals.stop, signals.target):
-        if column.shape != (length,):
-            raise StrategyError(f"{name} answers {column.shape} to a frame of {length} rows: return one value for each row")
+def _checked(name: str, signals: Signals, shape: tuple[int]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]:
+    """Entries and exits. StrategyError for a column of another shape."""
+    entry, leave = signals.entry, signals.exit
+    if not entry.shape == leave.shape == signals.stop.shape == signals.target.shape == shape:
+        columns = (entry, leave, signals.stop, signals.target)
+        wrong = next(column.shape for column in columns if column.shape != shape)
+        raise StrategyError(f"{name} answers {wrong} to a frame of {shape[0]} rows: return one value for each row")
+    return entry, leave
 
 
 def _written(
@@ -157,11 +163,12 @@ def _written(
     return own
 
 
-def _run(ready: Prepared, asked: Asked, log_rows: int) -> _Ran:
-    """Run the kernel. StrategyError if an account outgrew 64 bits."""
+def _run(ready: Prepared, asked: Asked, log_rows: int, *, curves: bool = True) -> _Ran:
+    """Run the kernel. `curves`: whether the equity of each combination is kept. StrategyError if an account outgrew 64 bits."""
     count, closes = len(asked.entry), len(ready.plot.close_at)
-    exposure = np.zeros((count, closes if log_rows else 0), np.int64)
-    ran = _Ran(np.zeros(count, ACCOUNT), Marks(np.empty((count, closes), np.int64), exposure), np.zeros((log_rows, LOG), np.int64))
+    equity = np.empty((count if curves else 1, closes), np.int64)
+    marks = Marks(equity, np.zeros((count, closes if log_rows else 0), np.int64), np.zeros(count, TALLY))
+    ran = _Ran(np.zeros(count, ACCOUNT), marks, np.zeros((log_rows, LOG), np.int64))
     run(ready.lanes, ready.plot, asked, np.zeros(len(ready.sheets), BOOK), ran.accounts, ran.marks, ran.log)
     if ran.accounts["broken"].any():
         raise StrategyError("the account grew beyond what 64 bits can hold (11 billion): begin with less cash, or run the event engine")
@@ -169,10 +176,9 @@ def _run(ready: Prepared, asked: Asked, log_rows: int) -> _Ran:
 
 
 def _figures(ready: Prepared, asked: Asked) -> Figures:
-    ran = _run(ready, asked, 0)
-    return Figures.of(
-        ran.accounts, figures(ran.marks.equity, 2 * int(ready.lanes.costs[0]["cash"]), ready.periods_per_year), ran.marks.equity[:, -1]
-    )
+    ran = _run(ready, asked, 0, curves=False)
+    start = 2 * int(ready.lanes.costs[0]["cash"])
+    return Figures.of(ran.accounts, ran.marks.tallies, start, len(ready.plot.close_at), ready.periods_per_year)
 
 
 # -- a result ------------------------------------------------------------------------------------------------------------
@@ -181,7 +187,7 @@ def _figures(ready: Prepared, asked: Asked) -> Figures:
 def _result(ready: Prepared, ran: _Ran, log: Integers) -> Result:
     market, plan = ready.market, ready.plan
     start = market.costs.cash
-    equity, exposure = ([float(cash(v) / 2) for v in column[0].tolist()] for column in ran.marks)
+    equity, exposure = ([float(cash(v) / 2) for v in column[0].tolist()] for column in ran.marks[:2])
     curve = Curve(ready.sessions, np.array(equity), np.array(exposure), float(start))
     held = buy_and_hold(market.source, plan.symbols, plan.first, plan.last, market.calendars, start)
     fills, trades = _told(ready, log)

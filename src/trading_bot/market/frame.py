@@ -218,6 +218,10 @@ class IndicatorFrame:
 
     def _one(self, name: str, length: float, function: Callable[..., Floats], *columns: str, flat: int | None = None) -> Floats:
         """`function` of one length over `columns`. `flat`: so many bars more than `length` make it 0/0 if all their prices are equal."""
+        # A sweep asks for the same few averages thousands of times.
+        known: Floats | None = self._known.get((name, length))
+        if known is not None:
+            return known
         bars = _length(name, length)
         zero = 0 if flat is None else bars + flat
         return self._once((name, bars), lambda: self._reckon(lambda *x: function(*x, timeperiod=bars), columns, 1, zero)[0])
