@@ -216,7 +216,8 @@ def cluster(_python: Path) -> None:
         _, settings = _spy(Path(name))
         asked = ready(settings, "1d", None, None, {}, "sma_cross")
         grid = parse_grid(asked.loaded.strategy, "fast=5:44:1,slow=50:249:1,stop=1:6:0.25")
-        work, taken = Cells(prepare(asked.market, asked.plan), Shipment.of("sma_cross"), grid), {}
+        work = Cells(prepare(asked.market, asked.plan), Shipment.of("sma_cross"), grid)
+        taken: dict[Crew, list[float]] = {}
         start = partial(LocalCluster, processes=True, threads_per_worker=1, dashboard_address=None)
         with start(1) as one, start(2) as two, Client(one), Client(two):
             crews = [Crew(cluster=here.scheduler_address) for here in (one, two)]
