@@ -4,7 +4,9 @@ The future is rewritten in files: other prices, volumes, dividends and splits (t
 or nothing at all. The moments lie between open and close, at openings, on ex-dates, half days and beside daylight saving.
 """
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,31 +53,32 @@ def _told_until(run: Run, moment: datetime) -> dict[str, Any]:
     }
 
 
+MOMENTS = {
+    date(2024, 1, 2): ("2024-01-16T11:30", "2024-02-09T14:30", "2024-03-08T21:00", "2024-03-11T18:00"),
+    date(2024, 5, 1): (
+        *("2024-05-28T13:30", "2024-06-07T20:05", "2024-06-10T10:30", "2024-06-10T13:30", "2024-06-10T15:00"),
+        *("2024-07-03T15:00", "2024-07-03T17:00"),
+    ),
+}
+"""By the first day of the run: what lies further back than some weeks adds time, and no other way to look ahead."""
+
+
 @pytest.fixture(scope="module")
-def half_a_year(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The first half of 2024 as it was recorded."""
-    return backtest(tmp_path_factory.mktemp("home"), [shared / "data/us_daily_core"], CORE, date(2024, 1, 2), date(2024, 7, 12))
+def as_recorded(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[date], Run]:
+    """Months of 2024 as they were recorded, from their first day to beyond the last of its moments."""
+
+    @cache
+    def run(first: date) -> Run:
+        last = datetime.fromisoformat(MOMENTS[first][-1]) + FEW_DAYS
+        return backtest(tmp_path_factory.mktemp("home"), [shared / "data/us_daily_core"], CORE, first, last.date())
+
+    return run
 
 
 @pytest.mark.parametrize("future", ["another", "none"])
-@pytest.mark.parametrize(
-    "moment",
-    [
-        "2024-01-16T11:30",
-        "2024-02-09T14:30",
-        "2024-03-08T21:00",
-        "2024-03-11T18:00",
-        "2024-05-28T13:30",
-        "2024-06-07T20:05",
-        "2024-06-10T10:30",
-        "2024-06-10T13:30",
-        "2024-06-10T15:00",
-        "2024-07-03T15:00",
-        "2024-07-03T17:00",
-    ],
-)
-def test_no_change_of_the_future_changes_the_past_of_a_run(
-    shared: Path, tmp_path: Path, half_a_year: Run, moment: str, future: str
+@pytest.mark.parametrize(("first", "moment"), [(first, moment) for first, moments in MOMENTS.items() for moment in moments], ids=str)
+def test_no_change_of_the_future_changes_the_past_of_a_run(  # noqa: PLR0913, PLR0917 - what is varied
+    shared: Path, tmp_path: Path, as_recorded: Callable[[date], Run], first: date, moment: str, future: str
 ) -> None:
     """AAPL's dividend (February), the week of daylight saving, NVDA's ten for one, a half day; in the session and outside."""
     now = datetime.fromisoformat(moment).replace(tzinfo=UTC)
@@ -83,11 +86,12 @@ def test_no_change_of_the_future_changes_the_past_of_a_run(
     known = _core(shared).items()
     changed = {s: d.with_another_future(now, rng) if future == "another" else d.cut_off(now) for s, d in known}
     folder = write(tmp_path / "data", {s: d.table() for s, d in changed.items()})
-    run = backtest(tmp_path, [folder], CORE, date(2024, 1, 2), (now + FEW_DAYS).date())
-    expected = _past(half_a_year.lines(), now)
+    run = backtest(tmp_path, [folder], CORE, first, (now + FEW_DAYS).date())
+    undisturbed = as_recorded(first)
+    expected = _past(undisturbed.lines(), now)
     assert len(expected) > 100
     assert _past(run.lines(), now) == expected
-    assert _told_until(run, now) == _told_until(half_a_year, now)
+    assert _told_until(run, now) == _told_until(undisturbed, now)
 
 
 @pytest.fixture(scope="module")
