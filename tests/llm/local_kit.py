@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from trading_bot.llm.ollama_pool import OllamaPool
@@ -32,3 +33,9 @@ class Steady:
 def pool(*urls: str, steady: Callable[[], float] = time.monotonic, **changed: Any) -> OllamaPool:  # noqa: ANN401 - settings
     """A pool of these servers, quick to lose its patience."""
     return OllamaPool(OllamaSettings(**(QUICK | {"url": urls} | changed)), steady)
+
+
+def nonces() -> Callable[[], str]:
+    """Nonces that tell in which order they were drawn."""
+    numbers = count(1)
+    return lambda: f"n0nce{next(numbers)}"

@@ -67,10 +67,10 @@ def test_what_is_sent_is_capped_and_the_same_every_time(one: EmulatedOllama) -> 
         "tools": [],
         "stream": True,
         "format": FORM.schema,
-        "options": {"temperature": 0, "seed": 0, "num_predict": 64, "num_ctx": 6144 + 256 + 64},
+        "options": {"temperature": 0, "seed": 0, "num_predict": 64, "num_ctx": 6656 + 256 + 64},
         "keep_alive": "10m",
     }
-    with pytest.raises(ModelError, match="has 7007 bytes and may have 6144"):
+    with pytest.raises(ModelError, match="has 7007 bytes and may have 6656"):
         Question("Judge.", "é" * 3500 + "!")
 
 

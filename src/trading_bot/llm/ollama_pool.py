@@ -119,9 +119,8 @@ class OllamaPool:
         """Models in the order in which they are wanted now."""
         if model is not None:
             if model not in self.models:
-                raise ModelUnavailableError(
-                    f"{model} is none of ollama.models ({', '.join(self.models)}): add it, then `ollama pull {model}`"
-                )
+                known = ", ".join(self.models)
+                raise ModelUnavailableError(f"{model} is none of ollama.models ({known}): add it, then `ollama pull {model}`")
             return (model,)
         with self._change:
             first = self._turn % len(self.models)

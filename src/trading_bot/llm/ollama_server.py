@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PROMPT_BYTES = 6144
+PROMPT_BYTES = 6656
 """A model's window holds this and its answer: a token is at least a byte, so no text can push the instructions out of sight."""
 _TEMPLATE = 256
 """What a model's own template puts around a question."""

@@ -1,6 +1,6 @@
-"""Words of models and servers, made fit to be shown.
+"""Words of models, servers and strangers, made fit to be shown or read on.
 
-Promises no control, invisible or bidirectional character, and no more than was asked for. Refuses to judge what they say.
+Promises one line without a control, invisible or bidirectional character, no longer than asked for. Refuses to judge what they say.
 """
 
 import re
@@ -10,13 +10,17 @@ _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 
 
 def plain(text: str, most: int) -> str:
-    """`text` on one line, without what some models think aloud, at most `most` characters."""
-    spoken = _THOUGHT.sub(" ", text[: 8 * most])
-    line = " ".join("".join(_visible(c) for c in spoken).split())
+    """A model's words, without what some models think aloud, at most `most` characters."""
+    return visible(_THOUGHT.sub(" ", text), most)
+
+
+def visible(text: str, most: int) -> str:
+    """`text` as a person would see it, at most `most` characters."""
+    line = " ".join("".join(_seen(c) for c in text[: 4 * most]).split())
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
-def _visible(character: str) -> str:
+def _seen(character: str) -> str:
     if character.isspace():
         return " "
     return "" if unicodedata.category(character).startswith("C") else character
