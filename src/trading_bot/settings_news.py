@@ -94,6 +94,10 @@ class NewsSettings(Record):
     """Of sentiment at full confidence in a combined score; technicals have the rest."""
     arms: dict[Arm, NonNegative]
     """A/B test: share of symbols that are analysed in each way."""
+    experiment: str = Field(min_length=1)
+    """Name of the A/B test; another one draws the arms anew."""
+    trades_per_arm: int = Field(ge=10)
+    """Closed trades that each arm needs before its results are told: fixed beforehand, so that nobody stops at a lucky moment."""
     keep_days: int = Field(ge=1)
     queue: QueueSettings
     escalation: EscalationSettings
@@ -151,5 +155,3 @@ class RedisSettings(Record):
         if url is not None and urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
             raise ValueError("must be redis://USER:PASSWORD@HOST:PORT/DB, rediss:// or unix://")
         return url
-
-

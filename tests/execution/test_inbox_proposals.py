@@ -18,11 +18,10 @@ from execution.dying import deaths
 from trading_bot.domain.approvals import InboxDone
 from trading_bot.domain.errors import StorageError
 from trading_bot.domain.orders import OrderIntent
-from trading_bot.domain.proposals import Decision, Outcome, Proposal, ProposalKind, Verdict
+from trading_bot.domain.proposals import INTERACTIVE, Decision, Outcome, Proposal, ProposalKind, Verdict
 from trading_bot.domain.records import Command, CommandAction, CommandDone, DeskState
 from trading_bot.domain.values import DecisionId, ProposalId, TaskRunId, derive_digest, derive_id
 from trading_bot.execution.approvals import waiting
-from trading_bot.execution.inbox import INTERACTIVE
 from trading_bot.ports import InboxItem
 from trading_bot.risk.gate import verdict_id
 from trading_bot.storage.export import export

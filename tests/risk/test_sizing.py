@@ -1,5 +1,6 @@
 """Sizes: hand-computed, and never beyond any limit whatever the case."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,9 @@ from hypothesis import strategies as st
 from builders import AAPL, CASH, SPY, case, instrument, mandate, position, proposal, quote, trade
 from trading_bot.domain.books import Account, Books
 from trading_bot.domain.orders import OrderClass, OrderType, Side
+from trading_bot.domain.proposals import Proposal
+from trading_bot.domain.research import Judgement, Opinion
+from trading_bot.risk.case import Consent
 from trading_bot.risk.gate import rule_on_entry
 from trading_bot.risk.sizing import size
 
@@ -140,3 +144,22 @@ def test_no_approved_entry_passes_any_limit(  # noqa: PLR0913, PLR0917 - drawn
     assert (value * Decimal("0.3") + maintenance) * Decimal("1.25") <= cash
     assert not usual or value <= cash * Decimal("0.05")
     assert not usual or value + pending <= cash
+
+
+TAINTED = proposal(taint=("news of AAPL",))
+FREE = {"approval_above": "none", "tainted_position": "0.01"}
+
+
+@pytest.mark.parametrize("wanted", [TAINTED, proposal(analyst="interactive")], ids=["news", "a person's session"])
+def test_what_may_owe_something_to_a_text_from_outside_stays_small(wanted: Proposal) -> None:
+    """1 % of 100,000 at 100.01 is 9 shares, where the same proposal without a taint gets 149."""
+    sized = size(case(wanted=wanted, mandate=mandate(**FREE)))
+    assert (sized.quantity, [f.rule for f in sized.findings]) == (9, ["tainted_position"])
+    assert size(case(mandate=mandate(**FREE))).quantity == 149
+
+
+def test_no_model_lifts_the_cap_of_tainted_positions_and_a_person_does() -> None:
+    """A second judge's approval is a model's word: it may have read the same text."""
+    approval = Consent(opinion=Opinion(judgement=Judgement.APPROVE, reason="it says so in the news"))
+    assert size(replace(case(wanted=TAINTED, mandate=mandate(**FREE)), consent=approval)).quantity == 9
+    assert size(replace(case(wanted=TAINTED, mandate=mandate(**FREE)), consent=Consent(person=True))).quantity == 149

@@ -45,6 +45,7 @@ FILED = {
     "horizon_days": 20,
     "thesis": "it rises",
     "evidence": [],
+    "taint": [],
     "analyst": "interactive",
     "expires_at": "2024-03-05T15:00:00Z",
 }

@@ -19,9 +19,11 @@ from trading_bot.backtest.facts import Facts
 from trading_bot.backtest.lineup import Lineup, assess
 from trading_bot.domain.proposals import Outcome, Proposal, Target, Verdict
 from trading_bot.domain.research import Analysis, Backtested, Candidate, Elimination, EntryPlan, Opinion, Review, Screening
+from trading_bot.domain.tooling import TAINTING
 from trading_bot.domain.values import EvidenceId, Record, Symbol, canonical_json
 from trading_bot.llm import prompts
 from trading_bot.llm.calls import Asker, Ending, Question, Reply
+from trading_bot.news.signals import Signals
 from trading_bot.ports import Answer, Brief, ToolGrant
 
 S = TypeVar("S", bound=Said)
@@ -74,13 +76,15 @@ class Chair:
             grounds=step.grounds.canonical(),
         )
         told = self.asker.ask(question)
+        heard = told.calls
         said, wrong = _believed(told, step)
         if wrong:
             told = self.asker.ask(replace(question, complaint=". ".join(wrong).translate(_EXPANDED)))
+            heard = (*heard, *told.calls)
             said, wrong = _believed(told, step)
         if said is None or wrong:
             return self._nothing(told, wrong)
-        return Answer(step.build(said), Outcome.ANSWERED, self.name, told.model, _evidence(said))
+        return Answer(step.build(said), Outcome.ANSWERED, self.name, told.model, _evidence(said), _taint(heard))
 
     def abstain(self, note: str) -> Answer[Never]:
         """Have no answer, without asking."""
@@ -110,13 +114,18 @@ def _evidence(said: Said) -> tuple[EvidenceId, ...]:
     return tuple(dict.fromkeys(claim.evidence for claim in claims))
 
 
+def _taint(heard: Calls) -> tuple[str, ...]:
+    """Results that go back to texts from outside, whether or not the answer names them: what was read cannot be unread."""
+    return tuple(dict.fromkeys(call.evidence for call in heard if call.tool in TAINTING))
+
+
 class ClaudeAnalyst:
     """An `Analyst` that asks a model."""
 
-    def __init__(self, asker: Asker, name: str = "claude") -> None:
+    def __init__(self, asker: Asker, name: str = "claude", signals: Signals | None = None) -> None:
         self.name = name
         self._chair = Chair(asker, name)
-        self._rules = RulesAnalyst()
+        self._rules = RulesAnalyst(signals)
 
     def screen(self, brief: Brief) -> Answer[Screening]:
         """Have the model choose and order among the symbols that pass the desk's own screen."""
@@ -130,7 +139,8 @@ class ClaudeAnalyst:
         if own.value is None:
             return self._chair.abstain(own.note)
         known = grounds.of_analysis(brief, own.value)
-        return self._chair.ask(brief, Step("analyze", symbol, Judged, known, sense.of_judged, partial(_analysis, own.value)))
+        said = self._chair.ask(brief, Step("analyze", symbol, Judged, known, sense.of_judged, partial(_analysis, own.value)))
+        return replace(said, taint=(*own.taint, *said.taint))
 
     def optimize(self, brief: Brief, analysis: Analysis) -> Answer[EntryPlan]:
         """Have the model choose prices, held to the noise and the quote of the desk's own plan. Abstains unasked where that has none."""

@@ -22,7 +22,8 @@ from trading_bot.market.entry import plan_entry
 from trading_bot.market.regime import market_regime
 from trading_bot.market.screen import screen
 from trading_bot.market.snapshot import take
-from trading_bot.ports import Answer, Brief
+from trading_bot.news.signals import Signals, combine
+from trading_bot.ports import Answer, Brief, NewsView
 
 T = TypeVar("T")
 
@@ -33,9 +34,12 @@ _TTL = timedelta(minutes=30)
 
 
 class RulesAnalyst:
-    """An `Analyst` without a model."""
+    """An `Analyst` without a model. `signals`: whether and how news enter its analyses; None: they do not."""
 
     name = "rules"
+
+    def __init__(self, signals: Signals | None = None) -> None:
+        self._signals = signals
 
     def screen(self, brief: Brief) -> Answer[Screening]:
         """Rank what is not held yet by the momentum score."""
@@ -46,7 +50,8 @@ class RulesAnalyst:
         snapshot, quote = take(brief.view, symbol), brief.view.quote(symbol)
         if snapshot is None or quote is None:
             return self._abstain(f"{symbol} has too short a history, or no quote")
-        return self._answer(analyze(snapshot, market_regime(brief.view, brief.universe), float(quote.spread)))
+        found = analyze(snapshot, market_regime(brief.view, brief.universe), float(quote.spread))
+        return self._answer(found) if self._signals is None or brief.news is None else _with_news(found, brief.news, self._signals)
 
     def optimize(self, brief: Brief, analysis: Analysis) -> Answer[EntryPlan]:
         """Plan entry, stop and targets."""
@@ -106,6 +111,15 @@ class RulesAnalyst:
             analyst=self.name,
             expires_at=now + _TTL,
         )
+
+
+def _with_news(found: Analysis, news: NewsView, signals: Signals) -> Answer[Analysis]:
+    """The analysis by the arm that the symbol is in today; in the one with news it owes something to their articles."""
+    if signals.arm(found.symbol, news.now().date()) != "combined":
+        return Answer(found, Outcome.ANSWERED, RulesAnalyst.name)
+    reading = news.reading(found.symbol)
+    combined = combine(found, reading, signals.weight)
+    return Answer(combined, Outcome.ANSWERED, RulesAnalyst.name, taint=(f"news of {found.symbol} as of {reading.as_of.isoformat()}",))
 
 
 def _why_close(brief: Brief, position: Position) -> str | None:

@@ -42,6 +42,8 @@ class Limits(Record):
     position: Share
     approval_above: Share
     """A position above this share needs an approver; without one the size is cut to it."""
+    tainted_position: Share
+    """A position that goes back to texts from outside stays below this share, unless a person approves it."""
     sector: Share
     open_risk: Share
     """Sum over positions and working entries of what is lost if every stop is hit."""

@@ -28,6 +28,8 @@ from trading_bot.domain.values import (
     VerdictId,
 )
 
+INTERACTIVE = "interactive"
+"""Analyst and strategy of what a person's own session proposes: nobody knows which texts that session has read."""
 NOISE_SPREADS = 3
 """A stop nearer to its entry than so many spreads is hit by quotes alone."""
 
@@ -60,6 +62,8 @@ class Decision(Journaled):
     """Canonical JSON of the typed answer; empty unless answered."""
     evidence: tuple[EvidenceId, ...] = ()
     """Ids of the recorded tool results that the answer rests on."""
+    taint: tuple[str, ...] = ()
+    """Tool results and articles among what it was told that go back to texts from outside."""
     note: str = ""
     """Why it did not answer, or why somebody else did. What it cost stands in the spending ledger, under this decision's id."""
 
@@ -141,6 +145,8 @@ class Proposal(Journaled):
     horizon_days: int = Field(ge=1, le=365)
     thesis: str = Field(max_length=2000)
     evidence: tuple[EvidenceId, ...] = ()
+    taint: tuple[str, ...] = ()
+    """What it owes to texts from outside: tool results and articles; the gate caps what that can move."""
     analyst: str
     expires_at: UtcTime
 
@@ -148,6 +154,11 @@ class Proposal(Journaled):
     def key(self) -> str:
         """The proposal id."""
         return self.id
+
+    @property
+    def tainted(self) -> bool:
+        """Whether a text from outside may stand behind it."""
+        return bool(self.taint) or self.analyst == INTERACTIVE
 
     @model_validator(mode="after")
     def _says_what_its_kind_needs(self) -> Self:

@@ -84,6 +84,8 @@ class Analysis(Record):
     support: Finite | None
     resistance: Finite | None
     thesis: str
+    strategy: str = "momentum"
+    """By which rules it was scored; trades are counted by it."""
 
 
 class EntryPlan(Record):

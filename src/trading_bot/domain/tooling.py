@@ -2,6 +2,21 @@
 
 from trading_bot.domain.values import EvidenceId, Record
 
+TAINTING = frozenset(
+    {
+        "get_news",
+        "get_sentiment",
+        "get_sentiment_anomalies",
+        "get_news_impact",
+        "list_models",
+        "classify_text",
+        "summarize",
+        "ask_local_model",
+        "get_model_health",
+    }
+)
+"""Tools whose results go back to texts from outside, numbers made from them included."""
+
 
 class ToolCall(Record):
     """One call of a tool by a model or a person, as it was answered."""

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from trading_bot.domain.approvals import Approval, InboxDone
 from trading_bot.domain.errors import DataError, DeskError, MandateError
-from trading_bot.domain.proposals import Decision, Outcome, Proposal, ProposalKind
+from trading_bot.domain.proposals import INTERACTIVE, Decision, Outcome, Proposal, ProposalKind
 from trading_bot.domain.records import Command, CommandAction, CommandDone, DeskState, DeskStateChange
 from trading_bot.domain.values import TaskRunId, derive_digest, derive_id
 from trading_bot.execution.approvals import Approvals
@@ -22,7 +22,6 @@ from trading_bot.execution.engine import Engine
 from trading_bot.ports import Clock, InboxItem, Journal
 from trading_bot.risk.halt import DeskSwitch
 
-INTERACTIVE = "interactive"
 """Analyst and strategy of what a person's session proposes; its decisions' ids begin so, which no desk's own does."""
 LIFETIME = timedelta(days=1)
 """The longest life of such a proposal."""

@@ -113,6 +113,7 @@ class Desk:
             inputs=derive_digest(slot.id, step, subject, self.engine.ledger.books.canonical()),
             output=_written(adapter, answer),
             evidence=answer.evidence,
+            taint=answer.taint,
             note=answer.note,
         )
         self.journal.append(decision, *_shadows(adapter, decision, answer))

@@ -15,11 +15,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 from trading_bot.domain.errors import BrokerUnavailableError
-from trading_bot.domain.proposals import Decision, Outcome, Proposal, ProposalKind, Verdict, VerdictOutcome
+from trading_bot.domain.proposals import INTERACTIVE, Decision, Outcome, Proposal, ProposalKind, Verdict, VerdictOutcome
 from trading_bot.domain.records import CLOSE, EquityPoint, TaskStatus
 from trading_bot.domain.research import Analysis, EntryPlan, Opinion, Recommendation, Screening
 from trading_bot.domain.values import ProposalId, Symbol, derive_id
-from trading_bot.execution.inbox import INTERACTIVE
 from trading_bot.orchestrator.alternatives import try_alternatives
 from trading_bot.orchestrator.desk import Desk
 from trading_bot.orchestrator.reviewing import report_week, review_day, review_week
@@ -39,9 +38,9 @@ _ENTERS = frozenset({Recommendation.STRONG_BUY, Recommendation.BUY})
 def pre_market(desk: Desk, slot: Slot) -> Ending:
     """Screen, analyse, plan; file proposals for the open."""
     desk.workflow.fire(Event.SCREEN)
-    _, screening = desk.decide(slot, "screen", "market", Screening, lambda d: desk.analyst.screen(desk.brief(d)))
+    screened, screening = desk.decide(slot, "screen", "market", Screening, lambda d: desk.analyst.screen(desk.brief(d)))
     candidates = screening.candidates[:_ANALYSED] if screening is not None else ()
-    filed = [p for p in (_research(desk, slot, c.symbol) for c in candidates) if p is not None]
+    filed = [p for p in (_research(desk, slot, c.symbol, screened.taint) for c in candidates) if p is not None]
     desk.workflow.fire(Event.FINISH, candidates=str(len(candidates)), proposals=str(len(filed)))
     return TaskStatus.DONE, f"{len(candidates)} analysed, {len(filed)} proposed{_unanswered(desk, slot)}"
 
@@ -55,7 +54,7 @@ def _unanswered(desk: Desk, slot: Slot) -> str:
     return f"; {', '.join(filter(None, said))} (see `decisions`)" if any(said) else ""
 
 
-def _research(desk: Desk, slot: Slot, symbol: Symbol) -> Proposal | None:
+def _research(desk: Desk, slot: Slot, symbol: Symbol, taint: Sequence[str]) -> Proposal | None:
     desk.workflow.fire(Event.ANALYZE, symbol=symbol)
     judged, analysis = desk.decide(slot, "analyze", symbol, Analysis, lambda d: desk.analyst.analyze(desk.brief(d), symbol))
     if analysis is None or analysis.stop is None or analysis.recommendation not in _ENTERS:
@@ -67,12 +66,14 @@ def _research(desk: Desk, slot: Slot, symbol: Symbol) -> Proposal | None:
     known = desk.journal.get(Proposal, derive_id("proposal", planned.id))
     if known is not None:
         return known
-    proposal = _to_proposal(desk, slot, (judged, analysis), (planned, plan))
+    proposal = _to_proposal(desk, slot, (judged, analysis), (planned, plan), taint)
     desk.journal.append(proposal)
     return proposal
 
 
-def _to_proposal(desk: Desk, slot: Slot, judgement: tuple[Decision, Analysis], planning: tuple[Decision, EntryPlan]) -> Proposal:
+def _to_proposal(
+    desk: Desk, slot: Slot, judgement: tuple[Decision, Analysis], planning: tuple[Decision, EntryPlan], taint: Sequence[str]
+) -> Proposal:
     (judged, analysis), (planned, plan) = judgement, planning
     return Proposal(
         at=desk.clock.now(),
@@ -81,7 +82,7 @@ def _to_proposal(desk: Desk, slot: Slot, judgement: tuple[Decision, Analysis], p
         action=ProposalKind.OPEN,
         symbol=plan.symbol,
         side=plan.side,
-        strategy="momentum",
+        strategy=analysis.strategy,
         style=plan.style,
         entry=plan.entry,
         stop_loss=plan.stop_loss,
@@ -92,6 +93,7 @@ def _to_proposal(desk: Desk, slot: Slot, judgement: tuple[Decision, Analysis], p
         horizon_days=_HORIZON_DAYS,
         thesis=f"{analysis.thesis} {plan.reason}"[:2000],
         evidence=tuple(dict.fromkeys((*judged.evidence, *planned.evidence))),
+        taint=tuple(dict.fromkeys((*taint, *judged.taint, *planned.taint))),
         analyst=planned.analyst,
         expires_at=desk.calendar.hours(slot.session)[0] + _KEPT_AFTER_OPEN,
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trading_bot.domain.tooling import ToolCall
     from trading_bot.domain.values import DecisionId, EvidenceId, Record, Symbol
     from trading_bot.ports.market import View
+    from trading_bot.ports.news import NewsView
 
 A_co = TypeVar("A_co", covariant=True)
 
@@ -29,6 +30,8 @@ class Brief:
     view: View
     books: Books
     universe: Sequence[Symbol]
+    news: NewsView | None = None
+    """As of the view's time; None where nobody reads news."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Answer(Generic[A_co]):
     model: str | None = None
     evidence: tuple[EvidenceId, ...] = ()
     """Ids of the recorded tool results that it rests on."""
+    taint: tuple[str, ...] = ()
+    """Tool results and articles among what it was told that go back to texts from outside."""
     note: str = ""
     """Why there is no value, or why somebody else answered; the same for the same answer, so without times, paths and money."""
     shadow: Answer[A_co] | None = field(default=None, compare=False)

@@ -49,6 +49,13 @@ def approval_above(case: Case) -> Cap:
     return _value_cap("approval_above", case, case.limits.approval_above, case.held, Effect.NEEDS_APPROVAL)
 
 
+def tainted_position(case: Case) -> Cap:
+    """Value of a position behind which a text from outside may stand; no model's word lifts it."""
+    if not case.proposal.tainted or case.consent.person:
+        return Cap("tainted_position", None, "approved" if case.proposal.tainted else "no text from outside")
+    return _value_cap("tainted_position", case, case.limits.tainted_position, case.held)
+
+
 def sector(case: Case) -> Cap:
     """Value of all positions and working entries of the symbol's sector. Unknown sectors count as one."""
     situation = case.situation
@@ -94,7 +101,7 @@ def margin(case: Case) -> Cap:
 
 
 BASES: tuple[Callable[[Case], Cap], ...] = (risk_per_trade, position, buying_power)
-CAPS: tuple[Callable[[Case], Cap], ...] = (*BASES, approval_above, sector, open_risk, gross_exposure, leverage, margin)
+CAPS: tuple[Callable[[Case], Cap], ...] = (*BASES, approval_above, tainted_position, sector, open_risk, gross_exposure, leverage, margin)
 
 
 @dataclass(frozen=True)

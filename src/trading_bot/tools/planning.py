@@ -16,11 +16,10 @@ from trading_bot.domain.instrument import Instrument, Rounding
 from trading_bot.domain.mandate import Mandate
 from trading_bot.domain.market import Quote
 from trading_bot.domain.orders import Side
-from trading_bot.domain.proposals import NOISE_SPREADS, EntryStyle, Proposal, ProposalKind, Target
+from trading_bot.domain.proposals import INTERACTIVE, NOISE_SPREADS, EntryStyle, Proposal, ProposalKind, Target
 from trading_bot.domain.records import DeskState
 from trading_bot.domain.research import Analysis, EntryPlan, Regime
 from trading_bot.domain.values import ONE, DecisionId, ProposalId, derive_id
-from trading_bot.execution.inbox import INTERACTIVE
 from trading_bot.execution.protection import open_risk
 from trading_bot.market.analysis import NOISE_ATR, analyze, place_stop
 from trading_bot.market.entry import TARGETS, exposure, plan_entry

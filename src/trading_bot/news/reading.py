@@ -1,0 +1,154 @@
+"""What a symbol's news come to at a moment: one number of all its stories, how sure it is, and how unusual.
+
+    a telling's weight   = confidence x weight of its feed
+    a story's score      = mean over its feeds of the weighted mean of that feed's tellings: copies add nothing
+    a story's weight     = greatest weight of its tellings x 0.5 ^ (age of its first telling / half-life)
+    score                = weighted mean of the stories' scores
+    confidence           = total weight / (total weight + 1)
+
+Promises that a story counts once however often it is told, that a quarantined article counts nowhere, and that `backed` looks only at
+stories which enough independent feeds told. Refuses a comparison with fewer than `LEAST_HOURS` past hours that had news.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from trading_bot.domain.news import ArticleId, Reading, Scored, Tier
+from trading_bot.domain.values import Symbol
+
+LEAST_HOURS = 24
+"""Past hours with news that a mean and a deviation need."""
+LEAST_DEVIATION = 0.02
+"""A calmer past is not believed: else the first real story after a week of copies would be beyond any bound."""
+_HOUR = timedelta(hours=1)
+_RANK = {tier: rank for rank, tier in enumerate(Tier)}
+Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How news are weighed."""
+
+    window: timedelta
+    half_life: timedelta
+    baseline: timedelta
+    anomaly: float
+    """Deviations from which on a reading is one."""
+    corroboration: int
+    feeds: Mapping[str, float]
+    """Weight by feed; an unknown feed has 1."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """All tellings of one thing, for one symbol."""
+
+    id: ArticleId
+    first: datetime
+    score: float
+    weight: float
+    """Before it decays."""
+    feeds: int
+    articles: int
+
+
+def best(scores: Sequence[Scored]) -> tuple[Scored, ...]:
+    """Of each article the score of the highest tier, in the order of `scores`."""
+    chosen: dict[ArticleId, Scored] = {}
+    for scored in scores:
+        known = chosen.get(scored.article)
+        if known is None or _RANK[scored.sentiment.tier] > _RANK[known.sentiment.tier]:
+            chosen[scored.article] = scored
+    return tuple(chosen.values())
+
+
+def stories(scores: Sequence[Scored], feeds: Mapping[str, float]) -> tuple[Story, ...]:
+    """The stories of one symbol by their first telling; `scores` of several tiers may be among them."""
+    told: dict[ArticleId, list[Scored]] = {}
+    for scored in best(scores):
+        if not scored.quarantined:
+            told.setdefault(scored.story, []).append(scored)
+    made = (_story(story, tellings, feeds) for story, tellings in told.items())
+    return tuple(sorted(made, key=lambda s: (s.first, s.id)))
+
+
+def read(symbol: Symbol, now: datetime, scores: Sequence[Scored], scale: Scale) -> Reading:
+    """The reading of `symbol` at `now`. `scores`: of its articles known within window and baseline, made by `now`."""
+    told = stories(scores, scale.feeds)
+    fresh = [s for s in told if s.first > now - scale.window]
+    backed = [s for s in fresh if s.feeds >= scale.corroboration]
+    score, confidence = _total(fresh, now, scale)
+    sure, sure_confidence = _total(backed, now, scale)
+    past = _past(told, now, scale)
+    mean, deviation = (float(past.mean()), float(past.std())) if past.size >= LEAST_HOURS else (None, None)
+    away = None if mean is None or deviation is None or not fresh else (score - mean) / max(deviation, LEAST_DEVIATION)
+    return Reading(
+        symbol=symbol,
+        as_of=now,
+        score=score,
+        confidence=confidence,
+        stories=len(fresh),
+        articles=sum(s.articles for s in fresh),
+        feeds=len({s.feed for s in best(scores) if not s.quarantined and s.known_at > now - scale.window}),
+        backed=sure,
+        backed_confidence=sure_confidence,
+        mean=mean,
+        deviation=deviation,
+        volatility=float(np.diff(past).std()) if past.size >= LEAST_HOURS else None,
+        deviations=away,
+        anomaly=away is not None and abs(away) >= scale.anomaly,
+    )
+
+
+def decay(age: timedelta, half_life: timedelta) -> float:
+    """What is left of a weight after `age`."""
+    return float(0.5 ** (age / half_life))
+
+
+def _story(story: ArticleId, tellings: Sequence[Scored], feeds: Mapping[str, float]) -> Story:
+    by_feed: dict[str, list[tuple[float, float]]] = {}
+    for telling in tellings:
+        weight = telling.sentiment.confidence * feeds.get(telling.feed, 1.0)
+        by_feed.setdefault(telling.feed, []).append((weight, telling.sentiment.score))
+    means = [_mean(pairs) for pairs in by_feed.values()]
+    return Story(
+        id=story,
+        first=min(t.known_at for t in tellings),
+        score=sum(means) / len(means),
+        weight=max(weight for pairs in by_feed.values() for weight, _ in pairs),
+        feeds=len(by_feed),
+        articles=len(tellings),
+    )
+
+
+def _mean(pairs: Sequence[tuple[float, float]]) -> float:
+    total = sum(weight for weight, _ in pairs)
+    return sum(weight * score for weight, score in pairs) / total if total else 0.0
+
+
+def _total(told: Sequence[Story], now: datetime, scale: Scale) -> tuple[float, float]:
+    """Score and confidence of these stories."""
+    weights = [s.weight * decay(now - s.first, scale.half_life) for s in told]
+    total = sum(weights)
+    if not total:
+        return 0.0, 0.0
+    score = sum(w * s.score for w, s in zip(weights, told, strict=True)) / total
+    return min(max(score, -1.0), 1.0), total / (total + 1)
+
+
+def _past(told: Sequence[Story], now: datetime, scale: Scale) -> Floats:
+    """Scores at each full hour of the baseline that had news, oldest first; this hour is not among them."""
+    hours = int(scale.baseline / _HOUR)
+    if not told or not hours:
+        return np.empty(0)
+    ages = np.array([(now - s.first) / _HOUR for s in told])
+    then = ages[None, :] - np.arange(hours, 0, -1, dtype=np.float64)[:, None]
+    weights = np.array([s.weight for s in told]) * 0.5 ** (then / (scale.half_life / _HOUR))
+    weights[(then < 0) | (then >= scale.window / _HOUR)] = 0.0
+    total = weights.sum(axis=1)
+    there = total > 0
+    found: Floats = (weights @ np.array([s.score for s in told]))[there] / total[there]
+    return found
