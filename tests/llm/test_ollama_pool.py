@@ -136,7 +136,7 @@ def test_only_one_question_tries_a_model_that_was_left_alone(one: EmulatedOllama
         ("out_of_memory", "could not run phi3 (model requires more system memory (5.6 GiB) than is available (3.2 GiB)): free memory"),
         ("runner_died", "could not run phi3 (llama runner process has terminated: signal: killed): free memory there"),
         ("model_missing", "does not have phi3: run `ollama pull phi3` there, or take it out of ollama.models"),
-        ("rate_limited", "refused (Rate limit reached)"),
+        ("rate_limited", "refused (Rate limit reached): look at ollama.url"),
         ("hang", "did not begin to answer in time: raise ollama.first_token_seconds, or name a smaller model"),
         ("slow_first", "did not begin to answer in time"),
         ("hang_mid", "was not done in time: raise ollama.total_seconds, or name a smaller model"),
@@ -214,10 +214,17 @@ def test_who_waits_in_vain_for_a_busy_model_is_told_so(one: EmulatedOllama) -> N
         assert slow.result().text == "many words that take their time"
 
 
+def test_a_page_that_is_not_found_is_no_missing_model(one: EmulatedOllama) -> None:
+    """But another server than the one that was meant."""
+    with pytest.raises(ModelUnavailableError, match=r"elsewhere refused \(Not Found\): look at ollama\.url"):
+        pool(f"{one.url}/elsewhere", models=("phi3",)).ask(HELLO)
+
+
 def test_health_tells_of_every_seat_what_is_wrong_and_what_to_do(one: EmulatedOllama) -> None:
     """One answers and lacks a model, another is not there."""
     gone = nowhere()
     asked = pool(one.url, gone, models=("phi3", "gemma"), steady=Steady())
+    assert asked.health()[0].note == "not in memory: its next answer takes longer"
     asked.ask(HELLO, "phi3")
     missing = f"{one.url} does not have it: run `ollama pull gemma` there"
     silent = f"{gone} does not answer: start it (`ollama serve`), or correct ollama.url"

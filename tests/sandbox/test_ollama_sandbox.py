@@ -255,6 +255,15 @@ def test_a_rule_that_cannot_be_meant_is_refused(tmp_path: Path) -> None:
         load(path)
 
 
+def test_the_document_shows_rules_that_are_taken_and_names_every_fault(tmp_path: Path) -> None:
+    """As a user would copy them."""
+    text = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text("utf-8").split("## Models")[1]
+    path = tmp_path / "faults.yaml"
+    path.write_text(text.split("```")[1].removeprefix("text"))
+    assert [rule.fault for rule in load(path)] == ["out_of_memory", "slow_first", "busy"]
+    assert [fault for fault in FAULTS if f"`{fault}`" not in text] == []
+
+
 def test_the_command_serves_and_ends(tmp_path: Path) -> None:
     """With the script and the faults that were asked for."""
     faults = tmp_path / "faults.yaml"

@@ -7,7 +7,7 @@ many were tried. May be used from several threads. Refuses to make up an answer:
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -97,13 +97,15 @@ class OllamaPool:
         with self._change:
             return [self._told(seat, there[seat.server]) for seat in self._seats]
 
-    def _told(self, seat: _Seat, there: "Collection[str] | str") -> ModelHealth:
+    def _told(self, seat: _Seat, there: Mapping[str, bool] | str) -> ModelHealth:
         now, note = self._steady(), seat.why(self._steady())
         present = not isinstance(there, str) and _full(seat.model) in there
         if isinstance(there, str):
             note = there
         elif not present:
             note = f"{seat.server.url} does not have it: run `ollama pull {seat.model}` there"
+        elif not note and not there[_full(seat.model)]:
+            note = "not in memory: its next answer takes longer"
         return ModelHealth(
             server=seat.server.url,
             model=seat.model,
@@ -177,10 +179,10 @@ class OllamaPool:
         return f"no local model answered: {told or 'all are busy; raise ollama.per_model, or add a server'}"
 
 
-def _looked(server: OllamaServer) -> Collection[str] | str:
-    """The models that are there, or why nobody knows."""
+def _looked(server: OllamaServer) -> Mapping[str, bool] | str:
+    """The models that are there and whether they are in memory, or why nobody knows."""
     try:
-        return {_full(name) for name in server.models()}
+        return {_full(name): loaded for name, loaded in server.models().items()}
     except ModelUnavailableError as error:
         return str(error)
 

@@ -31,12 +31,14 @@ _CHARACTERS = 16
 """Longest that a token may be on average before the server is held not to count them."""
 _BYTES = 1024
 """Of a line of the stream, for each token."""
+_CONNECT_SECONDS = 5.0
 _LIST_SECONDS = 5.0
 _REASON = 200
 _KEEP = "10m"
 
+_MISSING = 404
 _REMEDIES: Mapping[int, str] = {
-    404: "{url} does not have {model}: run `ollama pull {model}` there, or take it out of ollama.models",
+    _MISSING: "{url} does not have {model}: run `ollama pull {model}` there, or take it out of ollama.models",
     500: "{url} could not run {model} ({said}): free memory there, or name a smaller model",
     503: "{url} is busy ({said}): lower ollama.per_model, or add a server",
 }
@@ -104,7 +106,8 @@ class OllamaServer:
 
         patience = _Patience(whole.within(self._settings.first_token_seconds), whole)
         transport = BoundedTransport(patience.left, _BYTES * (64 + self._settings.max_tokens), self._context)
-        client = ollama.Client(self.url, transport=transport, trust_env=False, follow_redirects=False)
+        timeout = httpx.Timeout(None, connect=_CONNECT_SECONDS)  # the transport sees to the rest
+        client = ollama.Client(self.url, timeout=timeout, transport=transport, trust_env=False, follow_redirects=False)
         try:
             with client:
                 return work(client, patience)
@@ -151,7 +154,8 @@ class OllamaServer:
         return {"temperature": 0, "seed": 0, "num_predict": most, "num_ctx": PROMPT_BYTES + _TEMPLATE + most}
 
     def _refused(self, model: str, status: int, said: str) -> str:
-        told = _REMEDIES.get(status, "{url} refused ({said})")
+        strange = status == _MISSING and model not in said  # no word of the model: that was not an Ollama
+        told = _REMEDIES.get(0 if strange else status, "{url} refused ({said}): look at ollama.url")
         return told.format(url=self.url, model=model or "the list of models", said=plain(str(said), _REASON))
 
     def _silent(self, patience: "_Patience", kind: str) -> str:
