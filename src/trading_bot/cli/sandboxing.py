@@ -10,6 +10,7 @@ import click
 from trading_bot.cli.sandboxing_bybit import bybit
 from trading_bot.cli.sandboxing_chaos import chaos
 from trading_bot.cli.sandboxing_conformance import conformance
+from trading_bot.cli.sandboxing_news import news
 from trading_bot.cli.sandboxing_ollama import ollama
 
 
@@ -21,6 +22,7 @@ def sandbox() -> None:
 sandbox.add_command(bybit)
 sandbox.add_command(chaos)
 sandbox.add_command(conformance)
+sandbox.add_command(news)
 sandbox.add_command(ollama)
 
 

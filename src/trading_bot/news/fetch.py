@@ -1,7 +1,7 @@
 """GET of what a stranger serves: polite, bounded, and nowhere but where it may go.
 
 Promises that an answer, redirects and all, is there within its time or not at all, that no more than its bytes are unpacked, that what has
-not changed is not sent again, and that no key stands in an error. Refuses addresses inside (see `addresses`), more than five redirects,
+not changed is not sent again, and that no key stands in an error. Refuses addresses inside (see `sockets`), more than five redirects,
 one from https to http, encodings that it did not ask for, and everything that proxies, cookies or `.netrc` of the environment would add.
 """
 
@@ -17,8 +17,8 @@ from http import HTTPStatus
 import httpx
 
 from trading_bot.domain.errors import SourceFailedError
-from trading_bot.news.addresses import Left, Resolve, Transport, resolve
 from trading_bot.news.politeness import Politeness
+from trading_bot.news.sockets import Left, Resolve, Transport, resolve
 from trading_bot.settings_news import NewsSettings
 
 REDIRECTS = 5

@@ -116,4 +116,6 @@ def _key(feed: FeedSettings, environment: Environment, variable: str) -> str:
         raise ConfigError(
             f"news.feeds: {feed.name} needs a key: export {variable} in the environment of this process, never in config.yaml"
         )
+    if not (key.isascii() and key.isprintable()):
+        raise ConfigError(f"news.feeds: {feed.name}: {variable} holds characters that no key has; export it anew")
     return key

@@ -1,0 +1,1 @@
+"""Emulated sources of news on loopback."""
