@@ -14,10 +14,16 @@ from trading_bot.sandbox.ollama.scripts import fixed, obeying
 from trading_bot.sandbox.ollama.server import EmulatedOllama
 
 
-@pytest.fixture(name="server")
-def _server() -> Iterator[EmulatedOllama]:
+@pytest.fixture(name="only_server", scope="module")
+def _only_server() -> Iterator[EmulatedOllama]:
     with EmulatedOllama() as server:
         yield server
+
+
+@pytest.fixture(name="server")
+def _server(only_server: EmulatedOllama) -> EmulatedOllama:
+    only_server.forget()
+    return only_server
 
 
 @pytest.fixture(name="models")

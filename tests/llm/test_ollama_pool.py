@@ -20,16 +20,28 @@ HELLO = Question("Be short.", "hello")
 FORM = Question("Judge.", "hello", {"type": "object", "properties": {"sentiment": {"enum": ["positive", "neutral"]}}})
 
 
+@pytest.fixture(name="only_one", scope="module")
+def _only_one() -> Iterator[EmulatedOllama]:
+    with EmulatedOllama(fixed("words")) as server:
+        yield server
+
+
 @pytest.fixture(name="one")
-def _one() -> Iterator[EmulatedOllama]:
+def _one(only_one: EmulatedOllama) -> EmulatedOllama:
+    only_one.forget()
+    return only_one
+
+
+@pytest.fixture(name="only_two", scope="module")
+def _only_two() -> Iterator[EmulatedOllama]:
     with EmulatedOllama(fixed("words")) as server:
         yield server
 
 
 @pytest.fixture(name="two")
-def _two() -> Iterator[EmulatedOllama]:
-    with EmulatedOllama(fixed("words")) as server:
-        yield server
+def _two(only_two: EmulatedOllama) -> EmulatedOllama:
+    only_two.forget()
+    return only_two
 
 
 def nowhere() -> str:
@@ -74,17 +86,18 @@ def test_what_is_sent_is_capped_and_the_same_every_time(one: EmulatedOllama) -> 
         Question("Judge.", "é" * 3500 + "!")
 
 
-def test_when_a_server_dies_the_other_one_answers(one: EmulatedOllama, two: EmulatedOllama) -> None:
+def test_when_a_server_dies_the_other_one_answers() -> None:
     """In the midst of things; and when both are gone the reader is told what to do."""
-    asked = pool(one.url, two.url, models=("phi3",))
-    assert {asked.ask(HELLO).server for _ in range(2)} == {one.url, two.url}
-    one.stop()
-    assert {asked.ask(HELLO).server for _ in range(4)} == {two.url}
-    two.stop()
-    with pytest.raises(ModelUnavailableError) as error:
-        asked.ask(HELLO)
-    told = "does not answer: start it (`ollama serve`), or correct ollama.url"
-    assert str(error.value) == f"no local model answered: {one.url} {told} (left alone for 60 s); {two.url} {told}"
+    with EmulatedOllama(fixed("words")) as one, EmulatedOllama(fixed("words")) as two:
+        asked = pool(one.url, two.url, models=("phi3",))
+        assert {asked.ask(HELLO).server for _ in range(2)} == {one.url, two.url}
+        one.stop()
+        assert {asked.ask(HELLO).server for _ in range(4)} == {two.url}
+        two.stop()
+        with pytest.raises(ModelUnavailableError) as error:
+            asked.ask(HELLO)
+        told = "does not answer: start it (`ollama serve`), or correct ollama.url"
+        assert str(error.value) == f"no local model answered: {one.url} {told} (left alone for 60 s); {two.url} {told}"
 
 
 def test_the_breaker_opens_and_lets_one_trial_through(one: EmulatedOllama) -> None:

@@ -22,10 +22,16 @@ BAD = Passage("Fraud found, losses grow")
 POSITIVE = Sentiment(score=0.8, confidence=0.8, tier=Tier.OLLAMA, model="llama3.2")
 
 
-@pytest.fixture(name="server")
-def _server() -> Iterator[EmulatedOllama]:
+@pytest.fixture(name="only_server", scope="module")
+def _only_server() -> Iterator[EmulatedOllama]:
     with EmulatedOllama() as server:
         yield server
+
+
+@pytest.fixture(name="server")
+def _server(only_server: EmulatedOllama) -> EmulatedOllama:
+    only_server.forget()
+    return only_server
 
 
 class Fixed:

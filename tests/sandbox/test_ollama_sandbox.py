@@ -31,10 +31,16 @@ PROMPT = [{"role": "system", "content": 'Judge. Answer with "nonce": "ab12".'}, 
 READ = {"sentiment": "positive", "confidence": 0.8, "nonce": "ab12"}
 
 
-@pytest.fixture(name="server")
-def _server() -> Iterator[EmulatedOllama]:
+@pytest.fixture(name="only_server", scope="module")
+def _only_server() -> Iterator[EmulatedOllama]:
     with EmulatedOllama() as server:
         yield server
+
+
+@pytest.fixture(name="server")
+def _server(only_server: EmulatedOllama) -> EmulatedOllama:
+    only_server.forget()
+    return only_server
 
 
 @pytest.fixture(name="client")

@@ -62,19 +62,11 @@ class EmulatedOllama:
         port: int = 0,
         log: Path | None = None,
     ) -> None:
-        self.script = script
-        self.faults = tuple(faults)
-        self.uncapped = False
-        """Whether the models talk on after `num_predict` tokens."""
+        self._first = (script, tuple(faults))
         self._models = tuple(models)
         self._key = key
         self._log = log
-        self._heard: list[Heard] = []
-        self._loaded: list[str] = []
-        self._calls: Counter[str] = Counter()
-        self._busy: Counter[str] = Counter()
-        self.most_busy: Counter[str] = Counter()
-        """Most questions to each model at one time."""
+        self.forget()
         self._gone = False
         self._loopback = Loopback(self._app(), port=port, name="ollama")
 
@@ -92,6 +84,18 @@ class EmulatedOllama:
         if not self._gone:
             self._gone = True
             self._loopback.stop()
+
+    def forget(self) -> None:
+        """Be as at the start: nothing heard, nothing loaded, script and faults as they were given."""
+        self.script, self.faults = self._first
+        self.uncapped = False
+        """Whether the models talk on after `num_predict` tokens."""
+        self._heard: list[Heard] = []
+        self._loaded: list[str] = []
+        self._calls: Counter[str] = Counter()
+        self._busy: Counter[str] = Counter()
+        self.most_busy: Counter[str] = Counter()
+        """Most questions to each model at one time."""
 
     @property
     def url(self) -> str:
@@ -203,8 +207,9 @@ class EmulatedOllama:
 
     async def _pieces(self, request: Request, question: Question, reply: Reply) -> AsyncIterator[str]:
         """The tokens in the manner of the reply, counted as one question at work."""
-        self._busy[question.model] += 1
-        self.most_busy[question.model] = max(self.most_busy[question.model], self._busy[question.model])
+        busy, most = self._busy, self.most_busy
+        busy[question.model] += 1
+        most[question.model] = max(most[question.model], busy[question.model])
         try:
             cut = len(wire.said(reply, question)) // 2 if reply.manner in {Manner.HANG_MID, Manner.RESET_MID} else None
             for number, piece in enumerate(wire.flow(reply, question)):
@@ -213,7 +218,7 @@ class EmulatedOllama:
                 await asyncio.sleep(reply.pause)
                 yield piece
         finally:
-            self._busy[question.model] -= 1
+            busy[question.model] -= 1
 
     async def _before(self, request: Request, reply: Reply, *, openai: bool = False) -> Response | None:
         """What happens before the first token: an error, silence, or nothing."""
