@@ -120,8 +120,9 @@ class BudgetSettings(Record):
     claude_usd_per_day: NonNegative
     deepseek_usd_per_day: NonNegative
     calls_per_hour: int = Field(ge=0)
+    """Of Claude."""
     breaker_failures: int = Field(ge=1)
-    """So many failed calls in a row, and no call is made for `breaker_minutes`."""
+    """So many failed calls of one tier in a row, and it is not called for `breaker_minutes`."""
     breaker_minutes: int = Field(ge=1)
 
 

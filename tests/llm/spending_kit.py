@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from trading_bot.domain.news import Tier
 from trading_bot.llm.budget import Budget
 from trading_bot.settings import BudgetSettings
 from trading_bot.storage.spending import SpendingLedger
@@ -46,9 +47,9 @@ def reserve(budget: Budget, call: str, amount: str = "0.1", workflow: str = "scr
     budget.reserve(call, decision_id=f"decision of {call}", workflow=workflow, model=model, amount=Decimal(amount))
 
 
-def opened(path: Path, wall: Wall, of: BudgetSettings | None = None) -> Budget:
-    """The budget of a home, through a connection of its own."""
-    return Budget(SpendingLedger.open(path), of or limits(), wall)
+def opened(path: Path, wall: Wall, of: BudgetSettings | None = None, tier: Tier = Tier.CLAUDE) -> Budget:
+    """The budget of a home's tier, through a connection of its own."""
+    return Budget(SpendingLedger.open(path), of or limits(), wall, tier)
 
 
 _RESERVE = """

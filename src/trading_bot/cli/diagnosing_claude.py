@@ -104,7 +104,7 @@ def claude_budget(context: Context) -> Finding:
     with SpendingLedger.open(context.home.database) as ledger:
         budget = Budget(ledger, limits, SystemWallClock())
         left, calls = budget.left(), budget.calls_left()
-    good = left > 0 and calls > 0
+    good = left > 0 and calls != 0
     return Finding(
         "claude budget", good, f"{left:.4f} of {limits.claude_usd_per_day:f} USD left today, {calls} calls this hour", "" if good else _MORE
     )

@@ -19,6 +19,8 @@ from trading_bot.domain.values import ZERO, Amount, NonNegative, Record, UtcTime
 from trading_bot.storage.database import Database
 from trading_bot.storage.schema import spending, stamp
 
+_ROWS = select(spending)
+_BY_TIME = (spending.c.reserved_at, spending.c.call_id)
 _SETTLEMENT = ("settled_at", "outcome", "cost_usd", "input", "output", "cache_read", "cache_write", "turns", "resets_at")
 
 
@@ -44,6 +46,7 @@ class Spending(Record):
     decision_id: str
     workflow: str
     tier: str
+    """Whose money pays for it."""
     model: str
     reserved_at: UtcTime
     day: date
@@ -60,23 +63,28 @@ class Spending(Record):
 class SpendingPage:
     """The ledger within one transaction; all reads see one moment."""
 
-    def __init__(self, connection: Connection, name: str) -> None:
+    def __init__(self, connection: Connection, name: str, rows: Select[Any] = _ROWS) -> None:
         self._connection = connection
         self._name = name
+        self._rows = rows
+
+    def only(self, tier: str) -> "SpendingPage":
+        """The same page, but lists of calls and the usage limit are those of one tier."""
+        return SpendingPage(self._connection, self._name, self._rows.where(spending.c.tier == tier))
 
     def newest(self) -> datetime | None:
-        """Latest time that stands in the ledger, None if nothing does."""
+        """Latest time that stands in the ledger, whatever tier's, None if nothing does."""
         columns = (spending.c.reserved_at, spending.c.settled_at)
         found = [self._connection.execute(select(func.max(column))).scalar() for column in columns]
         return max((datetime.fromisoformat(text) for text in found if text is not None), default=None)
 
     def of_days(self, first: date, last: date) -> tuple[Spending, ...]:
         """Calls that these days pay for, both included, in order of reservation."""
-        return self._read(_ROWS.where(spending.c.day.between(first.isoformat(), last.isoformat())).order_by(*_BY_TIME))
+        return self._read(self._rows.where(spending.c.day.between(first.isoformat(), last.isoformat())).order_by(*_BY_TIME))
 
     def of_decision(self, decision_id: str) -> tuple[Spending, ...]:
         """Calls that were made for one decision, failures included, in order."""
-        return self._read(_ROWS.where(spending.c.decision_id == decision_id).order_by(*_BY_TIME))
+        return self._read(self._rows.where(spending.c.decision_id == decision_id).order_by(*_BY_TIME))
 
     def cost_of(self, decision_id: str) -> Decimal:
         """USD that these calls cost, or may have cost."""
@@ -84,16 +92,16 @@ class SpendingPage:
 
     def since(self, moment: datetime) -> tuple[Spending, ...]:
         """Calls reserved after `moment`, in order."""
-        return self._read(_ROWS.where(spending.c.reserved_at > stamp(moment)).order_by(*_BY_TIME))
+        return self._read(self._rows.where(spending.c.reserved_at > stamp(moment)).order_by(*_BY_TIME))
 
     def last_settled(self, count: int) -> tuple[Spending, ...]:
         """The calls that were settled last, newest first."""
         newest_first = (column.desc() for column in (spending.c.settled_at, *_BY_TIME))
-        return self._read(_ROWS.where(spending.c.settled_at.is_not(None)).order_by(*newest_first).limit(count))
+        return self._read(self._rows.where(spending.c.settled_at.is_not(None)).order_by(*newest_first).limit(count))
 
     def resets_at(self) -> datetime | None:
         """The latest time at which a usage limit of the vendor was said to end."""
-        found = self._connection.execute(select(func.max(spending.c.resets_at))).scalar()
+        found = self._connection.execute(self._rows.with_only_columns(func.max(spending.c.resets_at))).scalar()
         return None if found is None else datetime.fromisoformat(found)
 
     def get(self, call_id: str) -> Spending:
@@ -162,10 +170,6 @@ class SpendingLedger:
         """The ledger while no other process writes: what is read still holds when the block ends, and what is written is durable then."""
         with self._database.writing() as connection:
             yield SpendingPage(connection, self._database.name)
-
-
-_ROWS = select(spending)
-_BY_TIME = (spending.c.reserved_at, spending.c.call_id)
 
 
 def _columns(settlement: Settlement) -> dict[str, object]:
