@@ -100,8 +100,9 @@ def test_an_article_is_kept_as_its_feed_gave_it() -> None:
         (item("<title>a & b</title>"), "text/xml", ["a & b"]),
         (item("<title>one</title></item><item><title>two</title>")[:-20], "text/xml", ["one", "two"]),
         (item("<title>x\x00y</title>"), "text/xml", ["x\x00y"]),
+        (item("<title>&#xD800;&#00;&#x99999999999;&#65;&#x42;</title>"), "text/xml", ["\ufffd\ufffd\ufffdAB"]),
     ],
-    ids=["charset", "wrong-encoding", "utf-16", "html-type", "ampersand", "cut", "nul"],
+    ids=["charset", "wrong-encoding", "utf-16", "html-type", "ampersand", "cut", "nul", "no-characters"],
 )
 def test_what_can_be_read_of_a_broken_document_is_read(document: str | bytes, content_type: str, titles: list[str]) -> None:
     """Encodings that lie, XML that is none, documents that end too early."""
@@ -126,11 +127,12 @@ def test_a_document_that_declares_entities_is_not_parsed(encoding: str) -> None:
         ("{}", "cannot be read"),
         ("/etc/passwd", "cannot be read"),
         ("http://127.0.0.1:9/", "cannot be read"),
+        (b"<?xml version='1.0' encoding='\xea'?><rss/>", r"cannot be read \(UnicodeDecodeError in its parser\)"),
         ("<a>" * 60_000, "more markup than a feed has"),
         (item("<title>x</title><x " + "a='' " * 200_000 + "/>"), "more markup than a feed has"),
     ],
 )
-def test_what_is_no_feed_says_so(document: str, told: str) -> None:
+def test_what_is_no_feed_says_so(document: str | bytes, told: str) -> None:
     """Names of files and addresses are text like any other."""
     with pytest.raises(SourceFailedError, match=told):
         read(document)

@@ -7,6 +7,7 @@ has, which would keep a parser busy for minutes. HTML stays as it stood.
 
 import io
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -22,6 +23,8 @@ _ENTITY = re.compile(rb"<!\s*ENTITY", re.IGNORECASE)
 _KIND_OF_CATEGORY = re.compile(rb"(<category\s[^<>]{0,200}?)\btype=")
 _BLANKS = re.compile(rb"\s{20,}")
 """Runs of blanks, in which feedparser looks for a DOCTYPE again and again."""
+_REFERENCE = re.compile(rb"&#(?:[xX]0*([0-9a-fA-F]+)|0*([0-9]+));?")
+_SURROGATES = (0xD800, 0xDFFF)
 _MOST_MARKS = {b"<": 50_000, b"&": 300_000, b"=": 100_000}
 """A thousand articles of twenty elements have 40,000."""
 _SYMBOL = "symbol"
@@ -59,12 +62,27 @@ def articles(answer: Answer, feed: str) -> tuple[RawArticle, ...]:
 
 
 def _parsed(answer: Answer) -> Mapping[str, Any]:
+    try:
+        parsed = _understood(answer)
+    except SourceFailedError:
+        raise
+    except Exception as error:  # edge: feedparser raises what it likes at what strangers write
+        raise SourceFailedError(
+            f"the feed cannot be read ({type(error).__name__} in its parser); look at its address in news.feeds"
+        ) from error
+    if not parsed["entries"] and (parsed.get("bozo") or not parsed.get("version")):
+        why = " ".join(words(str(parsed.get("bozo_exception", "it is neither RSS nor Atom"))).split())[:120]
+        raise SourceFailedError(f"the feed cannot be read: {why}; look at its address in news.feeds")
+    return parsed
+
+
+def _understood(answer: Answer) -> Mapping[str, Any]:
     feedparser = _library()
     headers = {"content-type": answer.content_type} if answer.content_type else {}
     plain = feedparser.encodings.convert_to_utf8(headers, answer.body, {})
     _demand_harmless(plain, answer.body)
     # feedparser keeps no `type` of a category, and files it where it would file a `domain`.
-    marked = _KIND_OF_CATEGORY.sub(rb"\1domain=", _BLANKS.sub(b"\n", plain))
+    marked = _KIND_OF_CATEGORY.sub(rb"\1domain=", _REFERENCE.sub(_referred, _BLANKS.sub(b"\n", plain)))
     # A file object: of a bare string it would open the file or the address of that name.
     parsed: Mapping[str, Any] = feedparser.parse(
         io.BytesIO(marked),
@@ -72,10 +90,14 @@ def _parsed(answer: Answer) -> Mapping[str, Any]:
         resolve_relative_uris=False,
         sanitize_html=False,
     )
-    if not parsed["entries"] and (parsed.get("bozo") or not parsed.get("version")):
-        why = " ".join(words(str(parsed.get("bozo_exception", "it is neither RSS nor Atom"))).split())[:120]
-        raise SourceFailedError(f"the feed cannot be read: {why}; look at its address in news.feeds")
     return parsed
+
+
+def _referred(reference: re.Match[bytes]) -> bytes:
+    """A reference to a character, or to the mark for a broken one where there is no such character: feedparser would give up."""
+    number = int(reference[1][:9], 16) if reference[1] else int(reference[2][:9])
+    known = 0 < number < sys.maxunicode and not _SURROGATES[0] <= number <= _SURROGATES[1]
+    return reference[0] if known else "\ufffd".encode()
 
 
 def _demand_harmless(plain: bytes, body: bytes) -> None:
