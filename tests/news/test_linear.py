@@ -13,7 +13,7 @@ import pytest
 from trading_bot.domain.errors import ModelUnavailableError
 from trading_bot.domain.news import Tier
 from trading_bot.news.features import features
-from trading_bot.news.lexicon import Lexicon
+from trading_bot.news.lexicon import Evidence, Lexicon
 from trading_bot.news.linear import FORMAT, Linear, Weights
 from trading_bot.ports.news import Passage
 
@@ -131,9 +131,9 @@ def test_what_the_model_sees_changes_only_together_with_the_format() -> None:
         Passage("Acme's Q2 profit fell 5% to $1.2 bn, vs. $1.3 bn; Bolt soars?", None, "Acme"),
         Passage("Kosten — 3,5 % höher", None, ""),
     ]
-    lexicon = Lexicon()
-    seen = [part.astype("<f8").tobytes() for passage in passages for part in features(passage, lexicon.evidence(passage))]
+    evidence = Evidence(good=1.5, bad=0.25, hedged=False, question=True)
+    seen = [part.astype("<f8").tobytes() for passage in passages for part in features(passage, evidence)]
     assert (FORMAT, hashlib.sha256(b"".join(seen)).hexdigest()[:16]) == ("trading-bot sentiment 1", SEEN)
 
 
-SEEN = "ea229d234e590a77"
+SEEN = "83db3b141c4fbff3"

@@ -27,7 +27,7 @@ MOST = 600
 SHORTEST, LONGEST = 3, 4
 """Letters in a run."""
 _MASK = "_who_"
-_NOISE = re.compile(r"https?://\S+|[$@]\w+")
+_NOISE = re.compile(r"https?://\S+|[$@][a-z_]\w*")
 _WORD = re.compile(r"_who_|\d[\d,.]*|[a-z]+(?:['\u2019][a-z]+)?|[%$!?;:,.+-]")
 _STOPS = frozenset(".,;:!?")
 _PRIME, _SPREAD = np.uint32(1_000_003), np.uint32(2_654_435_761)

@@ -29,7 +29,7 @@ BEFORE, AFTER = 9, 5
 """Words between a movement and what moves."""
 NEAR, BESIDE = 4, 2
 """Words over which `not` and `may` reach, and strength."""
-HEDGED = 0.6
+HEDGED = 0.7
 NEGATED = -0.8
 """`not strong` is bad, and less so than `weak`."""
 ELSEWHERE = 0.4
@@ -138,7 +138,7 @@ class Lexicon:
             elif word[0] in NUMBER:
                 reading.figures.append(Figure(vocabulary.number(words, place), at, sentence))
             reading.named[-1] = reading.named[-1] or word in wanted
-            if entry is not None:
+            if entry is not None and not (word in wanted and entry.weight):  # a name says nothing, be it Jubilant
                 reading.units.append(Unit(entry, at, clause, sentence, len(reading.weights) - 1))
             place, at = place + length, at + length
         return reading

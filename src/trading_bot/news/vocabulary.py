@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _FILE = "lexicon.yaml"
-_TOKEN = re.compile(r"https?://\S+|[$@]\w+|(?<![\w.])[-+]\d[\d.,]*\s?%|\d[\d,]*(?: ?\.\d+)?|[a-z]+(?:['\u2019][a-z]+)?|[-+]%|[.,;:?!|^]")
+_TOKEN = re.compile(
+    r"https?://\S+|[$@][a-z_]\w*|(?<![\w.])[-+]\d[\d.,]*\s?%|\d[\d,]*(?: ?\.\d+)?|[a-z]+(?:['\u2019][a-z]+)?|[-+]%|[.,;:?!|^]"
+)
 START = "^"
 """Before the first word: what an imperative is known by."""
 STOPS = frozenset(".,;:?!|")
