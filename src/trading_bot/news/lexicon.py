@@ -27,6 +27,8 @@ HALF = 1.5
 """Evidence at which a score is about 0.7."""
 BEFORE, AFTER = 9, 5
 """Words between a movement and what moves."""
+FAR = 30
+"""Entries over which a comparison reaches."""
 NEAR, BESIDE = 4, 2
 """Words over which `not` and `may` reach, and strength."""
 HEDGED = 0.7
@@ -167,8 +169,8 @@ def _moved(entry: Entry, thing: Entry | None) -> float:
 def _object(units: list[Unit], number: int) -> int | None:
     """Return what a movement moves: of `profit rose` what is before, of `cut costs` and `fall in profit` what is after."""
     unit = units[number]
-    after = next((n for n in range(number + 1, len(units)) if units[n].entry.polarity is not None), None)
-    before = next((n for n in range(number - 1, -1, -1) if units[n].entry.polarity is not None), None)
+    after = next((n for n in range(number + 1, min(len(units), number + BEFORE)) if units[n].entry.polarity is not None), None)
+    before = next((n for n in range(number - 1, max(-1, number - BEFORE - 1), -1) if units[n].entry.polarity is not None), None)
     gap = units[after].at - unit.at if after is not None and units[after].clause == unit.clause else BEFORE + AFTER
     back = unit.at - units[before].at if before is not None and units[before].clause == unit.clause else BEFORE + AFTER
     if gap <= (AFTER if not unit.entry.alone else BESIDE):
@@ -200,12 +202,18 @@ def _comparisons(reading: Reading) -> Iterator[tuple[Unit, float]]:
     for number, unit in enumerate(reading.units):
         if unit.entry.role != "than":
             continue
-        things = [u for u in reading.units[:number] if u.entry.polarity and u.sentence == unit.sentence]
-        if not things or any(u.entry.move for u in reading.units[:number] if u.sentence == unit.sentence):
+        here = [u for u in reading.units[max(0, number - FAR) : number] if u.sentence == unit.sentence]
+        things = [u for u in here if u.entry.polarity]
+        if not things or any(u.entry.move for u in here):
             continue
-        thing = things[-1] if len(things) == 1 else things[0]
+        thing = things[0]
         earlier = next(
-            (u for u in reading.units[number + 1 :] if u.entry.polarity and u.at - unit.at <= AFTER and u.sentence == unit.sentence), None
+            (
+                u
+                for u in reading.units[number + 1 : number + FAR]
+                if u.entry.polarity and u.at - unit.at <= AFTER and u.sentence == unit.sentence
+            ),
+            None,
         )
         if earlier is not None and (earlier.entry.polarity or 0) * (thing.entry.polarity or 0) < 0:
             yield thing, 1.5 * (thing.entry.polarity or 0)

@@ -40,6 +40,8 @@ LEAD_WORDS, LEAST_LEAD = 24, 12
 _SEED: Final = 1
 _SCHEME: Final = "affine32"
 _EMPTY: Final = np.zeros(0, np.uint32)
+_MOST = 400
+"""Characters of a headline that are read."""
 _LEAST_TITLE = 3
 """Words that have to be left of a headline when its publisher is taken away."""
 _LEAST_PLURAL = 5
@@ -50,7 +52,7 @@ _PREFIX = re.compile(
     r"\s*\d*\s*[-:|\u2013\u2014]+\s*)+",
     re.IGNORECASE,
 )
-_SUFFIX = re.compile(r"\s(?:[-|\u2013\u2014]|By)\s+(?:[\w.'\u2019&]+\s?){1,4}$")
+_SUFFIX = re.compile(r"\s(?:[-|\u2013\u2014]|By)\s+[\w.'\u2019&]+(?:\s[\w.'\u2019&]+){0,3}$")
 _TICKER = re.compile(r"\((?:[A-Za-z]+: ?)?([A-Z.]{1,6})\)")
 _CUT = re.compile(r"\s*\S*(?:\.\.\.|…)\s*$")
 _WORD = re.compile(r"\d[\d,.]*\d|\d+|[^\W\d_][\w'\u2019&]*", re.UNICODE)
@@ -85,7 +87,7 @@ class Signature(NamedTuple):
 
 def signature(title: str, text: str = "") -> Signature:
     """Return what an article is known by."""
-    bare = _bare(title)
+    bare = _bare(title[:_MOST])
     words = _words(bare)
     kept = [word for word in words if word not in _plain()]
     lead = [word.lower() for word in _WORD.findall(text[len(title) if text.startswith(title) else 0 :][:600])][:LEAD_WORDS]

@@ -106,8 +106,6 @@ class Vocabulary:
     def tokens(self, text: str) -> list[str]:
         """Return base forms, numbers and stops, in order."""
         bases = self._bases
-        if len(bases) > _KNOWN_FORMS:
-            bases.clear()
         return [START, *(bases.get(token) or self._met(token) for token in _split(text))]
 
     def match(self, words: Sequence[str], place: int) -> tuple[int, Entry | None]:
@@ -137,6 +135,8 @@ class Vocabulary:
         return float("nan") if value in _YEARS and factor == 1 else value * factor
 
     def _met(self, token: str) -> str:
+        if len(self._bases) > _KNOWN_FORMS:
+            self._bases.clear()
         found = self._bases[token] = self._base(token)
         return found
 
