@@ -17,6 +17,7 @@ MILLION = 1_000_000
         ("claude-sonnet-4-5", ("3", "15", "0.3", "3.75")),
         ("claude-opus-4-5", ("5", "25", "0.5", "6.25")),
         ("claude-opus-4-1", ("15", "75", "1.5", "18.75")),
+        ("deepseek-flash", ("0.3", "1.2", "0.006", "0.3")),
     ],
 )
 def test_a_million_tokens_of_each_class_cost_what_the_list_says(model: str, expected: tuple[str, ...]) -> None:
@@ -69,6 +70,9 @@ def test_a_maximal_turn_reads_its_prompt_the_dearest_way_and_fills_its_answer() 
 def test_the_list_says_where_and_when_it_was_read() -> None:
     """And no model stands twice in one band."""
     found = price_list()
-    assert found.source.startswith("https://platform.claude.com/")
+    assert [(source.vendor, source.url.split("/")[2]) for source in found.sources] == [
+        ("Anthropic", "platform.claude.com"),
+        ("DeepSeek", "api-docs.deepseek.com"),
+    ]
     assert found.date >= date(2026, 11, 21)
     assert len({(p.model, p.above) for p in found.prices}) == len(found.prices)

@@ -14,18 +14,12 @@ from statistics import fmean
 from trading_bot.domain.errors import ModelError
 from trading_bot.domain.news import Sentiment, Tier
 from trading_bot.llm.ollama_pool import OllamaPool
-from trading_bot.llm.ollama_server import Answer, Question
-from trading_bot.llm.reading import Judgement, asked_twice, believed, enveloped, fresh, prompt, tamed
+from trading_bot.llm.reading import UNSURE, Judgement, judged
 from trading_bot.ports.news import Passage, SentimentModel
 
-UNSURE = 0.5
-"""Below this confidence a second model is asked."""
 _VOTERS = 3
 _ALONE = 0.5
 """Of its confidence a model keeps that nobody could second."""
-_NAME_BYTES = 80
-_SIGNS = {"positive": 1.0, "negative": -1.0, "neutral": 0.0}
-_SCHEMA = Judgement.model_json_schema()
 
 
 @dataclass(frozen=True)
@@ -94,18 +88,8 @@ class OllamaReader:
             return None
 
     def _read(self, passage: Passage, without: Collection[str]) -> Sentiment:
-        text = tamed(passage.text)
-        about = tamed(f"{passage.name or passage.symbol or 'what it speaks of'}", _NAME_BYTES)
-
-        def put(nonce: str) -> Question:
-            return Question(prompt("sentiment", about=about, nonce=nonce), enveloped(text, nonce), _SCHEMA)
-
-        def read(answer: Answer, nonce: str) -> Judgement:
-            return believed(Judgement, answer.text, nonce, answer.model)
-
-        said, answer = asked_twice(partial(self._pool.ask, without=without), partial(fresh, self._draw, text), put, read)
-        score = _SIGNS[said.sentiment] * said.confidence
-        return Sentiment(score=score, confidence=said.confidence, tier=Tier.OLLAMA, model=answer.model)
+        said, answer = judged(partial(self._pool.ask, without=without), self._draw, passage, Judgement)
+        return said.told(Tier.OLLAMA, answer.model)
 
 
 def _side(said: Sentiment) -> int:

@@ -1,4 +1,4 @@
-"""What models cost by the vendor's public list: `prices.yaml`, data with a source and a date.
+"""What models cost by the vendors' public lists: `prices.yaml`, data with sources and dates.
 
 Promises never to guess low: a model that is not on the list counts at the dearest price of each class, and a turn at the dearest way
 to read its prompt. Refuses to know discounts.
@@ -58,12 +58,24 @@ class Price(Record):
     above: int = Field(default=0, ge=0)
 
 
-class PriceList(Record):
-    """All prices, where they stood and when they were read there."""
+class Source(Record):
+    """Where a vendor's prices stood, and when they were read there."""
 
-    source: str
+    vendor: str
+    url: str
     date: date
+
+
+class PriceList(Record):
+    """All prices."""
+
+    sources: tuple[Source, ...] = Field(min_length=1)
     prices: tuple[Price, ...] = Field(min_length=1)
+
+    @property
+    def date(self) -> date:
+        """When the oldest part was read."""
+        return min(source.date for source in self.sources)
 
 
 @cache

@@ -7,6 +7,7 @@ one is asked for again once, without a word of what it said. Refuses to look for
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from importlib import resources
 from string import Template
 from typing import Literal, TypeVar
@@ -14,12 +15,18 @@ from typing import Literal, TypeVar
 from pydantic import ValidationError
 
 from trading_bot.domain.errors import BadAnswerError
+from trading_bot.domain.news import Sentiment, Tier
 from trading_bot.domain.values import Ratio, Record
 from trading_bot.llm.ollama_server import Answer, Question
 from trading_bot.llm.plain import visible
+from trading_bot.ports.news import Passage
 
 TEXT_BYTES = 4000
 """Of a stranger's text; what comes after them is not read."""
+UNSURE = 0.5
+"""Below this confidence somebody, or the same once more, is asked."""
+_NAME_BYTES = 80
+_SIGNS = {"positive": 1.0, "negative": -1.0, "neutral": 0.0}
 _PROMPTS = resources.files("trading_bot") / "llm" / "reading_prompts"
 _BRACKETS = str.maketrans("<>[]", "()()")
 """Models' templates mark their speakers by brackets, and Ollama heeds such marks inside texts too."""
@@ -38,9 +45,14 @@ class Judgement(Proof):
     sentiment: Literal["positive", "negative", "neutral"]
     confidence: Ratio
 
+    def told(self, tier: Tier, model: str) -> Sentiment:
+        """The same as a number."""
+        return Sentiment(score=_SIGNS[self.sentiment] * self.confidence, confidence=self.confidence, tier=tier, model=model)
+
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Proof)
+J = TypeVar("J", bound=Judgement)
 
 
 def prompt(name: str, **fields: object) -> str:
@@ -59,6 +71,11 @@ def fresh(draw: Callable[[], str], text: str) -> str:
     while nonce in text:
         nonce = draw()
     return nonce
+
+
+def about(passage: Passage) -> str:
+    """Whom a passage is judged for."""
+    return tamed(f"{passage.name or passage.symbol or 'what it speaks of'}", _NAME_BYTES)
 
 
 def enveloped(text: str, nonce: str) -> str:
@@ -98,3 +115,22 @@ def asked_twice(
     question = put(nonce)
     answer = ask(replace(question, system=question.system + prompt("repair")), answer.model)
     return read(answer, nonce), answer
+
+
+def judged(
+    ask: Callable[[Question, str | None], Answer],
+    draw: Callable[[], str],
+    passage: Passage,
+    form: type[J],
+    job: str = "sentiment",
+) -> tuple[J, Answer]:
+    """What a model says of a passage, by the prompt of `job` and in its form; asked twice at most."""
+    text, whose, schema = tamed(passage.text), about(passage), form.model_json_schema()
+
+    def put(nonce: str) -> Question:
+        return Question(prompt(job, about=whose, nonce=nonce), enveloped(text, nonce), schema)
+
+    def read(answer: Answer, nonce: str) -> J:
+        return believed(form, answer.text, nonce, answer.model)
+
+    return asked_twice(ask, partial(fresh, draw, text), put, read)
