@@ -1,13 +1,15 @@
 """What a symbol's news come to at a moment: one number of all its stories, how sure it is, and how unusual.
 
     a telling's weight   = confidence x weight of its feed
-    a story's score      = mean over its feeds of the weighted mean of that feed's tellings: copies add nothing
+    a feed's word        = weighted mean of its tellings, as weighty as the weightiest of them: copies add nothing
+    a story's score      = weighted mean of its feeds' words
     a story's weight     = greatest weight of its tellings x 0.5 ^ (age of its first telling / half-life)
     score                = weighted mean of the stories' scores
     confidence           = total weight / (total weight + 1)
 
-Promises that a story counts once however often it is told, that a quarantined article counts nowhere, and that `backed` looks only at
-stories which enough independent feeds told. Refuses a comparison with fewer than `LEAST_HOURS` past hours that had news.
+Promises that a story counts once however often it is told, that a quarantined article counts nowhere, nor does what was not known by
+then, and that `backed` looks only at stories which enough independent feeds told, of those that are believed at all. Refuses a
+comparison with fewer than `LEAST_HOURS` past hours that had news, and one of a score that nobody is sure of.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,6 +54,7 @@ class Story:
     weight: float
     """Before it decays."""
     feeds: int
+    """Those that are believed at all."""
     articles: int
 
 
@@ -76,15 +79,16 @@ def stories(scores: Sequence[Scored], feeds: Mapping[str, float]) -> tuple[Story
 
 
 def read(symbol: Symbol, now: datetime, scores: Sequence[Scored], scale: Scale) -> Reading:
-    """The reading of `symbol` at `now`. `scores`: of its articles known within window and baseline, made by `now`."""
-    told = stories(scores, scale.feeds)
+    """The reading of `symbol` at `now`. `scores`: of its articles known within window and baseline; later ones change nothing."""
+    known = [s for s in scores if max(s.known_at, s.scored_at) <= now]
+    told = stories(known, scale.feeds)
     fresh = [s for s in told if s.first > now - scale.window]
     backed = [s for s in fresh if s.feeds >= scale.corroboration]
     score, confidence = _total(fresh, now, scale)
     sure, sure_confidence = _total(backed, now, scale)
     past = _past(told, now, scale)
     mean, deviation = (float(past.mean()), float(past.std())) if past.size >= LEAST_HOURS else (None, None)
-    away = None if mean is None or deviation is None or not fresh else (score - mean) / max(deviation, LEAST_DEVIATION)
+    away = None if mean is None or deviation is None or not confidence else (score - mean) / max(deviation, LEAST_DEVIATION)
     return Reading(
         symbol=symbol,
         as_of=now,
@@ -92,7 +96,7 @@ def read(symbol: Symbol, now: datetime, scores: Sequence[Scored], scale: Scale) 
         confidence=confidence,
         stories=len(fresh),
         articles=sum(s.articles for s in fresh),
-        feeds=len({s.feed for s in best(scores) if not s.quarantined and s.known_at > now - scale.window}),
+        feeds=_feeds(known, fresh, scale.feeds),
         backed=sure,
         backed_confidence=sure_confidence,
         mean=mean,
@@ -108,18 +112,24 @@ def decay(age: timedelta, half_life: timedelta) -> float:
     return float(0.5 ** (age / half_life))
 
 
+def _feeds(scores: Sequence[Scored], told: Sequence[Story], feeds: Mapping[str, float]) -> int:
+    """Feeds, of those that are believed at all, which told any of these stories."""
+    ids = {s.id for s in told}
+    return len({s.feed for s in scores if s.story in ids and not s.quarantined and feeds.get(s.feed, 1.0)})
+
+
 def _story(story: ArticleId, tellings: Sequence[Scored], feeds: Mapping[str, float]) -> Story:
     by_feed: dict[str, list[tuple[float, float]]] = {}
     for telling in tellings:
         weight = telling.sentiment.confidence * feeds.get(telling.feed, 1.0)
         by_feed.setdefault(telling.feed, []).append((weight, telling.sentiment.score))
-    means = [_mean(pairs) for pairs in by_feed.values()]
+    words = [(max(weight for weight, _ in pairs), _mean(pairs)) for pairs in by_feed.values()]
     return Story(
         id=story,
         first=min(t.known_at for t in tellings),
-        score=sum(means) / len(means),
-        weight=max(weight for pairs in by_feed.values() for weight, _ in pairs),
-        feeds=len(by_feed),
+        score=_mean(words),
+        weight=max(weight for weight, _ in words),
+        feeds=sum(1 for feed in by_feed if feeds.get(feed, 1.0)),
         articles=len(tellings),
     )
 
@@ -146,7 +156,7 @@ def _past(told: Sequence[Story], now: datetime, scale: Scale) -> Floats:
         return np.empty(0)
     ages = np.array([(now - s.first) / _HOUR for s in told])
     then = ages[None, :] - np.arange(hours, 0, -1, dtype=np.float64)[:, None]
-    weights = np.array([s.weight for s in told]) * 0.5 ** (then / (scale.half_life / _HOUR))
+    weights = np.array([s.weight for s in told]) * 0.5 ** (np.maximum(then, 0) / (scale.half_life / _HOUR))
     weights[(then < 0) | (then >= scale.window / _HOUR)] = 0.0
     total = weights.sum(axis=1)
     there = total > 0

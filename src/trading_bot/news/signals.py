@@ -21,6 +21,7 @@ from trading_bot.settings_news import Arm
 STRATEGIES: Mapping[Arm, str] = {"technical": "momentum", "combined": "momentum+news"}
 """What trades of each arm are counted as."""
 _MIDDLE = 50.0
+_MOST = 100.0
 _DIGITS = 8
 
 
@@ -49,13 +50,13 @@ class Signals:
 def combine(analysis: Analysis, reading: Reading, weight: float) -> Analysis:
     """`analysis` with news in its score and in its recommendation."""
     share = weight * reading.backed_confidence
-    score = (1 - share) * analysis.score + share * (_MIDDLE + _MIDDLE * reading.backed)
+    score = min((1 - share) * analysis.score + share * (_MIDDLE + _MIDDLE * reading.backed), _MOST)
     recommendation = recommend(score, Stop(analysis.stop, analysis.stop_basis))
     told = f"News of {reading.stories} stories weigh {share:.0%} at {reading.backed:+.2f}: {analysis.score:.0f} becomes {score:.0f}."
     return analysis.model_copy(
         update={
             "score": score,
-            "confidence": score / 100,
+            "confidence": score / _MOST,
             "recommendation": recommendation,
             "thesis": f"{analysis.thesis}. {told} {recommendation}.",
             "strategy": STRATEGIES["combined"],
