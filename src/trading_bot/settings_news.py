@@ -63,6 +63,8 @@ class EscalationSettings(Record):
     """Distance of two models' scores from which on they contradict each other."""
     worth: Fraction
     """Climb only if this share of the money at risk exceeds the call's price."""
+    new_strategy_trades: int = Field(ge=0)
+    """Closed trades below which a strategy is new."""
     pause_minutes: int = Field(ge=0)
     """A symbol climbs once in so long for one reason."""
     per_day: dict[Tier, int]

@@ -55,6 +55,7 @@ class Bench:
             mandate=self.authority.mandate,
             preview=replace(self.judge, view=brief.view, clock=Standing(brief.view.now(), simulated=True)).preview,
             lab=self.lab,
+            news=None if brief.news is None else brief.news.frozen(brief.view.now()),
         )
 
 

@@ -15,6 +15,7 @@ from trading_bot.analysts.chain import FallbackAnalyst
 from trading_bot.analysts.claude import ClaudeAnalyst, ClaudeApprover
 from trading_bot.analysts.rules import RulesAnalyst
 from trading_bot.analysts.shadowed import ShadowedAnalyst
+from trading_bot.bootstrap.news import signals_of
 from trading_bot.bootstrap.setting import Setting
 from trading_bot.config import Config
 from trading_bot.domain.errors import ReplayMissError
@@ -83,11 +84,12 @@ def build_asker(config: Config, setting: Setting, host: ToolHost, wall: WallCloc
 
 def build_chair(config: Config, asker: Callable[[], Asker]) -> Chair:
     """Return the analyst that the configuration names, with the rules as its shadow."""
-    rules = RulesAnalyst()
+    signals = signals_of(config)
+    rules = RulesAnalyst(signals)
     if config.analyst == "rules":
         approver = ClaudeApprover(asker()) if config.claude.approver == "claude" else None
         return Chair(rules, approver)
     asked = asker()
-    claude = ClaudeAnalyst(asked)
+    claude = ClaudeAnalyst(asked, signals=signals)
     chosen = FallbackAnalyst((claude, rules)) if config.analyst == "auto" else claude
     return Chair(ShadowedAnalyst(chosen, rules), ClaudeApprover(asked) if config.claude.approver == "claude" else None)

@@ -18,6 +18,7 @@ from trading_bot.bootstrap.brokers import build_broker
 from trading_bot.bootstrap.claude import build_asker, build_chair
 from trading_bot.bootstrap.faulty import FaultyVenue
 from trading_bot.bootstrap.laboratory import Laboratory
+from trading_bot.bootstrap.news import NewsDoor
 from trading_bot.bootstrap.setting import Setting, authority_of
 from trading_bot.bootstrap.sources import CALENDARS, build_source
 from trading_bot.config import Config, recall
@@ -77,10 +78,12 @@ class Assembly:
     notifier: Notifier
     faulty: FaultyVenue | None = None
     """The emulated venue of a day with faults."""
+    news: NewsDoor | None = None
+    """None in recorded time: a backtest reads none."""
 
     def close(self) -> None:
         """End streams and connections; orders stay as they are."""
-        for part in (self.broker, self.source, self.notifier, self.faulty):
+        for part in (self.broker, self.source, self.notifier, self.faulty, self.news):
             getattr(part, "close", _still)()
 
 
@@ -118,6 +121,7 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
     inbox = Inbox(journal, engine, switch, clock, partial(_authenticate, setting, journal, wall), approvals)
     bell, beat = (clock.bell, partial(_beat, setting.home, wall)) if isinstance(clock, RealClock) else (Bell(), _still)
     session = Session(clock=clock, journal=journal, broker=broker, engine=engine, inbox=inbox, stop=stop, bell=bell, beat=beat)
+    news = NewsDoor(config, setting.home, clock.now) if setting.mode is not Mode.BACKTEST else None
     lab = Laboratory(config, source, calendars.__getitem__)
     bench = Bench(journal, engine.ledger, calendars["XNYS"], authority, engine.judge, lab)
     blinding = Blinding.of(setting.mask, config.universe.symbols, source)
@@ -136,6 +140,7 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
         workflow=Workflow(journal, clock),
         calendar=calendars["XNYS"],
         universe=config.universe.symbols,
+        news=news.view if news is not None else _still,
         lab=lab if _tries_alternatives(config, setting) else None,
         reports=None if setting.mode is Mode.BACKTEST else setting.home.reports,
         header=partial(_header, config, setting, journal, source),
@@ -144,7 +149,7 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
         spent_today=partial(spent_today, setting.home, wall),
     )
     scheduler = Scheduler(calendars["XNYS"], config.schedule, journal, _since(journal, clock))
-    return Assembly(config, setting.home, desk, scheduler, source, broker, journal, authority, inbox, stop, bench, notifier, faulty)
+    return Assembly(config, setting.home, desk, scheduler, source, broker, journal, authority, inbox, stop, bench, notifier, faulty, news)
 
 
 def reopen(home: Home, operator: Path) -> Assembly:

@@ -35,6 +35,8 @@ _COMMANDS: Table = {
     "audit": ("showing", "Verify that no journal row was changed, lost or moved."),
     "forward-test": ("forward_testing", "Profit, accuracy, cost and errors of a paper desk's first sessions, as a page."),
     "backtest": ("researching", "Research: run, sweep, optimise and validate strategies; the analyst's own decisions too."),
+    "news": ("newsroom", "The news desk: feeds in, scored articles out; what they come to, and why."),
+    "escalations": ("escalating", "What climbed to a better reader, why, what it cost, changed and was worth."),
     "bars": ("storing", "Keep bars of files in the home's bar store."),
     "sandbox": ("sandboxing", "Emulated vendors (Alpaca, Bybit, Claude), conformance, chaos: no key, no network."),
     "doctor": ("diagnosing", "Check machine, home, data and mandate, each with its fix."),

@@ -3,7 +3,7 @@
 Promises that an article is seen once it could be known, and a score once it was made; nothing later shows through.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from trading_bot.domain.news import Article, ArticleId, Reading, Scored
@@ -17,8 +17,12 @@ class StoredNews:
 
     def __init__(self, store: NewsStore, now: Callable[[], datetime], scale: Scale) -> None:
         self._store = store
-        self.now = now
+        self._now = now
         self.scale = scale
+
+    def now(self) -> datetime:
+        """The moment."""
+        return self._now()
 
     def frozen(self, moment: datetime) -> "StoredNews":
         """The same as of `moment`, for good."""
@@ -48,3 +52,7 @@ class StoredNews:
         with self._store.reading() as page:
             scores = page.scores(symbol, now - self.scale.window - self.scale.baseline, now)
         return read(symbol, now, scores, self.scale)
+
+    def weights(self) -> Mapping[str, float]:
+        """How far each feed is believed; one that is not named is believed wholly."""
+        return self.scale.feeds

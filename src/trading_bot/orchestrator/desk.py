@@ -23,7 +23,7 @@ from trading_bot.execution.engine import Engine
 from trading_bot.execution.session import Session
 from trading_bot.orchestrator.scheduler import Slot
 from trading_bot.orchestrator.workflow import Workflow
-from trading_bot.ports import Analyst, Answer, Approver, Brief, Calendar, Clock, Journal, View
+from trading_bot.ports import Analyst, Answer, Approver, Brief, Calendar, Clock, Journal, NewsView, View
 from trading_bot.risk.halt import DeskSwitch
 
 T = TypeVar("T")
@@ -47,6 +47,8 @@ class Desk:
     calendar: Calendar
     """Of the schedule."""
     universe: Sequence[Symbol]
+    news: Callable[[], NewsView | None]
+    """The news as of the clock, None where nobody reads any."""
     lab: Lab | None
     """Where the week's end tries alternatives; None where it shall not."""
     reports: Path | None
@@ -82,7 +84,7 @@ class Desk:
 
     def brief(self, decision: DecisionId, universe: Sequence[Symbol] | None = None) -> Brief:
         """What the analyst is given."""
-        return Brief(decision, self.view, self.engine.ledger.books, self.universe if universe is None else universe)
+        return Brief(decision, self.view, self.engine.ledger.books, self.universe if universe is None else universe, self.news())
 
     def has_decided(self, slot: Slot, step: str, subject: str) -> bool:
         """Whether this was asked already, perhaps by a process that died since."""

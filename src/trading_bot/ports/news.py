@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
     from decimal import Decimal
 
@@ -108,6 +108,9 @@ class NewsView(Protocol):
     def now(self) -> datetime:
         """The moment."""
 
+    def frozen(self, moment: datetime) -> NewsView:
+        """The same as of `moment`, for good."""
+
     def articles(self, symbol: Symbol | None, since: timedelta, most: int) -> Sequence[Article]:
         """Articles about `symbol` (None: any) that became known within `since`, newest first."""
 
@@ -119,6 +122,9 @@ class NewsView(Protocol):
 
     def reading(self, symbol: Symbol) -> Reading:
         """Sentiment of `symbol`."""
+
+    def weights(self) -> Mapping[str, float]:
+        """How far each feed is believed; one that is not named is believed wholly."""
 
 
 @dataclass(frozen=True)

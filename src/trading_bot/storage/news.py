@@ -32,6 +32,8 @@ class Telling:
     article: ArticleId
     story: ArticleId
     signature: bytes
+    symbols: frozenset[str]
+    """What it is about."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,12 @@ class NewsPage:
     def tellings(self, wanted: Iterable[int], since: datetime) -> dict[int, list[Telling]]:
         """Articles known since then by the bands that they share with `wanted`, oldest first."""
         found: dict[int, list[Telling]] = {}
-        columns = (bands.c.band, articles.c.id, articles.c.story, articles.c.signature)
+        columns = (bands.c.band, articles.c.id, articles.c.story, articles.c.signature, articles.c.symbols)
         for part in _parts([str(band) for band in wanted]):
             query = select(*columns).join(articles, articles.c.id == bands.c.article).where(bands.c.band.in_(part))
             for row in self._rows(query.where(bands.c.known_at >= stamp(since)).order_by(articles.c.known_at, articles.c.id)):
-                found.setdefault(int(row.band), []).append(Telling(ArticleId(row.id), ArticleId(row.story), row.signature))
+                about = frozenset(filter(None, row.symbols.split(",")))
+                found.setdefault(int(row.band), []).append(Telling(ArticleId(row.id), ArticleId(row.story), row.signature, about))
         return found
 
     def add(self, read: Sequence[ReadArticle]) -> None:
@@ -119,6 +122,12 @@ class NewsPage:
         made = select(scores.c.tier, func.count().label("n")).where(scores.c.scored_at.between(stamp(since), stamp(until)))
         by_tier = {Tier(row.tier): int(row.n) for row in self._rows(made.group_by(scores.c.tier))}
         return Pace(int(self._connection.execute(counted).scalar_one()), by_tier)
+
+    def lags(self, most: int) -> tuple[float, ...]:
+        """Seconds from receipt to score of the articles that were scored last, newest first."""
+        query = select(articles.c.received_at, scores.c.scored_at).join(scores, scores.c.article == articles.c.id)
+        rows = self._rows(query.order_by(scores.c.scored_at.desc()).limit(most))
+        return tuple((datetime.fromisoformat(r.scored_at) - datetime.fromisoformat(r.received_at)).total_seconds() for r in rows)
 
     def forget(self, before: datetime) -> int:
         """Drop articles that became known before then, with their scores; return how many."""
@@ -225,6 +234,7 @@ def _article_row(read: ReadArticle) -> dict[str, Any]:
         "received_at": stamp(article.received_at),
         "body": article.model_dump_json(),
         "signature": read.telling.signature,
+        "symbols": ",".join(sorted(read.telling.symbols)),
     }
 
 

@@ -14,8 +14,9 @@ articles = Table(
     Column("received_at", String(32), nullable=False, index=True),
     Column("body", Text, nullable=False),
     Column("signature", LargeBinary, nullable=False),
+    Column("symbols", Text, nullable=False),
 )
-"""`body`: the `Article` as JSON."""
+"""`body`: the `Article` as JSON. `symbols`: what it is about, with commas between."""
 
 bands = Table(
     "news_bands",

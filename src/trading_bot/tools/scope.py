@@ -15,7 +15,7 @@ from trading_bot.domain.mandate import Mandate
 from trading_bot.domain.proposals import Decision, Proposal, Verdict
 from trading_bot.domain.values import DecisionId, Symbol
 from trading_bot.market.view import AsOfView
-from trading_bot.ports import Calendar, View
+from trading_bot.ports import Calendar, LocalModels, NewsView, View
 from trading_bot.tools.runs import Runs
 
 
@@ -42,6 +42,12 @@ class Scope:
     """How long ago the journal's desk was last there, if no desk runs; told in every result that comes from its books."""
     lab: Lab | None = None
     """Where backtests run, as of `view.now()`; None where there is none."""
+    news: NewsView | None = None
+    """News as of `view.now()`; None where nobody reads any."""
+    models: LocalModels | None = None
+    """Local models; None where no address names any."""
+    headlines: bool = False
+    """Whether texts from outside may be shown: to a person's session, never to a run that decides."""
     runs: Runs = field(default_factory=Runs)
     """The backtests of this session or of this one run of a model; nobody else's."""
     tell: Tell = unheard

@@ -1,0 +1,77 @@
+"""Who reads better than the embedded tiers, and what it may cost: local models, DeepSeek, Claude, with the ledger that counts them.
+
+Promises that a tier which is not configured, or has no key, is not there, and that no ledger is opened for what costs nothing.
+"""
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+
+from trading_bot.bootstrap.news import called, new_nonce, scale_of
+from trading_bot.bootstrap.stake import Stakes
+from trading_bot.config import Config
+from trading_bot.domain.news import Tier
+from trading_bot.domain.values import ZERO
+from trading_bot.execution.clock import SystemWallClock
+from trading_bot.llm.budget import Budget, ledger_time
+from trading_bot.llm.deepseek import KEY, DeepSeekReader
+from trading_bot.llm.metering import MeteredModel
+from trading_bot.llm.ollama_pool import OllamaPool
+from trading_bot.llm.ollama_reading import OllamaReader
+from trading_bot.news.as_of import StoredNews
+from trading_bot.news.escalator import Escalator
+from trading_bot.news.lexicon import Lexicon
+from trading_bot.news.linear import Linear
+from trading_bot.news.names import names
+from trading_bot.ports import SentimentModel
+from trading_bot.storage.home import Home
+from trading_bot.storage.news import NewsStore
+from trading_bot.storage.spending import SpendingLedger
+
+
+class Readers(ExitStack):
+    """Every tier of a home that is there. Use it as a context: the ledger is closed at its end."""
+
+    def __init__(self, config: Config, home: Home, pool: OllamaPool | None, environment: Mapping[str, str]) -> None:
+        super().__init__()
+        self._config = config
+        self._home = home
+        self._wall = SystemWallClock()
+        self._ledger: SpendingLedger | None = None
+        lexicon = Lexicon()
+        self.reading: list[SentimentModel] = [lexicon]
+        """Who reads every article, cheapest first."""
+        if Tier.LINEAR in config.news.tiers and home.sentiment_model.exists():
+            self.reading.append(Linear(home.sentiment_model, lexicon))
+        self.climbing: dict[Tier, SentimentModel] = {}
+        """Who is asked about what climbs."""
+        if Tier.OLLAMA in config.news.tiers and pool is not None:
+            local = OllamaReader(pool, new_nonce, config.news.escalation.disagreement, beside=lexicon)
+            self.reading.append(MeteredModel(local, self._spending(), self._wall, new_nonce))
+            self.climbing[Tier.OLLAMA] = self.reading[-1]
+        if Tier.DEEPSEEK in config.news.tiers and environment.get(KEY, "").strip():
+            budget = Budget(self._spending(), config.budget, self._wall, Tier.DEEPSEEK)
+            self.climbing[Tier.DEEPSEEK] = DeepSeekReader(config.deepseek, environment[KEY], budget, new_nonce, time.monotonic)
+
+    def _spending(self) -> SpendingLedger:
+        if self._ledger is None:
+            self._ledger = self.enter_context(SpendingLedger.open(self._home.database))
+        return self._ledger
+
+    def spent(self, tier: Tier) -> Decimal:
+        """USD that a tier has cost today."""
+        if self._ledger is None:
+            return ZERO
+        with self._ledger.reading() as page:
+            day = ledger_time(page, self._wall).date()
+            return sum((call.counted for call in page.of_days(day, day) if call.tier == tier), ZERO)
+
+
+def build_escalator(config: Config, home: Home, operator: Path, store: NewsStore, readers: Readers) -> Escalator:
+    """Return who climbs for a home."""
+    wall = SystemWallClock()
+    view = StoredNews(store, wall.now, scale_of(config))
+    stakes = Stakes(home, operator, wall.now)
+    return Escalator(store, view, readers.climbing, stakes.of, readers.spent, called(names()), config.news)
