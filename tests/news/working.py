@@ -36,14 +36,16 @@ def told(number: int) -> RawArticle:
     return RawArticle(feed="wire", url=f"https://wire.example/{number}", title=f"Title {number}", body="word " * 60, received_at=NOW)
 
 
-def read_into(store: NewsStore) -> Callable[[Sequence[RawArticle]], None]:
-    """A reader that keeps each article with a score, known ones left as they are, as the real one does."""
+def read_into(store: NewsStore, think: Callable[[], object] = lambda: None) -> Callable[[Sequence[RawArticle]], None]:
+    """A reader that keeps each article with a score, known ones left as they are, as the real one does. It thinks before and after."""
 
     def read(raws: Sequence[RawArticle]) -> None:
+        think()
         made = [_read(raw) for raw in raws]
         with store.writing() as page:
             known = page.known([one.article.id for one in made])
             page.add([one for one in made if one.article.id not in known])
+        think()
 
     return read
 
@@ -58,6 +60,11 @@ def _read(raw: RawArticle) -> ReadArticle:
     return ReadArticle(article, Telling(name, name, b"", frozenset({SYMBOL})), (), (scored,))
 
 
+def for_a_while() -> None:
+    """So that most of those that are killed are between two steps."""
+    time.sleep(random.uniform(0, 0.02))
+
+
 @dataclass
 class Shop:
     """Workers over one queue and one store."""
@@ -65,6 +72,7 @@ class Shop:
     open_queue: Callable[[], NewsQueue]
     store: Path
     batch: int = 20
+    think: Callable[[], object] = lambda: None
     children: list[int] = field(default_factory=list)
     kills: int = 0
 
@@ -106,7 +114,16 @@ class Shop:
             queue, store = self.open_queue(), NewsStore.open(self.store)
             name, patience = f"worker-{os.getpid()}", timedelta(milliseconds=100)
             backoff = Backoff(random.random)
-            work(queue, read_into(store), worker=name, batch=self.batch, patience=patience, stop=stop, tell=print, backoff=backoff)
+            work(
+                queue,
+                read_into(store, self.think),
+                worker=name,
+                batch=self.batch,
+                patience=patience,
+                stop=stop,
+                tell=print,
+                backoff=backoff,
+            )
             code = 0
         except BaseException:  # noqa: BLE001  # edge: whatever happens in the child must become its exit status
             traceback.print_exc()
