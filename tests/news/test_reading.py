@@ -8,10 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from news.readings import AAPL, NOW, reading, scale, scored
-from trading_bot.domain.news import Scored, Tier
+from trading_bot.domain.news import Reading, Scored, Tier
 from trading_bot.news.reading import LEAST_DEVIATION, read
 
 HOUR = timedelta(hours=1)
+
+
+def told(found: Reading, *fields: str) -> list[object]:
+    """These fields of a reading."""
+    return [getattr(found, field) for field in fields]
 
 
 def test_a_symbol_without_news_reads_nothing() -> None:
@@ -39,7 +44,7 @@ def test_a_story_is_what_its_feeds_say_each_as_far_as_it_is_believed() -> None:
         scored("c", -1.0, story="a", feed="doubted"),
     ]
     found = read(AAPL, NOW, scores, scale({"doubted": 0.5}))
-    assert (found.score, found.backed, found.stories, found.articles, found.feeds) == (pytest.approx(0), pytest.approx(0), 1, 3, 2)
+    assert told(found, "score", "backed", "stories", "articles", "feeds") == pytest.approx([0, 0, 1, 3, 2])
     assert found.confidence == found.backed_confidence == 0.5
 
 
@@ -53,8 +58,10 @@ def test_only_what_enough_independent_feeds_told_is_backed() -> None:
     """Forty tellings by one feed back nothing; a second feed does, unless nobody believes it."""
     alone = [scored(f"a{n}", 0.6, story="a0") for n in range(40)]
     second, nobody = scored("b", 0.6, story="a0", feed="two"), scored("b", 0.6, story="a0", feed="nobody")
-    told = [read(AAPL, NOW, scores, scale({"nobody": 0.0})) for scores in (alone, [*alone, nobody], [*alone, second])]
-    assert [(r.backed, r.backed_confidence, r.feeds) for r in told] == [(0, 0, 1), (0, 0, 1), (pytest.approx(0.6), 0.5, 2)]
+    found = [read(AAPL, NOW, scores, scale({"nobody": 0.0})) for scores in (alone, [*alone, nobody], [*alone, second])]
+    assert [r.feeds for r in found] == [1, 1, 2]
+    assert [r.backed for r in found] == pytest.approx([0, 0, 0.6])
+    assert [r.backed_confidence for r in found] == [0, 0, 0.5]
     assert read(AAPL, NOW, [*alone, second], scale(corroboration=3)).backed == 0
 
 
@@ -77,38 +84,37 @@ def calm(hours: int, score: float = 0.1) -> list[Scored]:
     return [scored(f"calm{n}", score if n % 2 else -score, ago=n * HOUR + timedelta(minutes=1)) for n in range(1, hours + 1)]
 
 
-HOURLY = {"window": HOUR, "half_life": HOUR}
+HOURLY = scale(window=HOUR, half_life=HOUR)
 """Readings of one hour's story alone."""
 
 
 def test_an_anomaly_lies_three_deviations_from_the_mean_of_past_hours() -> None:
     """By hand: half of forty hours read 0.1 and half -0.1: mean 0, deviation 0.1, changes of 0.2 to and fro."""
     past = calm(40)
-    low, high = (read(AAPL, NOW, [*past, scored("now", score)], scale(**HOURLY)) for score in (0.29, 0.31))
-    assert (low.mean, low.deviation) == (pytest.approx(0), pytest.approx(0.1))
+    low, high = (read(AAPL, NOW, [*past, scored("now", score)], HOURLY) for score in (0.29, 0.31))
     assert low.volatility == pytest.approx(0.2, rel=0.01)
-    assert (low.deviations, low.anomaly) == (pytest.approx(2.9), False)
-    assert (high.deviations, high.anomaly) == (pytest.approx(3.1), True)
+    assert told(low, "mean", "deviation", "deviations", "anomaly") == pytest.approx([0, 0.1, 2.9, False])
+    assert told(high, "mean", "deviation", "deviations", "anomaly") == pytest.approx([0, 0.1, 3.1, True])
 
 
 def test_fewer_than_a_day_of_hours_with_news_compare_with_nothing() -> None:
     """23 are too few, 24 are not."""
-    few, enough = (read(AAPL, NOW, [*calm(n), scored("now", 1.0)], scale(**HOURLY)) for n in (23, 24))
-    assert (few.mean, few.deviation, few.volatility, few.deviations, few.anomaly) == (None, None, None, None, False)
+    few, enough = (read(AAPL, NOW, [*calm(n), scored("now", 1.0)], HOURLY) for n in (23, 24))
+    assert told(few, "mean", "deviation", "volatility", "deviations", "anomaly") == [None, None, None, None, False]
     assert enough.anomaly
 
 
 def test_a_past_without_any_deviation_is_not_believed() -> None:
     """A hundredth of a point after a week of copies is no anomaly."""
-    found = read(AAPL, NOW, [*calm(48, 0.0), scored("now", 0.03)], scale(**HOURLY))
-    assert (found.deviation, found.deviations, found.anomaly) == (0, pytest.approx(0.03 / LEAST_DEVIATION), False)
+    found = read(AAPL, NOW, [*calm(48, 0.0), scored("now", 0.03)], HOURLY)
+    assert told(found, "deviation", "deviations", "anomaly") == pytest.approx([0, 0.03 / LEAST_DEVIATION, False])
 
 
 def test_what_nobody_is_sure_of_is_no_anomaly() -> None:
     """A score of 0 with confidence 0 far from the mean says nothing."""
     past = [scored(f"good{n}", 0.9, ago=n * HOUR + timedelta(minutes=1)) for n in range(1, 40)]
-    found = read(AAPL, NOW, [*past, scored("now", -1.0, confidence=0.0)], scale(**HOURLY))
-    assert (found.score, found.confidence, found.mean, found.deviations, found.anomaly) == (0, 0, pytest.approx(0.9), None, False)
+    found = read(AAPL, NOW, [*past, scored("now", -1.0, confidence=0.0)], HOURLY)
+    assert told(found, "score", "confidence", "mean", "deviations", "anomaly") == pytest.approx([0, 0, 0.9, None, False])
 
 
 def test_a_half_life_of_a_minute_is_reckoned_with() -> None:
@@ -151,7 +157,7 @@ def test_scores_and_confidences_stay_in_their_range(scores: list[Scored]) -> Non
 def test_the_order_in_which_scores_come_does_not_matter(scores: list[Scored], seed: int) -> None:
     """Workers finish as they finish."""
     shuffled = random.Random(seed).sample(scores, len(scores))
-    one, other = (read(AAPL, NOW, told, scale(FEEDS)).model_dump() for told in (scores, shuffled))
+    one, other = (read(AAPL, NOW, heard, scale(FEEDS)).model_dump() for heard in (scores, shuffled))
     assert alike([one[n] for n in numbers if n != "deviations"], [other[n] for n in numbers if n != "deviations"])
 
 
