@@ -125,6 +125,26 @@ def _turned(rng: np.random.Generator, draws: int, weights: Floats) -> Floats:
     return np.asarray(np.unpackbits(bits, axis=1, count=size) @ weights, dtype=np.float64)
 
 
+def permutation_p_value(one: Floats, other: Floats, *, seed: int, draws: int = FLIPS) -> float | None:
+    """Two-sided p-value of a difference of means. Null: whose value is whose was drawn by lot, as arms of a test are.
+
+    `(1 + draws as far apart) / (1 + draws)`: never 0. None where either has fewer than `LEAST_RETURNS` values.
+    """
+    if min(len(one), len(other)) < LEAST_RETURNS:
+        return None
+    rng, both = np.random.default_rng(seed), np.concatenate([one, other])
+    centred = both - both.mean()
+    apart = abs(float(centred[: len(one)].sum())) - _TIE
+    far = sum(int(np.count_nonzero(_drawn(rng, n, centred, len(one)) >= apart)) for n in _chunks(draws, len(both)))
+    return (1 + far) / (1 + draws)
+
+
+def _drawn(rng: np.random.Generator, draws: int, values: Floats, size: int) -> Floats:
+    """How far the sum of `size` values, drawn by lot without return, lies from 0, in each draw."""
+    lots = rng.permuted(np.broadcast_to(values, (draws, len(values))), axis=1)
+    return np.asarray(np.abs(lots[:, :size].sum(axis=1)), dtype=np.float64)
+
+
 def sign_flip_bound(values: Floats) -> float | None:
     """A bound that the exact p-value of `sign_flip_p_value` never exceeds, for p-values too small to be drawn. None as there.
 
