@@ -23,6 +23,7 @@ from trading_bot.llm.calls import CallId, Ending, Question, Reply
 from trading_bot.llm.cassette import Cassette, Request, Shelf
 from trading_bot.llm.claude_manager import Describer, prompt_of
 from trading_bot.orchestrator.trading_orchestrator import TradingOrchestrator
+from trading_bot.ports import ToolGrant
 from trading_bot.sandbox.claude_personas import Script, play
 from trading_bot.sandbox.claude_turn import ANSWER_TOOL, Turn
 from trading_bot.sandbox.claude_wire import Use
@@ -46,12 +47,13 @@ class Told:
     def ask(self, question: Question) -> Reply:
         """Play the persona to its answer."""
         request = self.describe(question)
+        assert isinstance(question.grant, ToolGrant)
         with self.host.open(question.grant) as run:
             output = self._answer(question, request, run)
             calls = run.calls()
         number = 2 if question.complaint else 1
         cassette = Cassette(
-            decision_id=question.grant.brief.decision_id,
+            decision_id=question.decision_id,
             number=number,
             recorded_at=AT,
             request=request,

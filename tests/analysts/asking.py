@@ -16,7 +16,7 @@ from trading_bot.domain.values import EvidenceId, Symbol, canonical_json, derive
 from trading_bot.llm.calls import CallId, Ending, Question, Reply
 from trading_bot.orchestrator.scheduler import Slot
 from trading_bot.orchestrator.trading_orchestrator import TradingOrchestrator
-from trading_bot.ports import Analyst, Brief
+from trading_bot.ports import Analyst, Brief, ToolGrant
 from trading_bot.storage.home import Home
 
 Output = dict[str, Any]
@@ -50,6 +50,7 @@ class Persona:
     def ask(self, question: Question) -> Reply:
         """Answer by the desk's own numbers."""
         self.asked.append(question)
+        assert isinstance(question.grant, ToolGrant)
         calls, output = _HONEST[question.workflow](question.grant.brief, question.arguments)
         return self.twist(question, Reply(CallId("call"), Ending.ANSWERED, output, calls, "claude-test"))
 

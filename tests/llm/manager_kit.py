@@ -126,9 +126,9 @@ ARGS = sys.argv
 def after(flag): return ARGS[ARGS.index(flag) + 1]
 SCHEMA = json.loads(after("--json-schema"))
 NONCE = SCHEMA["properties"]["nonce"]["const"]
-TOOLS = [*after("--allowedTools").split(","), "StructuredOutput"]
+TOOLS = [*(after("--allowedTools").split(",") if "--allowedTools" in ARGS else ()), "StructuredOutput"]
 INIT = {"type": "system", "subtype": "init", "tools": TOOLS, "mcp_servers": [{"name": "desk", "status": "connected"}],
-        "slash_commands": ["screen", "analyze-trade", "optimize-entry", "review-performance", "second-opinion"],
+        "slash_commands": ["screen", "analyze-trade", "optimize-entry", "review-performance", "second-opinion", "judge-news"],
         "claude_code_version": "2.1.329"}
 WORD = {"type": "assistant", "message": {"model": "claude-haiku-4-5", "content": [{"type": "tool_use", "name": "StructuredOutput"}]}}
 RESULT = {"type": "result", "subtype": "success", "is_error": False, "api_error_status": None, "stop_reason": "tool_use", "num_turns": 2,

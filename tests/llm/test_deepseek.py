@@ -104,14 +104,6 @@ def test_passages_are_judged_by_one_call_each_and_paid_by_the_list(bench: Bench)
     assert first.settlement.cost_usd == cost(MODEL, Tokens(input=first.settlement.input, output=first.settlement.output)) > 0
 
 
-def test_calls_stand_under_the_decision_that_they_were_made_for(bench: Bench) -> None:
-    """So that what climbed can tell what it cost."""
-    bench.reader.under("escalation-1").judge([GOOD])
-    (_, usd), *_ = bench.ends()
-    with bench.ledger.reading() as page:
-        assert page.cost_of("escalation-1") == usd > 0
-
-
 def test_a_hard_case_is_asked_again_with_room_to_reason_and_the_reasoning_is_dropped(bench: Bench) -> None:
     """Only where the first answer was unsure; if that goes wrong, the unsure word stands."""
     bench.server.script = unsure

@@ -143,7 +143,10 @@ def test_the_workspace_is_read_only_and_holds_our_commands_alone(tmp_path: Path)
     folder = Path(seen["folder"])
     assert sorted(seen["files"]) == sorted(
         f"./.claude/skills/{name}/SKILL.md"
-        for name in ("screen", "analyze-trade", "optimize-entry", "review-performance", "backtest-strategy", "second-opinion")
+        for name in (
+            *("screen", "analyze-trade", "optimize-entry", "review-performance", "backtest-strategy", "second-opinion"),
+            "judge-news",
+        )
     )
     modes = {path.stat().st_mode & 0o222 for path in (folder, *folder.rglob("*"))}
     assert modes == {0}

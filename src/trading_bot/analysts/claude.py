@@ -43,8 +43,6 @@ _WANTED = "5"
 """Candidates that a screen is asked for."""
 _LONGEST_NOTE = 500
 _LONGEST_THESIS = 300
-_EXPANDED = str.maketrans("", "", "@`!$")
-"""Characters with which the binary's command line reads files or runs commands."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ class Chair:
         heard = told.calls
         said, wrong = _believed(told, step)
         if wrong:
-            told = self.asker.ask(replace(question, complaint=". ".join(wrong).translate(_EXPANDED)))
+            told = self.asker.ask(replace(question, complaint=". ".join(wrong).translate(prompts.EXPANDED)))
             heard = (*heard, *told.calls)
             said, wrong = _believed(told, step)
         if said is None or wrong:
@@ -235,5 +233,5 @@ def _proposed(proposal: Proposal) -> str:
     """
     told = proposal.model_dump(mode="json", include={"symbol", "side", "style", "entry", "exposure", "confidence"})
     prices = proposal.model_dump(mode="json", include={"stop_loss": True, "targets": {"__all__": {"price"}}})
-    thesis = clean(proposal.thesis, _LONGEST_THESIS).translate(_EXPANDED)
+    thesis = clean(proposal.thesis, _LONGEST_THESIS).translate(prompts.EXPANDED)
     return canonical_json({**told, "stop": prices["stop_loss"], "targets": [t["price"] for t in prices["targets"]], "thesis": thesis})

@@ -17,7 +17,7 @@ from trading_bot.execution.clock import SystemWallClock
 from trading_bot.llm.calls import Question, Reply
 from trading_bot.llm.cassette import Shelf
 from trading_bot.llm.prompts import WORKFLOWS, load
-from trading_bot.ports import Brief, ToolGrant
+from trading_bot.ports import Brief
 from trading_bot.storage.home import Home
 from trading_bot.storage.spending import SpendingLedger
 from trading_bot.tools.host import HttpToolHost
@@ -41,11 +41,11 @@ def ask_once(home: Home, operator: Path, config: Config, command: str) -> tuple[
 
 def _ask(desk: IdleDesk, config: Config, ledger: SpendingLedger, workflow: str, arguments: str) -> tuple[Reply, Decimal, str]:
     decision = DecisionId(f"ask-{new_id()[:16]}")
-    brief = Brief(decision, desk.view, desk.bench.ledger.books, desk.universe)
+    brief = Brief(decision, desk.view, desk.bench.ledger.books, desk.universe, desk.news.view())
     host = HttpToolHost(desk.bench.scope)
     manager = build_manager(config, desk.home, host, ledger, SystemWallClock(), Shelf(desk.home.cassettes))
     try:
-        reply = manager.ask(Question(workflow, arguments, schema(ANSWERS[workflow]), ToolGrant(brief, load(workflow).tools)))
+        reply = manager.ask(Question(workflow, arguments, schema(ANSWERS[workflow]), load(workflow).granted(brief)))
     finally:
         host.close()
     ends = [attempt.note for kept in Shelf(desk.home.cassettes).of(decision) for attempt in kept.attempts]
@@ -57,9 +57,10 @@ def _ask(desk: IdleDesk, config: Config, ledger: SpendingLedger, workflow: str, 
 def parse(command: str) -> tuple[str, str]:
     """Return workflow and arguments of a slash command as it is typed."""
     name, _, arguments = command.strip().removeprefix("/").partition(" ")
-    found = next((workflow for workflow, files in WORKFLOWS.items() if files.command == name), None)
+    commands = {WORKFLOWS[workflow].command: workflow for workflow in ANSWERS}
+    found = commands.get(name)
     if found is None:
-        known = ", ".join(f"/{files.command}" for files in WORKFLOWS.values())
+        known = ", ".join(f"/{command}" for command in commands)
         raise ConfigError(f"there is no command /{name}; there are {known}")
     if found in _ABOUT and not arguments.strip():
         raise ConfigError(f"/{name} is about something: /{name} {_ABOUT[found]}")

@@ -84,7 +84,7 @@ def _as_recorded(questions: Sequence[Cassette]) -> Callable[[Question], Request]
         same = [c.request for c in questions if bool(c.request.complaint) == bool(question.complaint)]
         if not same:
             raise ReplayMissError("the recorded answer is not believed today, and no repair of it was recorded")
-        now = question.grant.brief.view.now()
+        now = question.as_of
         asked = {"arguments": question.arguments, "complaint": question.complaint, "as_of": now, "grounds": question.grounds}
         return same[0].model_copy(update=asked)
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, NewType, Protocol
 
 from trading_bot.domain.tooling import ToolCall
+from trading_bot.domain.values import DecisionId
 from trading_bot.ports import ToolGrant
 
 CallId = NewType("CallId", str)
@@ -50,21 +52,40 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True)
+class NoTools:
+    """In a grant's place where a question needs no tool and no market: no server is shown, and nothing can be called."""
+
+    decision_id: DecisionId
+    as_of: datetime
+    tools: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Question:
     """One step's question: the slash command of `workflow` with `arguments`, to be answered by `schema`."""
 
     workflow: str
-    """screen, analyze, optimize, review or approve."""
+    """One of `prompts.WORKFLOWS`."""
     arguments: str
     schema: Mapping[str, Any]
     """JSON schema of the answer without its nonce."""
-    grant: ToolGrant
+    grant: ToolGrant | NoTools
     grounds: str = ""
     """Canonical JSON of what the answer will be checked against; kept beside it, so that a replay can check without a market."""
     complaint: str = ""
     """What was wrong with the answer before; makes this question its one repair."""
     mask: str = ""
     """Canonical JSON of the mask that the model looks through, empty for none."""
+
+    @property
+    def decision_id(self) -> DecisionId:
+        """What it is asked for."""
+        return self.grant.decision_id if isinstance(self.grant, NoTools) else self.grant.brief.decision_id
+
+    @property
+    def as_of(self) -> datetime:
+        """Time at which the model is."""
+        return self.grant.as_of if isinstance(self.grant, NoTools) else self.grant.brief.view.now()
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ class Describer:
             command=prompt.command_text,
             output_schema=dict(question.schema),
             tools=tuple(self._host.schemas(question.grant.tools)),
-            as_of=question.grant.brief.view.now(),
+            as_of=question.as_of,
             grounds=question.grounds,
             mask=question.mask,
         )
@@ -136,7 +136,7 @@ class ClaudeCodeManager:
         StoppedError if the desk was asked to stop: the run is over, counted as reserved, and the question is put again by the next start.
         """
         request = self._describe(question)
-        decision, number = question.grant.brief.decision_id, 2 if question.complaint else 1
+        decision, number = question.decision_id, 2 if question.complaint else 1
         known = self._shelf.find(decision, number)
         if known is not None and known.ending in _KEPT and known.request == request:
             return known.reply
@@ -190,27 +190,17 @@ class ClaudeCodeManager:
         return run, attempt
 
     def _reserve(self, call: CallId, question: Question, request: Request) -> None:
-        """Set the cap and one whole turn aside: the cap is looked at between turns."""
-        turn = self._maximal_turn(request.model)
-        self._budget.reserve(
-            call,
-            decision_id=question.grant.brief.decision_id,
-            workflow=question.workflow,
-            model=request.model,
-            amount=self._settings.usd_per_call + turn,
-        )
-
-    def _maximal_turn(self, model: str) -> Decimal:
-        spoken = self._settings.max_turns * self._settings.max_output_tokens
-        return maximal_turn(model, MOST_CONTEXT_BYTES + spoken, self._settings.max_output_tokens)
+        amount = reservation(self._settings, request.model)
+        self._budget.reserve(call, decision_id=question.decision_id, workflow=question.workflow, model=request.model, amount=amount)
 
     def _run(self, question: Question, request: Request) -> _Run:
         nonce, began = self._around.new_id(), time.monotonic()
         said = Transcript()
         names = [f"mcp__{SERVER}__{tool}" for tool in question.grant.tools]
-        expected = Expected(self._around.load(question.workflow).command, SERVER, frozenset({*names, ANSWER_TOOL}), nonce)
+        command, server = self._around.load(question.workflow).command, SERVER if names else ""
+        expected = Expected(command, server, frozenset({*names, ANSWER_TOOL}), nonce)
         folder = self._around.workspace.folder()
-        with self._host.open(question.grant) as access, self._around.workspace.server_file(access.url, access.token) as servers:
+        with self._around.workspace.opened(self._host, question.grant) as (servers, asked):
             argv = invocation.arguments(
                 self._settings.binary,
                 prompt=prompt_of(question),
@@ -237,7 +227,7 @@ class ClaudeCodeManager:
             except (OSError, ValueError) as error:  # ValueError: a character that no command line can hold
                 why = error.strerror if isinstance(error, OSError) else "its arguments cannot be passed on"
                 return _Run(Judged(Ending.NOT_STARTED, f"the claude binary cannot be started: {why}"))
-            calls = access.calls()
+            calls = asked()
         return _Run(judge(end, said, expected), calls, said, end.cut is not None, round((time.monotonic() - began) * 1000))
 
     def _deadlines(self) -> process.Deadlines:
@@ -260,7 +250,7 @@ class ClaudeCodeManager:
     def _log(self, call: CallId, question: Question, request: Request, run: _Run, paid: _Paid, note: str) -> None:  # noqa: PLR0913, PLR0917 - a line's own parts
         line = {
             "call_id": call,
-            "decision_id": question.grant.brief.decision_id,
+            "decision_id": question.decision_id,
             "workflow": question.workflow,
             "prompt": prompt_of(question),
             "prompts": derive_digest(request.persona, request.command),
@@ -276,6 +266,12 @@ class ClaudeCodeManager:
             "milliseconds": run.milliseconds,
         }
         call_log.write(self._around.logs, self._wall.now(), line)
+
+
+def reservation(settings: ClaudeSettings, model: str) -> Decimal:
+    """USD that are set aside for one run: the cap and one whole turn, since the cap is looked at between turns."""
+    spoken = settings.max_turns * settings.max_output_tokens
+    return settings.usd_per_call + maximal_turn(model, MOST_CONTEXT_BYTES + spoken, settings.max_output_tokens)
 
 
 def prompt_of(question: Question) -> str:

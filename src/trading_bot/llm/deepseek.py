@@ -10,10 +10,10 @@ import json
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from trading_bot.domain.errors import ModelError, ModelUnavailableError
 from trading_bot.domain.news import Sentiment, Tier
@@ -90,16 +90,10 @@ class DeepSeekReader:
     budget: Budget
     new_id: Callable[[], str]
     steady: Callable[[], float]
-    decision: str = ""
-    """What the calls are made for; empty: each for itself."""
 
     def __post_init__(self) -> None:
         if not self.key.strip():
             raise ModelUnavailableError(f"there is no key for DeepSeek: export {KEY}, or take deepseek out of news.tiers")
-
-    def under(self, decision: str) -> Self:
-        """The same reader, whose calls stand in the ledger under `decision`."""
-        return replace(self, decision=decision)
 
     def judge(self, passages: Sequence[Passage]) -> Sequence[Sentiment]:
         """One sentiment for each. BudgetError, ModelUnavailableError or BadAnswerError: then the tier below answers for all of them."""
@@ -128,7 +122,7 @@ class DeepSeekReader:
     def _ask(self, question: Question, _model: str | None) -> Answer:
         """One call: reserved, made, settled."""
         call, model = self.new_id(), self.settings.model
-        self.budget.reserve(call, decision_id=self.decision or call, workflow=READING, model=model, amount=self._most)
+        self.budget.reserve(call, decision_id=call, workflow=READING, model=model, amount=self._most)
         found = self._exchange(question)
         if isinstance(found, _Failed):
             self._give_up(call, found)

@@ -51,6 +51,7 @@ class Expected:
 
     command: str
     server: str
+    """Empty: none may be there."""
     tools: frozenset[str]
     """Full names, the answer tool included."""
     nonce: str
@@ -68,8 +69,9 @@ class Judged:
 def bad_start(init: Mapping[str, Any], expected: Expected) -> Judged | None:
     """What is wrong with a session from its first event on: no need to pay for the rest."""
     servers = {s.get("name"): s.get("status") for s in init.get("mcp_servers") or () if isinstance(s, dict)}
-    if servers != {expected.server: "connected"}:
-        return Judged(Ending.TOOL_MISSING, f"the tool server is {servers.get(expected.server, 'absent')}")
+    if servers != ({expected.server: "connected"} if expected.server else {}):
+        seen = servers.get(expected.server, "absent") if expected.server else "there, and was not granted"
+        return Judged(Ending.TOOL_MISSING, f"the tool server is {seen}")
     tools = set(init.get("tools") or ())
     if tools != expected.tools:
         missing, extra = sorted(expected.tools - tools), sorted(tools - expected.tools)

@@ -95,7 +95,7 @@ def arguments(  # noqa: PLR0913 - what differs from run to run
         "--strict-mcp-config",
         *("--mcp-config", str(servers)),
         *("--permission-mode", "dontAsk"),
-        *("--allowedTools", ",".join(tools)),
+        *(("--allowedTools", ",".join(tools)) if tools else ()),
         *("--setting-sources", "project"),
         *("--add-dir", str(workspace)),
         *("--system-prompt", persona),

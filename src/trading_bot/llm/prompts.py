@@ -19,6 +19,8 @@ FOLDER: Traversable = resources.files("trading_bot") / "claude_code"
 _TOOL = re.compile(r"mcp__[a-z-]+__([a-z_]+)")
 _ACTING = frozenset({"propose_trade"})
 """For people only: no headless run gets these."""
+EXPANDED = str.maketrans("", "", "@`!$")
+"""Characters with which the binary's command line reads files or runs commands: no word of another's may hold them."""
 _PARTS = re.compile(r"---\n(.*?)\n---\n(.*\S)\s*", re.DOTALL)
 
 
@@ -37,6 +39,7 @@ WORKFLOWS: Mapping[str, Workflow] = {
     "review": Workflow("review-performance", "reviewer"),
     "backtest": Workflow("backtest-strategy", "backtest"),
     "approve": Workflow("second-opinion", "approver"),
+    "judge-news": Workflow("judge-news", "news-judge"),
 }
 """Every headless workflow by name."""
 
@@ -98,6 +101,8 @@ def _read(folder: Traversable, kind: str, name: str) -> tuple[Mapping[str, Any],
 
 
 def _tools(agent: str, head: Mapping[str, Any]) -> tuple[str, ...]:
+    if head.get("tools") == []:  # none; without the word a persona at the terminal would have all
+        return ()
     named = [(word, _TOOL.fullmatch(word)) for word in re.split(r",\s*", str(head.get("tools", "")))]
     wrong = [word for word, match in named if match is None]
     if wrong:

@@ -7,12 +7,15 @@ readable by this user alone and gone when the run ends; what a killed process le
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from trading_bot.domain.tooling import ToolCall
 from trading_bot.domain.values import canonical_json, derive_id
+from trading_bot.llm.calls import NoTools
+from trading_bot.ports import ToolGrant, ToolHost
 
 SERVER = "desk"
 """Name of the tool server in headless runs: tools are `mcp__desk__NAME`."""
@@ -61,18 +64,28 @@ class Workspace:
             _remove(draft)
 
     @contextmanager
-    def server_file(self, url: str, token: str) -> Iterator[Path]:
-        """A file that tells the binary where the tools are; gone at the end of the block."""
+    def opened(self, host: ToolHost, grant: ToolGrant | NoTools) -> Iterator[tuple[Path, Callable[[], tuple[ToolCall, ...]]]]:
+        """A file that tells the binary where the granted tools are, and what they were asked; both end with the block."""
+        if isinstance(grant, NoTools) or not grant.tools:
+            with self._server_file({}) as file:
+                yield file, tuple
+            return
+        with host.open(grant) as access:
+            server = {"type": "http", "url": access.url, "headers": {"Authorization": f"Bearer {access.token}"}}
+            with self._server_file({SERVER: server}) as file:
+                yield file, access.calls
+
+    @contextmanager
+    def _server_file(self, servers: Mapping[str, object]) -> Iterator[Path]:
         folder = self._root / "run"
         folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
         _sweep(folder)
-        server = {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {token}"}}
         # mkstemp makes it readable by this user alone before a word is in it.
         descriptor, name = tempfile.mkstemp(dir=folder, prefix=f"{os.getpid()}-", suffix=".json")
         path = Path(name)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(canonical_json({"mcpServers": {SERVER: server}}))
+                file.write(canonical_json({"mcpServers": dict(servers)}))
             yield path
         finally:
             path.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from trading_bot.sandbox.claude_turn import ANSWER_TOOL, NOBODY, SEARCH_TOOL, Result, Turn
 from trading_bot.sandbox.claude_wire import Reply, Text, Use
+from trading_bot.sandbox.ollama.scripts import judged
 
 Script = Callable[[Turn], Reply]
 """Decides each answer."""
@@ -39,6 +40,8 @@ class Persona:
 
 def play(turn: Turn) -> Reply:
     """Return the honest next turn of whoever is asked."""
+    if turn.persona in READERS:
+        return answered(turn, READERS[turn.persona](turn.arguments))
     persona = _COMPARING if turn.persona == "backtest" and _several(turn.arguments) else PERSONAS.get(turn.persona)
     if persona is None:
         return _improvise(turn)
@@ -201,6 +204,11 @@ def _approve(told: Mapping[str, Mapping[str, Any]]) -> Answer | None:
     return {"judgement": judgement, "reason": f"The gate says {outcome}.", "claims": _claims(seen, seen, "outcome")}
 
 
+def _judge(news: str) -> Answer:
+    score = {"positive": 0.8, "negative": -0.8}.get(judged(news), 0.0)
+    return {"score": score, "confidence": 0.8 if score else 0.5}
+
+
 PERSONAS: Mapping[str, Persona] = {
     "screener": Persona(("scan_momentum",), _screen),
     "analyzer": Persona(("calculate_indicators", "get_trade_history"), _analyze),
@@ -209,6 +217,8 @@ PERSONAS: Mapping[str, Persona] = {
     "backtest": Persona(("run_backtest", "calculate_metrics"), _backtest),
     "approver": Persona(("check_trade_rules", "calculate_indicators"), _approve),
 }
+READERS: Mapping[str, Callable[[str], Answer]] = {"news-judge": _judge}
+"""Who has no tools, and answers from the question."""
 _COMPARING = Persona(("compare_strategies",), _compare)
 
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "review-performance": "reviewer",
     "backtest-strategy": "backtest",
     "second-opinion": "approver",
+    "judge-news": "news-judge",
 }
 """Slash commands, and who works them."""
 NOBODY = "fallback"

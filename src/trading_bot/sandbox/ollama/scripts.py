@@ -45,12 +45,12 @@ _MEANT = {"bullish": "positive", "bearish": "negative"}
 
 def reader(question: Question) -> Reply:
     """Judge by a short list of words and fill the asked form."""
-    return _told(question, _judged(question.user))
+    return _told(question, judged(question.user))
 
 
 def contrary(question: Question) -> Reply:
     """The opposite of the reader, just as sure."""
-    found = _judged(question.user)
+    found = judged(question.user)
     return _told(question, _OPPOSITE.get(found, found))
 
 
@@ -70,7 +70,7 @@ def obeying(question: Question) -> Reply:
         return Reply(said[1].strip() if said else reader(question).text)
     if not orders and (said := _SAY.search(data)):
         return Reply(said[1].strip())
-    label = orders.get("sentiment", _judged(data))
+    label = orders.get("sentiment", judged(data))
     answer = _filled(question, label) | orders
     if "label" in answer and "sentiment" in orders:
         answer["label"] = orders["sentiment"]
@@ -81,7 +81,8 @@ SCRIPTS: Mapping[str, Script] = {"reader": reader, "obeying": obeying, "contrary
 """Scripts by the names of the command line."""
 
 
-def _judged(text: str) -> str:
+def judged(text: str) -> str:
+    """Positive, negative or neutral, by the balance of words."""
     balance = len(_GOOD.findall(text)) - len(_BAD.findall(text))
     return "positive" if balance > 0 else "negative" if balance < 0 else "neutral"
 
