@@ -57,7 +57,7 @@ def poll(feeds: Sequence[Feed], queue: NewsQueue, world: Surroundings) -> None:
     def guarded(feed: Feed) -> None:
         try:
             follow(feed, queue, world)
-        except BaseException:
+        except BaseException:  # edge: whatever ends one feed's thread must not leave the others running unseen
             world.stop.set()
             raise
 

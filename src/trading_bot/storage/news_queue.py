@@ -98,8 +98,8 @@ class EmbeddedQueue:
     def take(self, worker: str, most: int, patience: timedelta) -> Sequence[Delivery]:
         """Up to `most` that nobody has had, or one whose holder did not end in time; looks again until `patience` is over."""
         for _ in range(math.ceil(patience.total_seconds() / _LOOK)):
-            if self._has_any():
-                return self._take(worker, most)
+            if self._has_any() and (taken := self._take(worker, most)):
+                return taken
             self._sleep(_LOOK)
         return self._take(worker, most) if self._has_any() else ()
 
@@ -155,10 +155,11 @@ class EmbeddedQueue:
 
     def _take(self, worker: str, most: int) -> Sequence[Delivery]:
         with self._writing() as connection:
-            spent = self._late() & (_undone.c.attempt >= self._settings.attempts)
+            late = self._late()
+            spent = late & (_undone.c.attempt >= self._settings.attempts)
             self._bury(connection, spent, lambda row: never_ended(self._settings, row.holder))
             query = select(_undone.c.id, _undone.c.raw, _undone.c.attempt).order_by(_undone.c.id)
-            rows = connection.execute(query.where(self._late()).limit(1)).all()
+            rows = connection.execute(query.where(late).limit(1)).all()
             rows = rows or connection.execute(query.where(_undone.c.held_at.is_(None)).limit(most)).all()
             held = {"attempt": _undone.c.attempt + 1, "holder": worker, "held_at": stamp(self._wall.now())}
             taking = update(_undone).where(_undone.c.id == bindparam("of")).values(held)
