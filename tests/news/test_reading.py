@@ -37,15 +37,30 @@ def test_a_reading_is_the_mean_of_its_stories_weighed_by_confidence_feed_and_age
 
 
 def test_a_story_is_what_its_feeds_say_each_as_far_as_it_is_believed() -> None:
-    """By hand: feed one says (1 x 1 + 0.5 x -0.5) / 1.5 = 0.5 with weight 1, the doubted one -1 with weight 0.5; together 0."""
+    """By hand: feed one says (1 x 1 + 0.5 x -0.5) / 1.5 = 0.5, two 0.3; the doubted one says -1 and does not reach the middle."""
     scores = [
         scored("a", 1.0),
         scored("b", -0.5, confidence=0.5, story="a"),
         scored("c", -1.0, story="a", feed="doubted"),
+        scored("d", 0.3, story="a", feed="two"),
     ]
     found = read(AAPL, NOW, scores, scale({"doubted": 0.5}))
-    assert told(found, "score", "backed", "stories", "articles", "feeds") == pytest.approx([0, 0, 1, 3, 2])
+    assert told(found, "score", "backed", "stories", "articles", "feeds") == pytest.approx([0.3, 0.3, 1, 4, 3])
     assert found.confidence == found.backed_confidence == 0.5
+
+
+def test_one_liar_among_three_feeds_moves_a_story_no_further_than_the_others_say() -> None:
+    """Whatever he says, and however sure he is: 0.4 and 0.6 were said by others."""
+    honest = [scored("a", 0.4, confidence=0.7), scored("b", 0.6, confidence=0.7, story="a", feed="two")]
+    lies = [read(AAPL, NOW, [*honest, scored("c", lie, story="a", feed="three")], scale()) for lie in (-1.0, 0.0, 1.0)]
+    assert [r.backed for r in lies] == pytest.approx([0.4, 0.4, 0.6])
+    assert [r.backed_confidence for r in lies] == pytest.approx([0.7 / 1.7] * 3)
+
+
+def test_two_feeds_that_contradict_each_other_back_nothing() -> None:
+    """One says good, the other bad: nobody knows."""
+    found = read(AAPL, NOW, [scored("a", 0.9), scored("b", -0.3, story="a", feed="two")], scale())
+    assert (found.feeds, found.backed_confidence) == (2, 0)
 
 
 def test_of_each_article_the_best_tier_counts() -> None:

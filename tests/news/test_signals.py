@@ -50,7 +50,7 @@ def test_backed_news_move_a_score_by_their_confidence_and_weight() -> None:
         score=58.0,
         confidence=0.58,
         strategy="momentum+news",
-        thesis="HOLD at 50. News of 3 stories weigh 20% at +0.80: 50 becomes 58. HOLD.",
+        thesis="HOLD at 50. News that several feeds tell weigh 20% at +0.80: 50 becomes 58. HOLD.",
     )
     assert combine(analysis(), reading(stories=3, backed=1.0, backed_confidence=0.5), 0.4).recommendation is Recommendation.BUY
     assert combine(analysis(), reading(stories=3, backed=-1.0, backed_confidence=0.75), 0.4).recommendation is Recommendation.AVOID

@@ -2,19 +2,22 @@
 
     a telling's weight   = confidence x weight of its feed
     a feed's word        = weighted mean of its tellings, as weighty as the weightiest of them: copies add nothing
-    a story's score      = weighted mean of its feeds' words
-    a story's weight     = greatest weight of its tellings x 0.5 ^ (age of its first telling / half-life)
+    a story's score      = median of its feeds' words, each as far as the feed is believed: one liar among three changes little
+    a story's weight     = median of its feeds' weights x 0.5 ^ (age of its first telling / half-life)
     score                = weighted mean of the stories' scores
     confidence           = total weight / (total weight + 1)
 
 Promises that a story counts once however often it is told, that a quarantined article counts nowhere, nor does what was not known by
-then, and that `backed` looks only at stories which enough independent feeds told, of those that are believed at all. Refuses a
-comparison with fewer than `LEAST_HOURS` past hours that had news, and one of a score that nobody is sure of.
+then, and that `backed` looks only at stories which enough independent feeds told without contradicting it, of those that are believed at
+all. Refuses a comparison with fewer than `LEAST_HOURS` past hours that had news, and one of a score that nobody is sure of.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
+from operator import itemgetter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -55,6 +58,8 @@ class Story:
     """Before it decays."""
     feeds: int
     """Those that are believed at all."""
+    backing: int
+    """Those of them that do not contradict it."""
     articles: int
 
 
@@ -83,7 +88,7 @@ def read(symbol: Symbol, now: datetime, scores: Sequence[Scored], scale: Scale) 
     known = [s for s in scores if max(s.known_at, s.scored_at) <= now]
     told = stories(known, scale.feeds)
     fresh = [s for s in told if s.first > now - scale.window]
-    backed = [s for s in fresh if s.feeds >= scale.corroboration]
+    backed = [s for s in fresh if s.backing >= scale.corroboration]
     score, confidence = _total(fresh, now, scale)
     sure, sure_confidence = _total(backed, now, scale)
     past = _past(told, now, scale)
@@ -123,20 +128,42 @@ def _story(story: ArticleId, tellings: Sequence[Scored], feeds: Mapping[str, flo
     for telling in tellings:
         weight = telling.sentiment.confidence * feeds.get(telling.feed, 1.0)
         by_feed.setdefault(telling.feed, []).append((weight, telling.sentiment.score))
-    words = [(max(weight for weight, _ in pairs), _mean(pairs)) for pairs in by_feed.values()]
+    words = [_Word(feeds.get(feed, 1.0), max(weight for weight, _ in pairs), _mean(pairs)) for feed, pairs in by_feed.items()]
+    heard = [word for word in words if word.weight] or words
+    score = _median([(word.trust, word.score) for word in heard])
     return Story(
         id=story,
         first=min(t.known_at for t in tellings),
-        score=_mean(words),
-        weight=max(weight for weight, _ in words),
-        feeds=sum(1 for feed in by_feed if feeds.get(feed, 1.0)),
+        score=score,
+        weight=_median([(word.trust, word.weight) for word in heard]),
+        feeds=sum(1 for word in words if word.trust),
+        backing=sum(1 for word in words if word.trust and word.score * score >= 0),
         articles=len(tellings),
     )
+
+
+class _Word(NamedTuple):
+    """What one feed says of a story."""
+
+    trust: float
+    """How far the feed is believed."""
+    weight: float
+    score: float
 
 
 def _mean(pairs: Sequence[tuple[float, float]]) -> float:
     total = sum(weight for weight, _ in pairs)
     return sum(weight * score for weight, score in pairs) / total if total else 0.0
+
+
+def _median(pairs: Sequence[tuple[float, float]]) -> float:
+    """The value below and above which no more than half of the weight lies; the middle of two where both are such."""
+    ordered = sorted(pairs, key=itemgetter(1))
+    reached = list(accumulate(weight for weight, _ in ordered))
+    half = reached[-1] / 2
+    low = next(n for n, sum_ in enumerate(reached) if sum_ >= half)
+    high = next(n for n, sum_ in enumerate(reached) if sum_ > half or n == len(reached) - 1)
+    return (ordered[low][1] + ordered[high][1]) / 2
 
 
 def _total(told: Sequence[Story], now: datetime, scale: Scale) -> tuple[float, float]:

@@ -52,7 +52,7 @@ def combine(analysis: Analysis, reading: Reading, weight: float) -> Analysis:
     share = weight * reading.backed_confidence
     score = min((1 - share) * analysis.score + share * (_MIDDLE + _MIDDLE * reading.backed), _MOST)
     recommendation = recommend(score, Stop(analysis.stop, analysis.stop_basis))
-    told = f"News of {reading.stories} stories weigh {share:.0%} at {reading.backed:+.2f}: {analysis.score:.0f} becomes {score:.0f}."
+    told = f"News that several feeds tell weigh {share:.0%} at {reading.backed:+.2f}: {analysis.score:.0f} becomes {score:.0f}."
     return analysis.model_copy(
         update={
             "score": score,

@@ -39,7 +39,7 @@ class Counted(Record):
     age_minutes: Finite
     score: Score
     weight: Finite
-    """Greatest confidence x feed weight of its tellings."""
+    """Median over its feeds of confidence x feed weight."""
     decay: Ratio
     share: Ratio
     """Of the reading: weight x decay over the sum of all."""
@@ -77,7 +77,7 @@ def why(symbol: Symbol, view: NewsView, scale: Scale) -> Why:
             decay=(left := decay(now - story.first, scale.half_life)),
             share=story.weight * left / total if total else 0.0,
             feeds=story.feeds,
-            backed=story.feeds >= scale.corroboration,
+            backed=story.backing >= scale.corroboration,
             tellings=tuple(tell(scored) for scored in told[story.id]),
         )
         for story in fresh
