@@ -1,14 +1,23 @@
 """`costs`, and what `status` says of money: the ledger of model calls as its owner sees it."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
+
 from cli.command_line import Desk
 from llm.spending_kit import Wall, opened, reserve
+from trading_bot.domain.errors import ModelUnavailableError
+from trading_bot.domain.news import Sentiment, Tier
 from trading_bot.llm.budget import Budget, Usage
 from trading_bot.llm.calls import Ending
+from trading_bot.llm.metering import MeteredModel
 from trading_bot.llm.prices import Tokens
+from trading_bot.ports.news import Passage
+from trading_bot.storage.spending import SpendingLedger
 
 
 def end(budget: Budget, call: str, cost: str, ending: Ending = Ending.ANSWERED) -> None:
@@ -59,12 +68,19 @@ def test_costs_are_told_by_workflow_model_and_token_class(desk: Desk) -> None:
         "first": today,
         "last": today,
         "total": {"name": "all", "calls": 3, "failures": 1, "open": 1, "settled_usd": "0.13", "reserved_usd": "0.25", "tokens": both},
+        "by_tier": [
+            {**share("claude", "0.13", failures=1), "calls": 3, "open": 1, "reserved_usd": "0.25", "tokens": both, "median_seconds": 0.0}
+        ],
         "by_workflow": [share("analyze", "0.1", failures=1), share("optimize", "0", reserved="0.25"), share("screen", "0.03")],
         "by_model": [
             {**share("claude-haiku-4-5", "0.03"), "calls": 2, "open": 1, "reserved_usd": "0.25"},
             share("claude-next", "0.1", failures=1),
         ],
         "today": today,
+        "purses": [
+            {"tier": "claude", "spent_today_usd": "0.38", "forecast_usd": "0.58", "limit_usd": "5", "left_usd": "4.62"},
+            {"tier": "deepseek", "spent_today_usd": "0", "forecast_usd": "0", "limit_usd": "2", "left_usd": "2"},
+        ],
         "spent_today_usd": "0.38",
         "forecast_usd": "0.58",
         "limit_usd": "5",
@@ -81,6 +97,68 @@ def test_costs_fit_a_terminal_of_80_columns_and_say_what_they_do_not_know(desk: 
     assert "0.2500 USD are reserved by 1 calls that have not ended, and count as spent" in out
     assert "claude-next: not on the list of" in out
     assert "0.3800 USD of 5.00; 0.5800 expected" in out
+
+
+@dataclass
+class Slow:
+    """A local model that takes two seconds, and fails where there is nothing to read."""
+
+    wall: Wall
+    tier = Tier.OLLAMA
+    name = "ollama"
+
+    def judge(self, passages: Sequence[Passage]) -> Sequence[Sentiment]:
+        """Neutral."""
+        self.wall.move(seconds=2)
+        if not passages:
+            raise ModelUnavailableError("out of memory")
+        return [Sentiment(score=0, confidence=1, tier=self.tier, model="llama3.2") for _ in passages]
+
+    def price(self) -> Decimal:
+        """Nothing."""
+        return Decimal(0)
+
+
+def read_by_all(desk: Desk) -> MeteredModel:
+    """A home in which a local model, DeepSeek and Claude have read, in two, one and four seconds. Returns the local one."""
+    desk.home.mkdir()
+    wall, path = Wall(datetime.now(UTC)), desk.home / "journal.db"
+    ids = map(str, range(100))
+    local = MeteredModel(Slow(wall), SpendingLedger.open(path), wall, lambda: next(ids))
+    local.judge([Passage("news")])
+    with pytest.raises(ModelUnavailableError):
+        local.judge([])
+    for tier, cost, seconds in ((Tier.DEEPSEEK, "0.001", 1), (Tier.CLAUDE, "0.02", 4)):
+        budget = opened(path, wall, None, tier)
+        reserve(budget, f"call of {tier}", "0.1", "judge-news", "deepseek-flash" if tier is Tier.DEEPSEEK else "claude-haiku-4-5")
+        wall.move(seconds=seconds)
+        end(budget, f"call of {tier}", cost)
+    return local
+
+
+def test_every_tier_has_its_costs_its_time_and_what_is_left_of_its_money(desk: Desk) -> None:
+    """What costs nothing is counted too, and no list price is missed for it."""
+    read_by_all(desk)
+    found = json.loads(desk.run("costs", "--json").out)
+    told = [(t["name"], t["calls"], t["failures"], t["settled_usd"], t["median_seconds"]) for t in found["by_tier"]]
+    assert told == [("ollama", 2, 1, "0", 2.0), ("deepseek", 1, 0, "0.001", 1.0), ("claude", 1, 0, "0.02", 4.0)]
+    assert {(p["tier"], p["spent_today_usd"], p["left_usd"]) for p in found["purses"]} == {
+        ("claude", "0.02", "4.98"),
+        ("deepseek", "0.001", "1.999"),
+    }
+    assert (found["left_usd"], found["calls_left"], found["total"]["settled_usd"]) == ("4.98", 49, "0.021")
+    out = desk.run("costs").out
+    assert "deepseek 0.0010 USD of 2.00 today, 0.0010 expected; 1.9990 left" in out
+    assert "left     4.9800 USD today, 49 calls within this hour" in out
+    assert "not on the list" not in out
+    assert all(len(line) <= 80 for line in out.splitlines() if not line.startswith("today"))
+
+
+def test_a_free_reading_goes_on_where_its_row_cannot_be_written(desk: Desk) -> None:
+    """No money hangs on it."""
+    local = read_by_all(desk)
+    local._ledger.close()
+    assert local.judge([Passage("news")])[0].model == "llama3.2"
 
 
 def test_another_day_and_several_days_can_be_asked_for(desk: Desk) -> None:

@@ -12,7 +12,7 @@ from trading_bot.cli.context import Context, json_option
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from trading_bot.llm.tally import Costs, Share
+    from trading_bot.llm.tally import Costs, Share, TierShare
 
 _REMEMBERED = timedelta(days=7)
 """How far back the forecast looks."""
@@ -24,7 +24,7 @@ _REMEMBERED = timedelta(days=7)
 @json_option
 @click.pass_obj
 def costs(context: Context, *, day: datetime | None, days: int, as_json: bool) -> None:
-    """What models cost, by workflow, model and token class; forecast of the day and budget left."""
+    """What models cost, by tier, workflow, model and token class; forecast of the day and budget left."""
     found = _costs(context, None if day is None else day.date(), days)
     if as_json:
         click.echo(json.dumps(found.model_dump(mode="json"), indent=2))
@@ -34,9 +34,10 @@ def costs(context: Context, *, day: datetime | None, days: int, as_json: bool) -
 
 def _costs(context: Context, last: date | None, days: int) -> "Costs":
     """Read the ledger at one moment; a home without one has spent nothing."""
+    from trading_bot.domain.news import Tier
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.llm import tally
-    from trading_bot.llm.budget import HOUR, ledger_time
+    from trading_bot.llm.budget import HOUR, PAID, ledger_time
     from trading_bot.storage.spending import SpendingLedger
 
     wall, limits = SystemWallClock(), context.config().budget
@@ -48,8 +49,9 @@ def _costs(context: Context, last: date | None, days: int) -> "Costs":
         now = ledger_time(page, wall)
         today, last = now.date(), last or now.date()
         first = _first(last, days)
-        shown, recent = page.of_days(first, last), page.of_days(today - _REMEMBERED, today)
-        return tally.costs(shown, recent, days=(first, last), today=today, hour=len(page.since(now - HOUR)), limits=limits)
+        recent = [call for tier in PAID for call in page.only(tier).of_days(today - _REMEMBERED, today)]
+        hour = len(page.only(Tier.CLAUDE).since(now - HOUR))
+        return tally.costs(page.of_days(first, last), recent, days=(first, last), today=today, hour=hour, limits=limits)
 
 
 def _first(last: date, days: int) -> date:
@@ -63,10 +65,25 @@ def _show(found: "Costs") -> None:
     period = f"{found.last}" if found.first == found.last else f"{found.first} to {found.last}"
     out.print(f"Spent on models, {period} (UTC){'' if found.total.calls else ': nothing'}", style="bold")
     if found.total.calls:
+        out.print(_tiers(found.by_tier))
         out.print(_table("workflow", (*found.by_workflow, found.total)))
         out.print(_table("model", found.by_model))
     for name, text in _lines(found):
         out.print(f"{name:<9}{text}", soft_wrap=True)
+
+
+def _tiers(shares: "Sequence[TierShare]") -> "Table":
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("tier")
+    for column in ("calls", "failed", "open", "USD", "median s"):
+        table.add_column(column, justify="right")
+    for s in shares:
+        taken = "-" if s.median_seconds is None else f"{s.median_seconds:.2f}"
+        table.add_row(s.name, str(s.calls), str(s.failures), str(s.open), f"{s.settled_usd:.4f}", taken)
+    return table
 
 
 _COLUMNS = ("calls", "failed", "open", "USD", "input", "output", "cached", "to cache")
@@ -92,7 +109,7 @@ def _lines(found: "Costs") -> "Iterator[tuple[str, str]]":
 
     if found.total.open:
         yield "open", f"{found.total.reserved_usd:.4f} USD are reserved by {found.total.open} calls that have not ended, and count as spent"
-    unknown = [s.name for s in found.by_model if not is_listed(s.name)]
+    unknown = [s.name for s in found.by_model if not is_listed(s.name) and (s.settled_usd or s.reserved_usd)]
     if unknown:
         yield "price", f"{', '.join(unknown)}: not on the list of {price_list().date}, so at least the dearest price is counted"
     yield (
@@ -100,3 +117,6 @@ def _lines(found: "Costs") -> "Iterator[tuple[str, str]]":
         f"{found.spent_today_usd:.4f} USD of {found.limit_usd:.2f}; {found.forecast_usd:.4f} expected by the end of {found.today}",
     )
     yield "left", f"{found.left_usd:.4f} USD today, {found.calls_left} calls within this hour"
+    for purse in found.purses[1:]:
+        spent, expected = f"{purse.spent_today_usd:.4f} USD of {purse.limit_usd:.2f} today", f"{purse.forecast_usd:.4f} expected"
+        yield str(purse.tier), f"{spent}, {expected}; {purse.left_usd:.4f} left"

@@ -1,11 +1,13 @@
-"""What calls of models came to: sums by workflow, model and token class, and what the day will come to. Pure; no clock, no file."""
+"""What calls of models came to: sums by tier, workflow, model and token class, and what the day will come to. Pure; no clock, no file."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
+from statistics import median
 
+from trading_bot.domain.news import Tier
 from trading_bot.domain.values import ZERO, NonNegative, Record, divided
-from trading_bot.llm.budget import HEALTHY
+from trading_bot.llm.budget import HEALTHY, PAID, allowance
 from trading_bot.llm.prices import Tokens
 from trading_bot.settings import BudgetSettings
 from trading_bot.storage.spending import Spending
@@ -26,43 +28,81 @@ class Share(Record):
     tokens: Tokens
 
 
-class Costs(Record):
-    """What the days from `first` to `last` (UTC) cost, and how today stands."""
+class TierShare(Share):
+    """A tier's calls, free ones too."""
 
-    first: date
-    last: date
-    total: Share
-    by_workflow: tuple[Share, ...]
-    by_model: tuple[Share, ...]
-    today: date
+    median_seconds: float | None
+    """From a call's beginning to its end; None before the first has ended."""
+
+
+class Purse(Record):
+    """How a paid tier stands today."""
+
+    tier: Tier
     spent_today_usd: NonNegative
     """Settled and reserved."""
     forecast_usd: NonNegative
     """Of today."""
     limit_usd: NonNegative
     left_usd: NonNegative
+
+
+class Costs(Record):
+    """What the days from `first` to `last` (UTC) cost, and how today stands."""
+
+    first: date
+    last: date
+    total: Share
+    by_tier: tuple[TierShare, ...]
+    """Cheapest first."""
+    by_workflow: tuple[Share, ...]
+    by_model: tuple[Share, ...]
+    today: date
+    purses: tuple[Purse, ...]
+    """Of each paid tier; the four figures below are Claude's once more."""
+    spent_today_usd: NonNegative
+    forecast_usd: NonNegative
+    limit_usd: NonNegative
+    left_usd: NonNegative
     calls_left: int
-    """Within this hour."""
+    """Calls of Claude within this hour."""
 
 
 def costs(  # noqa: PLR0913 - what it sums
     shown: Sequence[Spending], recent: Sequence[Spending], *, days: tuple[date, date], today: date, hour: int, limits: BudgetSettings
 ) -> Costs:
-    """Sum the calls of the `shown` days. `recent`: calls of today and the days before; `hour`: calls made within the last hour."""
-    spent = sum((c.counted for c in recent if c.day == today), ZERO)
+    """Sum the calls of the `shown` days.
+
+    `recent`: paid calls of today and the days before; `hour`: calls of Claude made within the last hour.
+    """
+    purses = {tier: purse(tier, [c for c in recent if c.tier == tier], today, limits) for tier in PAID}
+    own = purses[Tier.CLAUDE]
     return Costs(
         first=days[0],
         last=days[1],
         total=share("all", shown),
+        by_tier=tuple(_tier_share(tier, called) for tier in Tier if (called := [c for c in shown if c.tier == tier])),
         by_workflow=_shares(shown, lambda c: c.workflow),
         by_model=_shares(shown, lambda c: c.model),
         today=today,
-        spent_today_usd=spent,
-        forecast_usd=forecast(recent, today),
-        limit_usd=limits.claude_usd_per_day,
-        left_usd=max(limits.claude_usd_per_day - spent, ZERO),
+        purses=tuple(purses.values()),
+        spent_today_usd=own.spent_today_usd,
+        forecast_usd=own.forecast_usd,
+        limit_usd=own.limit_usd,
+        left_usd=own.left_usd,
         calls_left=max(limits.calls_per_hour - hour, 0),
     )
+
+
+def purse(tier: Tier, recent: Sequence[Spending], today: date, limits: BudgetSettings) -> Purse:
+    """How `tier` stands, by its calls of today and the days before."""
+    limit, spent = allowance(limits, tier).usd_per_day, sum((c.counted for c in recent if c.day == today), ZERO)
+    return Purse(tier=tier, spent_today_usd=spent, forecast_usd=forecast(recent, today), limit_usd=limit, left_usd=max(limit - spent, ZERO))
+
+
+def _tier_share(tier: Tier, calls: Sequence[Spending]) -> TierShare:
+    seconds = [max((c.settlement.settled_at - c.reserved_at).total_seconds(), 0.0) for c in calls if c.settlement is not None]
+    return TierShare(**dict(share(tier, calls)), median_seconds=round(median(seconds), 3) if seconds else None)
 
 
 def share(name: str, calls: Sequence[Spending]) -> Share:
