@@ -119,7 +119,7 @@ def sweep(python: Path) -> None:
         bars, _ = _spy(Path(name))
         command = [sys.executable, __file__, "own-sweep", "--folder", name]
         ours = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])  # noqa: S603 - this script
-        spec = {"pairs": PAIRS, "cash": CASH, "slippage": SLIPPAGE_BPS / 10_000, "fees": 0.0, "runs": 5}
+        spec = {"pairs": PAIRS, "cash": CASH, "slippage": SLIPPAGE_BPS / 10_000, "fees": 0.0, "runs": 15}
         theirs = peer(python, "vectorbt", bars, spec)
         few = peer(python, "backtesting", bars, {**spec, "pairs": PAIRS[::40], "runs": 2})
     wide, each = min(theirs["seconds"][1:]), min(few["seconds"][1:]) / len(PAIRS[::40]) * len(PAIRS)

@@ -7,6 +7,7 @@ another shape than the frame's (StrategyError), and an account that outgrows 64 
 """
 
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ from trading_bot.domain.values import ONE, ClientOrderId, Symbol
 
 Values = Mapping[str, float]
 Integers = npt.NDArray[np.int64]
-_CHUNK = 64
+_CHUNK = 128
 """Combinations that one call of the kernel takes: their signals stay in a core's cache."""
 _LOG_ROWS = 4096
 _ROLES = {ENTRY: OrderRole.ENTRY, STOP: OrderRole.STOP_LOSS, TARGET: OrderRole.TAKE_PROFIT, CLOSE: OrderRole.CLOSE}
@@ -82,16 +83,24 @@ def sweep_cells(ready: Prepared, strategy: Strategy, combos: Sequence[Values], t
 
 
 def sweep_figures(ready: Prepared, strategy: Strategy, combos: Sequence[Values], threads: int | None = None) -> Figures:
-    """What `sweep_cells` tells, as arrays in the order of `combos`. While the kernel runs for one thread, another makes signals."""
-    parts = [combos[n : n + _CHUNK] for n in range(0, len(combos), _CHUNK)]
+    """What `sweep_cells` tells, as arrays in the order of `combos`. While this thread makes signals, others run the kernel."""
+    kernels = (threads or len(os.sched_getaffinity(0))) - 1
+    asked = _in_parts(ready, strategy, combos)
+    if not kernels:
+        return Figures.joined([_figures(ready, part) for part in asked])
+    found, running = list[Figures](), deque[Future[Figures]]()
+    with ThreadPoolExecutor(kernels, "sweep") as pool:
+        for part in asked:
+            # Waiting here is what gives a kernel that is done the interpreter's lock, which it needs to take its next part.
+            if len(running) > kernels:
+                found.append(running.popleft().result())
+            running.append(pool.submit(_figures, ready, part))
+        return Figures.joined([*found, *(future.result() for future in running)])
+
+
+def _in_parts(ready: Prepared, strategy: Strategy, combos: Sequence[Values]) -> Iterator[Asked]:
     blank = np.full((_CHUNK, len(ready.plot.act_bar)), np.nan)
-    with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)), "sweep") as pool:
-        running: list[Future[Figures]] = [pool.submit(_reckoned, ready, strategy, part, blank) for part in parts]
-        return Figures.joined([future.result() for future in running])
-
-
-def _reckoned(ready: Prepared, strategy: Strategy, combos: Sequence[Values], blank: npt.NDArray[np.float64]) -> Figures:
-    return _figures(ready, _asked(ready, strategy, combos, blank))
+    return (_asked(ready, strategy, combos[n : n + _CHUNK], blank) for n in range(0, len(combos), _CHUNK))
 
 
 def sweep_equity(ready: Prepared, strategy: Strategy, combos: Sequence[Values]) -> npt.NDArray[np.float64]:
