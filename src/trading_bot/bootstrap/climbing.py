@@ -3,19 +3,25 @@
 Promises that a tier which is not configured, or has no key, is not there, and that no ledger is opened for what costs nothing.
 """
 
+import shutil
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from trading_bot.bootstrap.claude import build_manager
 from trading_bot.bootstrap.news import called, new_nonce, scale_of
 from trading_bot.bootstrap.stake import Stakes
 from trading_bot.config import Config
+from trading_bot.domain.errors import ToolFailedError
 from trading_bot.domain.news import Tier
 from trading_bot.domain.values import ZERO
 from trading_bot.execution.clock import SystemWallClock
 from trading_bot.llm.budget import Budget, ledger_time
+from trading_bot.llm.cassette import Shelf
+from trading_bot.llm.claude_reading import ClaudeReader
 from trading_bot.llm.deepseek import KEY, DeepSeekReader
 from trading_bot.llm.metering import MeteredModel
 from trading_bot.llm.ollama_pool import OllamaPool
@@ -25,10 +31,12 @@ from trading_bot.news.escalator import Escalator
 from trading_bot.news.lexicon import Lexicon
 from trading_bot.news.linear import Linear
 from trading_bot.news.names import names
-from trading_bot.ports import SentimentModel
+from trading_bot.ports import SentimentModel, ToolAccess, ToolGrant
 from trading_bot.storage.home import Home
 from trading_bot.storage.news import NewsStore
 from trading_bot.storage.spending import SpendingLedger
+
+_DAY = timedelta(days=1)
 
 
 class Readers(ExitStack):
@@ -54,6 +62,9 @@ class Readers(ExitStack):
         if Tier.DEEPSEEK in config.news.tiers and environment.get(KEY, "").strip():
             budget = Budget(self._spending(), config.budget, self._wall, Tier.DEEPSEEK)
             self.climbing[Tier.DEEPSEEK] = DeepSeekReader(config.deepseek, environment[KEY], budget, new_nonce, time.monotonic)
+        if Tier.CLAUDE in config.news.tiers and shutil.which(config.claude.binary):
+            manager = build_manager(config, home, _NoTools(), self._spending(), self._wall, Shelf(home.cassettes))
+            self.climbing[Tier.CLAUDE] = ClaudeReader(manager, config.claude, self._wall.now, new_nonce)
 
     def _spending(self) -> SpendingLedger:
         if self._ledger is None:
@@ -61,12 +72,26 @@ class Readers(ExitStack):
         return self._ledger
 
     def spent(self, tier: Tier) -> Decimal:
-        """USD that a tier has cost today."""
+        """USD that a tier's calls have cost since yesterday: a call that goes on over midnight counts too."""
         if self._ledger is None:
             return ZERO
         with self._ledger.reading() as page:
-            day = ledger_time(page, self._wall).date()
-            return sum((call.counted for call in page.of_days(day, day) if call.tier == tier), ZERO)
+            today = ledger_time(page, self._wall).date()
+            return sum((call.counted for call in page.of_days(today - _DAY, today) if call.tier == tier), ZERO)
+
+
+class _NoTools:
+    """A `ToolHost` without a tool: who reads a stranger's text can do nothing."""
+
+    def open(self, grant: ToolGrant) -> AbstractContextManager[ToolAccess]:
+        """Refuse."""
+        raise ToolFailedError(f"a reader of news has no tools, and was to get {', '.join(grant.tools)}")
+
+    def schemas(self, tools: Sequence[str]) -> Sequence[dict[str, object]]:
+        """None, of none."""
+        if tools:
+            raise ToolFailedError(f"a reader of news has no tools, and was to get {', '.join(tools)}")
+        return ()
 
 
 def build_escalator(config: Config, home: Home, operator: Path, store: NewsStore, readers: Readers) -> Escalator:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
 import click
@@ -9,8 +10,6 @@ import click
 from trading_bot.cli.context import Context, json_option
 
 if TYPE_CHECKING:
-    from trading_bot.domain.values import Symbol
-    from trading_bot.news.horizons import Price
     from trading_bot.news.worth import Account
 
 
@@ -33,9 +32,7 @@ def escalations(context: Context, *, days: int, every: bool, as_json: bool) -> N
     with NewsStore.open(context.home.news) as store, store.reading() as page:
         found = page.escalations(since, now)
     with open_desk(context.home, context.operator) as desk:
-
-        def of(symbol: "Symbol") -> "Price | None":
-            return prices(desk.view, symbol, since)
+        of = cache(lambda symbol: prices(desk.view, symbol, since))
 
         judged = {e.id: worth(e, of, now) for e in found}
         total = account(found, of, now)

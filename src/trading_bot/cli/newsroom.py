@@ -22,6 +22,7 @@ _COMMANDS = {
     "status": ("newsroom", "Queue, rates, lag, feeds, models' health."),
     "top": ("newsroom", "What the news of each symbol come to, the most unusual first."),
     "why": ("newsroom", "Which articles, which scores, how they add up."),
+    "arms": ("newsroom", "The A/B test of analyses, with news and without; its result once both arms are full."),
     "dead": ("newsroom", "Articles that nobody could read; --revive gives them back."),
 }
 
@@ -107,6 +108,27 @@ def dead(context: Context, *, limit: int, revive: bool) -> None:
             click.echo(f"{queue.revive()} articles are waiting again")
             return
         dead_table([(raw.feed, clean(why, 200), clean(raw.title, 200)) for raw, why in queue.dead(limit)])
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def arms(context: Context, *, as_json: bool) -> None:
+    """How far the A/B test of analyses is; its result once each arm has its trades, and not before."""
+    from trading_bot.backtest.experiment import experiment
+    from trading_bot.execution.ledger import Ledger
+
+    settings = context.config().news
+    with context.journal() as journal:
+        ledger = Ledger(journal)
+        closed = [(ledger.strategy_of(trade), trade) for trade in ledger.trades.closed]
+    found = experiment(closed, settings.experiment, settings.trades_per_arm)
+    if as_json:
+        click.echo(found.model_dump_json(indent=2))
+        return
+    for arm in found.arms:
+        click.echo(f"{arm.arm:<10} {arm.trades} of {found.size} trades closed, as {arm.strategy}")
+    click.echo(found.note)
 
 
 def _view(context: Context, at: datetime | None) -> "StoredNews":
