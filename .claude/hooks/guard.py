@@ -8,7 +8,7 @@ permission that settings or a person give. Python's standard library only, so th
 import json
 import sys
 
-SERVERS = ("market-data", "position", "risk", "backtest")
+SERVERS = ("market-data", "position", "risk", "backtest", "news", "local-models")
 """Of .mcp.json."""
 HARMLESS = frozenset(
     {

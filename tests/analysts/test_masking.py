@@ -218,11 +218,11 @@ def test_a_model_that_asks_for_a_real_symbol_learns_nothing() -> None:
     assert "RISE" not in real.result
 
 
-def test_research_tools_answer_no_blind_model() -> None:
+def test_research_and_local_models_answer_no_blind_model() -> None:
     """They are not run at all."""
     hidden = [tool for tool in TOOLS if tool.toolset not in masked.SHOWN]
     told = [masked.behind(MASK)(tool, scope(), {"symbols": ["ASSET02"]}) for tool in hidden]
-    assert all(call.failed and call.result.startswith("research tools answer nobody") for call in told)
+    assert all(call.failed and call.result.startswith("this tool answers nobody") for call in told)
 
 
 def test_a_bad_question_and_a_failure_are_told_masked() -> None:

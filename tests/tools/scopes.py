@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from builders import CASH, NOW, instrument, mandate, position, proposal, trade
+from tools.written_news import LATER, WRITTEN, Models, news
 from trading_bot import config
 from trading_bot.backtest.facts import Material
 from trading_bot.bootstrap.laboratory import Laboratory
@@ -51,6 +52,8 @@ class Later:
     cut: bool = False
     """Whether there are none after the bar that has just begun."""
     actions: tuple[CorporateAction, ...] = ()
+    news: bool = False
+    """Whether articles and scores come."""
 
 
 class WrittenSource:
@@ -231,6 +234,9 @@ def scope(later: Later = Later(), now: datetime = NOW, symbols: Sequence[Symbol]
         mandate=mandate(universe=(*UNIVERSE, *symbols)),
         preview=lambda _: verdict(proposal()),
         lab=Laboratory(config.load(), source, open_calendar),
+        news=news(now, (*WRITTEN, *LATER) if later.news else WRITTEN),
+        models=Models(),
+        headlines=True,
     )
     made = replace(plain, **changed)
     return made if "preview" in changed else replace(made, preview=lambda wanted: _judge(made, wanted))

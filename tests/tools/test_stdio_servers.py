@@ -20,6 +20,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from served import brief, market, run, scope
 from tools.scopes import scope as written
+from trading_bot.sandbox.ollama.server import EmulatedOllama
 from trading_bot.tools import wire
 from trading_bot.tools.calling import answer
 from trading_bot.tools.desk_socket import DeskSocket
@@ -33,7 +34,11 @@ ASKED: dict[Toolset, tuple[str, dict[str, Any]]] = {
     Toolset.POSITION: ("get_buying_power", {}),
     Toolset.RISK: ("get_portfolio_exposure", {}),
     Toolset.BACKTEST: ("run_backtest", {"strategy": "buy_and_hold", "symbols": ["RISE"]}),
+    Toolset.NEWS: ("get_sentiment_anomalies", {}),
+    Toolset.LOCAL_MODELS: ("ask_local_model", {"question": "Does it rise?"}),
 }
+MISSING = {Toolset.NEWS: "`news run` starts reading", Toolset.LOCAL_MODELS: "set `ollama.url`"}
+"""What a home has only once somebody brings it there, and what is said until then."""
 LAUNCHER = """
 from served import TOOLS
 from trading_bot.tools.registry import Toolset
@@ -115,11 +120,11 @@ def test_a_server_lists_exactly_the_tools_of_its_set(toolset: Toolset, mode: str
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("toolset", Toolset)
+@pytest.mark.parametrize("toolset", [toolset for toolset in Toolset if toolset is not Toolset.LOCAL_MODELS])
 def test_a_running_desk_answers_for_its_server(toolset: Toolset, mode: str, tmp_path: Path) -> None:
     """As of the desk's clock, and true to the schema that was listed: the client checks."""
     name, arguments = ASKED[toolset]
-    looked = written() if toolset is Toolset.BACKTEST else scope(brief(market()[1]))
+    looked = written() if toolset in {Toolset.BACKTEST, Toolset.NEWS} else scope(brief(market()[1]))
     with DeskSocket(tmp_path, lambda: looked, lambda _item: None, threading.Lock()):
         result = call(configured(toolset, tmp_path), name, arguments, mode)
     assert not result.is_error, text_of(result)
@@ -136,11 +141,31 @@ def test_without_a_desk_a_server_answers_by_itself(mode: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("toolset", Toolset)
 def test_a_server_answers_before_a_desk_has_ever_run_and_leaves_no_trace(toolset: Toolset, tmp_path: Path) -> None:
-    """From keyless sources and empty books, true to the schema that was listed; it makes no home."""
+    """From keyless sources and empty books, true to the schema that was listed; it makes no home. What is not there says how to get it."""
     name, arguments = ASKED[toolset]
     result = call(configured(toolset, tmp_path / "nowhere"), name, arguments)
-    assert not result.is_error, text_of(result)
+    assert result.is_error == (toolset in MISSING), text_of(result)
+    assert MISSING.get(toolset, "") in text_of(result)
     assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_local_models_are_asked_from_here_and_not_by_the_desk(mode: str, tmp_path: Path) -> None:
+    """A real server's words in their envelope; a desk that runs is not held up by them."""
+    asked = DeskSocket(tmp_path, lambda: pytest.fail("the desk was asked"), lambda _item: None, threading.Lock())
+    with EmulatedOllama() as ollama, asked:
+        server = configured(Toolset.LOCAL_MODELS, tmp_path)
+        server.env = {**(server.env or {}), "TRADING_BOT__OLLAMA__URL": ollama.url}
+
+        async def work() -> list[types.CallToolResult]:
+            async with client(server, mode) as connected:
+                return [await connected.call_tool(*ASKED[Toolset.LOCAL_MODELS]), await connected.call_tool("get_model_health", {})]
+
+        results = run(work)
+    assert [(result.is_error, text_of(result)) for result in results if result.is_error] == []
+    assert set(results[0].structured_content) == {"evidence", "as_of", "answer", "model"}
+    assert set(results[0].structured_content["answer"]) == {"untrusted_text"}
+    assert [(one["ready"], one["asked"]) for one in results[1].structured_content["models"]] == [(True, 1), (True, 0), (True, 0)]
 
 
 @pytest.mark.parametrize("toolset", Toolset)

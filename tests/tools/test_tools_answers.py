@@ -51,7 +51,11 @@ FILED = {
 }
 
 
-@pytest.mark.parametrize("name", [tool.name for tool in TOOLS if tool.toolset is not Toolset.BACKTEST])
+ELSEWHERE = frozenset({Toolset.BACKTEST, Toolset.NEWS, Toolset.LOCAL_MODELS})
+"""Whose answers have files of their own."""
+
+
+@pytest.mark.parametrize("name", [tool.name for tool in TOOLS if tool.toolset not in ELSEWHERE])
 def test_each_tool_says_all_and_only_this(name: str) -> None:
     """As of the opening of 2024-03-05."""
     call = answer(tool_named(name), scope(propose=lambda wanted: f"{wanted.symbol} waits for the engine"), ASKED.get(name, {}))

@@ -1,4 +1,4 @@
-"""Changing or adding anything after the as-of time changes no tool's answer: bars, splits, dividends, trades, decisions, verdicts."""
+"""Changing or adding anything after the as-of time changes no tool's answer: bars, splits, dividends, trades, decisions, verdicts, news."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -13,9 +13,11 @@ from trading_bot.backtest.facts import Material
 from trading_bot.domain.tooling import ToolCall
 from trading_bot.domain.values import DecisionId, ProposalId
 from trading_bot.tools.calling import answer
-from trading_bot.tools.registry import TOOLS, Tool
+from trading_bot.tools.registry import TOOLS, Tool, Toolset
 from trading_bot.tools.scope import Scope
 
+_NEWS = frozenset({Toolset.NEWS, Toolset.LOCAL_MODELS})
+"""Whose answers a market does not change."""
 MORE: tuple[tuple[str, dict[str, object]], ...] = (
     ("get_historical", {"symbol": RISE, "lookback": 1000}),
     ("get_historical", {"symbol": RISE, "last": "2024-03-05"}),
@@ -23,6 +25,10 @@ MORE: tuple[tuple[str, dict[str, object]], ...] = (
     ("calculate_position_risk", {"symbol": RISE, "entry": 136.5, "stop": 133}),
     ("get_trade_history", {"symbol": RISE, "limit": 25}),
     ("get_risk_metrics", {"period_days": 30}),
+    ("get_news", {"hours": 720, "limit": 10}),
+    ("get_news", {"symbol": "HELD"}),
+    ("get_sentiment", {"symbol": "HELD"}),
+    ("get_sentiment", {"symbol": "FALL"}),
 )
 
 
@@ -54,8 +60,8 @@ def before() -> list[ToolCall]:
 
 @pytest.mark.parametrize(
     "later",
-    [Later(factor=3.0), Later(factor=0.01), Later(cut=True), Later(actions=ex()), Later(factor=0.25, actions=ex())],
-    ids=["up", "down", "nothing", "actions", "split"],
+    [Later(factor=3.0), Later(factor=0.01), Later(cut=True), Later(actions=ex()), Later(factor=0.25, actions=ex()), Later(news=True)],
+    ids=["up", "down", "nothing", "actions", "split", "news"],
 )
 def test_no_market_of_the_future_changes_an_answer(before: list[ToolCall], later: Later) -> None:
     """The stamp too: the same question gets the same evidence."""
@@ -74,8 +80,19 @@ def test_the_future_that_is_hidden_now_is_seen_when_it_has_come() -> None:
     """So that the comparison above compares something."""
     then = NOW + timedelta(days=10)
     plain, other = _calls(scope(now=then)), _calls(scope(Later(factor=3.0, actions=ex()), now=then, material=_later_records()))
-    same = [tool.name for tool, one, two in zip(TOOLS, plain, other, strict=False) if one == two]
+    same = [tool.name for tool, one, two in zip(TOOLS, plain, other, strict=False) if one == two and tool.toolset not in _NEWS]
     assert same == ["get_market_status", "propose_trade"]
+
+
+def test_news_that_are_hidden_now_are_seen_when_they_have_come() -> None:
+    """Each of the tools that look at news, within the window."""
+    then = NOW + timedelta(hours=2)
+    pairs = [
+        [answer(tool, scope(Later(news=later), now=then), ASKED.get(tool.name, {})) for later in (False, True)]
+        for tool in TOOLS
+        if tool.toolset is Toolset.NEWS
+    ]
+    assert [one.tool for one, two in pairs if one == two] == []
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda t: t.name)

@@ -10,6 +10,7 @@ import pytest
 
 from tools.scopes import HELD, RISE, scope
 from trading_bot.domain.errors import ToolFailedError
+from trading_bot.domain.tooling import TAINTING
 from trading_bot.domain.values import canonical_json
 from trading_bot.tools import wire
 from trading_bot.tools.calling import answer, payload
@@ -29,13 +30,18 @@ ASKED: dict[str, dict[str, Any]] = {
     "propose_trade": {**TRADE, "confidence": 0.6, "thesis": "it rises"},
     "run_backtest": {"strategy": "sma_cross", "symbols": [RISE], "values": {"fast": 5, "slow": 10}},
     "compare_strategies": {"strategies": ["sma_cross", "momentum"], "symbols": [RISE]},
+    "get_sentiment": {"symbol": RISE},
+    "get_news_impact": {"symbol": RISE},
+    "classify_text": {"text": "It rises.", "labels": ["good", "bad"]},
+    "summarize": {"text": "It rises, and rises.", "words": 2},
+    "ask_local_model": {"question": "Does it rise?"},
     "test_parameter_sensitivity": {"strategy": "sma_cross", "symbols": [RISE], "vary": {"fast": [3, 5], "slow": [10, 20]}},
 }
 """A question for each tool that needs one."""
 
 
 def test_the_tools_are_those_that_were_promised_each_on_its_server() -> None:
-    """Twenty-two, by toolset."""
+    """Thirty-one, by toolset."""
     assert {toolset: [t.name for t in TOOLS if t.toolset is toolset] for toolset in Toolset} == {
         Toolset.MARKET_DATA: [
             "get_quote",
@@ -61,7 +67,14 @@ def test_the_tools_are_those_that_were_promised_each_on_its_server() -> None:
             "generate_equity_curve",
             "test_parameter_sensitivity",
         ],
+        Toolset.NEWS: ["get_news", "get_sentiment", "get_sentiment_anomalies", "get_news_impact"],
+        Toolset.LOCAL_MODELS: ["list_models", "classify_text", "summarize", "ask_local_model", "get_model_health"],
     }
+
+
+def test_what_goes_back_to_texts_from_outside_taints() -> None:
+    """Every tool of news and of local models, and no other."""
+    assert {tool.name for tool in TOOLS if tool.toolset in {Toolset.NEWS, Toolset.LOCAL_MODELS}} == TAINTING
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda t: t.name)
@@ -87,7 +100,7 @@ def test_only_the_filing_of_a_proposal_is_not_read_only() -> None:
 def test_all_that_a_model_is_told_of_all_tools_is_short() -> None:
     """Names, sentences and input schemas together; a workflow is granted a few of them."""
     told = [{"name": t.name, "description": t.does, "input_schema": wire.input_schema(t)} for t in TOOLS]
-    assert len(canonical_json(told)) < 7_600
+    assert len(canonical_json(told)) < 10_000
     assert max(len(canonical_json(one)) for one in told) < 900
 
 

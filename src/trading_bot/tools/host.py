@@ -88,7 +88,8 @@ class Run:
 class HttpToolHost:
     """`ports.ToolHost`. `scope_for` gives what a brief's tools look at.
 
-    The host makes the brief's view stand still first, and takes from the scope what acts.
+    The host makes the brief's view stand still first, and takes from the scope what acts, what shows words of strangers, and all news but
+    those of stories that enough feeds back.
     """
 
     def __init__(self, scope_for: Callable[[Brief], Scope], tools: Sequence[Tool] = TOOLS, answering: Answering = answer) -> None:
@@ -105,7 +106,9 @@ class HttpToolHost:
         """Serve the granted tools until the block ends. ToolFailedError for a tool that there is not, or that acts."""
         tools = [self._granted(name) for name in grant.tools]
         brief = replace(grant.brief, view=still(grant.brief.view))
-        scope = replace(self._scope_for(brief), view=brief.view, propose=None)
+        scope = self._scope_for(brief)
+        news = None if scope.news is None else scope.news.backed()
+        scope = replace(scope, view=brief.view, propose=None, headlines=False, news=news)
         run = Run(self._address(), tools, scope, self._turn, self._answering)
         self._runs.append(run)
         try:

@@ -18,9 +18,9 @@ from trading_bot.tools.host import Answering
 from trading_bot.tools.registry import Tool, Toolset
 from trading_bot.tools.scope import Scope
 
-SHOWN = frozenset({Toolset.MARKET_DATA, Toolset.POSITION, Toolset.RISK})
-"""Runs over years of real prices would tell more than any name: research is for those who may see."""
-_NOT_SHOWN = "research tools answer nobody who works blind: answer without them, or abstain"
+SHOWN = frozenset({Toolset.MARKET_DATA, Toolset.POSITION, Toolset.RISK, Toolset.NEWS})
+"""Runs over years of real prices would tell more than any name, and local models have none to hide: both are for those who may see."""
+_NOT_SHOWN = "this tool answers nobody who works blind: answer without it, or abstain"
 
 
 def behind(mask: Mask, inner: Answering = answer) -> Answering:

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from trading_bot.domain.errors import ToolFailedError
 from trading_bot.domain.values import Record
-from trading_bot.tools import queries, queries_backtest, results_backtest, results_market, results_position, results_risk
+from trading_bot.tools import (
+    queries,
+    queries_backtest,
+    queries_news,
+    results_backtest,
+    results_market,
+    results_news,
+    results_position,
+    results_risk,
+)
 
 if TYPE_CHECKING:
     from trading_bot.tools.scope import Scope
@@ -29,6 +38,8 @@ class Toolset(StrEnum):
     POSITION = "position"
     RISK = "risk"
     BACKTEST = "backtest"
+    NEWS = "news"
+    LOCAL_MODELS = "local-models"
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,7 @@ class Tool:
         return function
 
 
-_MARKET, _POSITION, _RISK, _BACKTEST = Toolset.MARKET_DATA, Toolset.POSITION, Toolset.RISK, Toolset.BACKTEST
+_MARKET, _POSITION, _RISK, _BACKTEST, _NEWS, _MODELS = Toolset
 
 TOOLS: tuple[Tool, ...] = (
     Tool("get_quote", _MARKET, "Newest bid and ask.", queries.OfSymbol, results_market.QuoteTold),
@@ -179,6 +190,33 @@ TOOLS: tuple[Tool, ...] = (
         queries_backtest.Sensitivity,
         results_backtest.SensitivityTold,
     ),
+    Tool("get_news", _NEWS, "Articles, newest first; sentiment from -1 to 1 for a holder.", queries_news.News, results_news.NewsTold),
+    Tool(
+        "get_sentiment",
+        _NEWS,
+        "What the news of a symbol come to (-1 to 1); `backed`: of stories that several feeds tell.",
+        queries.OfSymbol,
+        results_news.SentimentTold,
+    ),
+    Tool(
+        "get_sentiment_anomalies",
+        _NEWS,
+        "Symbols whose sentiment lies far from its own mean, in deviations.",
+        queries.Page,
+        results_news.AnomaliesTold,
+    ),
+    Tool(
+        "get_news_impact",
+        _NEWS,
+        "What the price did after past stories, by tone and horizon.",
+        queries_news.Impact,
+        results_news.ImpactTold,
+    ),
+    Tool("list_models", _MODELS, "Local models, and whether they may be asked.", queries.Nothing, results_news.ModelsTold),
+    Tool("classify_text", _MODELS, "Have a local model choose a label for a text.", queries_news.Classify, results_news.Labelled),
+    Tool("summarize", _MODELS, "Have a local model summarize a text.", queries_news.Summarize, results_news.Summarized),
+    Tool("ask_local_model", _MODELS, "Ask a local model, which has no tools.", queries_news.AskModel, results_news.Answered),
+    Tool("get_model_health", _MODELS, "How each local model on each server did.", queries.Page, results_news.HealthTold),
 )
 
 

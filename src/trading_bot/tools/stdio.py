@@ -21,6 +21,7 @@ from mcp.server.stdio import stdio_server
 
 from trading_bot.domain.errors import DeskError
 from trading_bot.domain.tooling import ToolCall
+from trading_bot.ports import LocalModels
 from trading_bot.tools import wire
 from trading_bot.tools.calling import answer
 from trading_bot.tools.desk_socket import ask_desk
@@ -59,6 +60,8 @@ class Answering:
         self._home = home
         self._turn = threading.Lock()
         self._runs = Runs()
+        self._models: LocalModels | None = None
+        """Kept, since they remember who failed."""
         self._warming = threading.Thread(target=self._import_all, name="warming", daemon=True)
 
     def server(self, name: str) -> Server[Any]:
@@ -77,7 +80,7 @@ class Answering:
             return wire.unknown(_SESSION, name, arguments, tuple(self._tools.values()))
         try:
             with self._turn:
-                return ask_desk(self._home, name, arguments) or self._alone(tool, arguments, tell)
+                return self._of_desk(tool, arguments) or self._alone(tool, arguments, tell)
         except DeskError as error:
             return wire.refused(_SESSION, name, arguments, str(error))
         except Exception as error:  # noqa: BLE001  # edge: a server that fell silent could not say why
@@ -85,11 +88,16 @@ class Answering:
             reason = f"{name} failed inside ({type(error).__name__}); the server's standard error says more"
             return wire.refused(_SESSION, name, arguments, reason)
 
+    def _of_desk(self, tool: Tool, arguments: dict[str, Any]) -> ToolCall | None:
+        """What the running desk says. Local models are asked from here: they look at no desk, and take longer than one is waited for."""
+        return None if tool.toolset is Toolset.LOCAL_MODELS else ask_desk(self._home, tool.name, arguments)
+
     def _alone(self, tool: Tool, arguments: dict[str, Any], tell: wire.Tell) -> ToolCall:
         if self._warming.ident is not None:
             self._warming.join()  # two threads that import one package at once can see half of it
         with resolve_name(self._opener)() as scope:
-            return answer(tool, replace(scope, runs=self._runs, tell=tell), arguments)
+            self._models = self._models or scope.models
+            return answer(tool, replace(scope, runs=self._runs, models=self._models, tell=tell), arguments)
 
     def _import_all(self) -> None:
         resolve_name(self._opener)
