@@ -93,10 +93,11 @@ class NewsPage:
         self._add(scores, [_score_row(s) for s in scored])
 
     def articles(self, symbol: Symbol | None, since: datetime, until: datetime, most: int) -> tuple[Article, ...]:
-        """Articles about `symbol` that became known from `since` to `until`, newest first."""
+        """Articles that became known from `since` to `until`, newest first; about `symbol`: those that somebody had read for it by then."""
         query = select(articles.c.body).where(articles.c.known_at.between(stamp(since), stamp(until)))
         if symbol is not None:
-            query = query.where(articles.c.id.in_(select(scores.c.article).where(scores.c.symbol == symbol)))
+            read = select(scores.c.article).where(scores.c.symbol == symbol, scores.c.scored_at <= stamp(until))
+            query = query.where(articles.c.id.in_(read))
         rows = self._rows(query.order_by(articles.c.known_at.desc(), articles.c.id).limit(most))
         return tuple(Article.model_validate_json(row.body) for row in rows)
 
