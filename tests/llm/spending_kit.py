@@ -8,7 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from trading_bot.domain.news import Tier
-from trading_bot.llm.budget import Budget
+from trading_bot.llm.budget import Budget, Usage
+from trading_bot.llm.calls import Ending
 from trading_bot.settings import BudgetSettings
 from trading_bot.storage.spending import SpendingLedger
 
@@ -50,6 +51,20 @@ def reserve(budget: Budget, call: str, amount: str = "0.1", workflow: str = "scr
 def opened(path: Path, wall: Wall, of: BudgetSettings | None = None, tier: Tier = Tier.CLAUDE) -> Budget:
     """The budget of a home's tier, through a connection of its own."""
     return Budget(SpendingLedger.open(path), of or limits(), wall, tier)
+
+
+BIG = limits(usd="1000", calls=1000)
+
+
+def paid(cost: str) -> Usage:
+    """What a call is settled at."""
+    return Usage(cost_usd=Decimal(cost), turns=2)
+
+
+def ended(budget: Budget, call: str, ending: Ending, cost: str = "0.01") -> None:
+    """One whole call."""
+    reserve(budget, call, cost)
+    budget.settle(call, paid(cost), ending)
 
 
 _RESERVE = """
