@@ -118,6 +118,8 @@ class BudgetSettings(Record):
     """What models may cost, by wall time in every mode."""
 
     claude_usd_per_day: NonNegative
+    claude_news_usd_per_day: NonNegative
+    """Of Claude's money, what reading news may use up."""
     deepseek_usd_per_day: NonNegative
     calls_per_hour: int = Field(ge=0)
     """Of Claude."""

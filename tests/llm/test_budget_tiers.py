@@ -146,3 +146,14 @@ def test_no_order_of_events_lets_a_tiers_day_reserve_more_than_its_limit(steps: 
             assert {whose: budget.left() for whose, budget in both.budgets.items()} == {whose: 1 - usd for whose, usd in spent.items()}
         for tier in PAID:
             both.close(tier)
+
+
+def test_news_leave_claude_money_for_the_desks_own_questions(path: Path, wall: Wall) -> None:
+    """Half of the dollar is theirs: the third reading is refused by name, and a screen still passes."""
+    claude = opened(path, wall)
+    for number in range(2):
+        reserve(claude, f"news {number}", "0.2", workflow=READING)
+    with pytest.raises(BudgetSpentError, match=r"0\.4000 of the 0\.50 USD .* budget\.claude_news_usd_per_day"):
+        reserve(claude, "one more", "0.2", workflow=READING)
+    reserve(claude, "screen", "0.5")
+    assert claude.spent() == Decimal("0.9")

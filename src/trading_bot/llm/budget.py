@@ -63,12 +63,15 @@ class Allowance:
     """After so many failures in a row."""
     instead: str
     """Who goes on where this tier may not be asked."""
+    reading: tuple[Decimal, str] | None = None
+    """USD of these that reading news may use up, and what that is called: the rest is kept for the desk's own questions."""
 
 
 def allowance(limits: BudgetSettings, tier: Tier) -> Allowance:
     """What `limits` grant a paid tier. KeyError for one that costs nothing."""
     usd, setting, calls, instead = _PAID[tier](limits)
-    return Allowance(tier, usd, setting, calls, limits.breaker_failures, timedelta(minutes=limits.breaker_minutes), instead)
+    reading = (limits.claude_news_usd_per_day, "budget.claude_news_usd_per_day") if tier is Tier.CLAUDE else None
+    return Allowance(tier, usd, setting, calls, limits.breaker_failures, timedelta(minutes=limits.breaker_minutes), instead, reading)
 
 
 _PAID: Mapping[Tier, Callable[[BudgetSettings], tuple[Decimal, str, int | None, str]]] = {
@@ -216,14 +219,24 @@ def _check_rate(page: SpendingPage, limits: Allowance, call: Spending) -> None:
 
 
 def _check_money(page: SpendingPage, limits: Allowance, call: Spending) -> None:
-    limit, counted = limits.usd_per_day, _counted(page.of_days(call.day, call.day))
+    _check_purse(call, limits.usd_per_day, limits.setting, page.of_days(call.day, call.day))
+
+
+def _check_reading(page: SpendingPage, limits: Allowance, call: Spending) -> None:
+    """News may not use up what the desk's own questions need."""
+    if limits.reading is not None and call.workflow == READING:
+        _check_purse(call, *limits.reading, tuple(c for c in page.of_days(call.day, call.day) if c.workflow == READING))
+
+
+def _check_purse(call: Spending, limit: Decimal, setting: str, calls: tuple[Spending, ...]) -> None:
+    counted = _counted(calls)
     if limit > 0 and counted + call.reserved_usd <= limit:
         return
     tomorrow = datetime.combine(call.day, time(), UTC) + _DAY
     free = f"the next day begins at {_utc(tomorrow)}" if call.reserved_usd <= limit else "one call alone is more than a day may cost"
     msg = (
         f"this call may cost {call.reserved_usd:.4f} USD, and {counted:.4f} of the {limit:.2f} USD of {call.day} are spent or reserved; "
-        f"{free}; {limits.setting} is the limit, `costs` shows what was spent"
+        f"{free}; {setting} is the limit, `costs` shows what was spent"
     )
     raise BudgetSpentError(msg)
 
@@ -232,6 +245,7 @@ _CHECKS: tuple[Callable[[SpendingPage, Allowance, Spending], None], ...] = (
     _check_usage_limit,
     _check_breaker,
     _check_rate,
+    _check_reading,
     _check_money,
 )
 """What every call has to pass, in the order in which a refusal is told."""
