@@ -44,7 +44,7 @@ class FeedSettings(Record):
 class QueueSettings(Record):
     """Where articles wait for workers. Embedded in the home, or on Redis where `redis.url` names one."""
 
-    capacity: int = Field(ge=1)
+    capacity: int = Field(ge=100)
     lease_seconds: Finite = Field(gt=0)
     """An article that a worker has held for longer is given to another."""
     attempts: int = Field(ge=1)

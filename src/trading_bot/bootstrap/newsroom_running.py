@@ -20,7 +20,7 @@ from typing import Self
 from trading_bot.bootstrap.climbing import Readers, build_escalator
 from trading_bot.bootstrap.news import batch_of, build_fetcher, build_pool, build_queue, build_reader
 from trading_bot.config import Config
-from trading_bot.domain.errors import DeskError, SourceFailedError
+from trading_bot.domain.errors import DeskError, QueueFullError, SourceFailedError, StorageError
 from trading_bot.domain.news import Escalation, FeedHealth, RawArticle
 from trading_bot.domain.values import Symbol
 from trading_bot.execution.clock import SystemWallClock
@@ -63,12 +63,17 @@ class Newsroom:
         config, home = self._config, self._home
         home.prepare()
         self.feeds = resolved(config.news)
-        self._store = self._open.enter_context(closing(NewsStore.open(home.news)))
         self._queue = self._open.enter_context(closing(build_queue(config, home, self._wall)))
-        readers = self._open.enter_context(Readers(config, home, build_pool(config), self._environment))
-        self._reader = build_reader(config, self._store, readers.reading, self._wall, self._ears.trouble)
-        self._escalator = build_escalator(config, home, self._operator, self._store, readers)
+        self._readers = self._open.enter_context(Readers(config, home, build_pool(config), self._environment))
+        self._open.callback(lambda: self._store.close())
+        self._open_store()
         return self
+
+    def _open_store(self) -> None:
+        """Open the store, anew if need be: a connection that broke is never whole again."""
+        self._store = NewsStore.open(self._home.news)
+        self._reader = build_reader(self._config, self._store, self._readers.reading, self._wall, self._ears.trouble)
+        self._escalator = build_escalator(self._config, self._home, self._operator, self._store, self._readers)
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
@@ -127,16 +132,28 @@ class Newsroom:
             note = str(error)
             self._ears.trouble(f"{source.name}: {note}")
         for part in (found[n : n + _PART] for n in range(0, len(found), _PART)):
-            self._queue.put(part)
+            self._put(part)
         answered = None if note else self._wall.now()
         self._heard(FeedHealth(feed=source.name, asked_at=asked_at, answered_at=answered, articles=len(found), note=note))
+
+    def _put(self, part: Sequence[RawArticle]) -> None:
+        try:
+            self._queue.put(part)
+        except QueueFullError:
+            self.work(_Emptied(self._queue))
+            self._queue.put(part)
 
     def _heard(self, health: FeedHealth) -> None:
         with self._store.writing() as page:
             page.feed_did(health)
 
     def _read(self, raws: Sequence[RawArticle]) -> None:
-        fresh = self._reader.read(raws)
+        try:
+            fresh = self._reader.read(raws)
+        except StorageError:
+            self._store.close()
+            self._open_store()
+            raise
         for read in fresh:
             self._ears.article(read)
         for symbol in sorted({scored.symbol for read in fresh for scored in read.scores}):
