@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from trading_bot.domain.news import Tier
 from trading_bot.domain.values import ONE, Finite, Fraction, NonNegative, Positive, Ratio, Record
 
+_LEAST_CAPACITY = 100
 Arm = Literal["technical", "combined"]
 """How an analysis is scored: by prices alone, or together with news."""
 
@@ -44,7 +45,7 @@ class FeedSettings(Record):
 class QueueSettings(Record):
     """Where articles wait for workers. Embedded in the home, or on Redis where `redis.url` names one."""
 
-    capacity: int = Field(ge=100)
+    capacity: int = Field(ge=1)
     lease_seconds: Finite = Field(gt=0)
     """An article that a worker has held for longer is given to another."""
     attempts: int = Field(ge=1)
@@ -111,6 +112,13 @@ class NewsSettings(Record):
         if list(tiers) != ranked or not tiers or tiers[0] is not Tier.LEXICON:
             raise ValueError(f"must begin with lexicon and rise, each once: {', '.join(Tier)}")
         return tiers
+
+    @field_validator("queue")
+    @classmethod
+    def _takes_a_part(cls, queue: QueueSettings) -> QueueSettings:
+        if queue.capacity < _LEAST_CAPACITY:
+            raise ValueError(f"needs a capacity of at least {_LEAST_CAPACITY}: feeds bring so many at once")
+        return queue
 
     @field_validator("arms")
     @classmethod

@@ -65,9 +65,12 @@ class Newsroom:
         self.feeds = resolved(config.news)
         self._queue = self._open.enter_context(closing(build_queue(config, home, self._wall)))
         self._readers = self._open.enter_context(Readers(config, home, build_pool(config), self._environment))
-        self._open.callback(lambda: self._store.close())
+        self._open.callback(self._close_store)
         self._open_store()
         return self
+
+    def _close_store(self) -> None:
+        self._store.close()
 
     def _open_store(self) -> None:
         """Open the store, anew if need be: a connection that broke is never whole again."""
