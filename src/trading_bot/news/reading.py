@@ -158,6 +158,8 @@ def _mean(pairs: Sequence[tuple[float, float]]) -> float:
 
 def _median(pairs: Sequence[tuple[float, float]]) -> float:
     """The value below and above which no more than half of the weight lies; the middle of two where both are such."""
+    if len(pairs) == 1:
+        return pairs[0][1]
     ordered = sorted(pairs, key=itemgetter(1))
     reached = list(accumulate(weight for weight, _ in ordered))
     half = reached[-1] / 2

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from functools import lru_cache
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Table, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -20,9 +21,13 @@ from trading_bot.storage.database import Address, Database
 from trading_bot.storage.news_tables import VERSION, articles, bands, escalations, facts, feeds, metadata, scores
 from trading_bot.storage.schema import stamp
 
+T = TypeVar("T")
 _PURPOSE = "news"
 _MANY = 400
 """Values in one `IN`; SQLite takes no more than some hundreds everywhere."""
+_REMEMBERED = 20_000
+"""Scores that a process keeps in memory: some 20 MB."""
+_SCORE_COLUMNS = tuple(scores.c.keys())
 
 
 @dataclass(frozen=True)
@@ -73,11 +78,11 @@ class NewsPage:
         """Articles known since then by the bands that they share with `wanted`, oldest first."""
         found: dict[int, list[Telling]] = {}
         columns = (bands.c.band, articles.c.id, articles.c.story, articles.c.signature, articles.c.symbols)
-        for part in _parts([str(band) for band in wanted]):
+        for part in _parts(list(wanted)):
             query = select(*columns).join(articles, articles.c.id == bands.c.article).where(bands.c.band.in_(part))
-            for row in self._rows(query.where(bands.c.known_at >= stamp(since)).order_by(articles.c.known_at, articles.c.id)):
+            for row in self._rows(query.where(articles.c.known_at >= stamp(since)).order_by(articles.c.known_at, articles.c.id)):
                 about = frozenset(filter(None, row.symbols.split(",")))
-                found.setdefault(int(row.band), []).append(Telling(ArticleId(row.id), ArticleId(row.story), row.signature, about))
+                found.setdefault(row.band, []).append(Telling(ArticleId(row.id), ArticleId(row.story), row.signature, about))
         return found
 
     def add(self, read: Sequence[ReadArticle]) -> None:
@@ -85,7 +90,7 @@ class NewsPage:
         if not read:
             return
         self._add(articles, [_article_row(r) for r in read])
-        self._add(bands, [{"band": str(b), "article": r.article.id, "known_at": stamp(r.article.known_at)} for r in read for b in r.bands])
+        self._add(bands, [{"band": band, "article": r.article.id} for r in read for band in r.bands])
         self.score(s for r in read for s in r.scores)
 
     def score(self, scored: Iterable[Scored]) -> None:
@@ -110,7 +115,7 @@ class NewsPage:
         """Scores of `symbol` for articles known since `since` that were made by `until`, of every tier, oldest first."""
         near = (scores.c.symbol == symbol, scores.c.known_at >= stamp(since), scores.c.known_at <= stamp(until))
         query = select(scores).where(*near, scores.c.scored_at <= stamp(until)).order_by(scores.c.known_at, scores.c.article)
-        return tuple(_scored(row._mapping) for row in self._rows(query))  # noqa: SLF001 - SQLAlchemy's public way to a row's names
+        return tuple(_scored(*row) for row in self._rows(query))
 
     def symbols(self, since: datetime, until: datetime) -> tuple[Symbol, ...]:
         """Symbols with a score of an article known between the two, in order."""
@@ -132,9 +137,10 @@ class NewsPage:
 
     def forget(self, before: datetime) -> int:
         """Drop articles that became known before then, with their scores; return how many."""
+        old = articles.c.known_at < stamp(before)
         self._connection.execute(delete(scores).where(scores.c.known_at < stamp(before)))
-        self._connection.execute(delete(bands).where(bands.c.known_at < stamp(before)))
-        return int(self._connection.execute(delete(articles).where(articles.c.known_at < stamp(before))).rowcount)
+        self._connection.execute(delete(bands).where(bands.c.article.in_(select(articles.c.id).where(old))))
+        return int(self._connection.execute(delete(articles).where(old)).rowcount)
 
     # -- what climbed, and the feeds ------------------------------------------------------------------------------------------
 
@@ -221,7 +227,7 @@ def _make_tables(database: Database) -> None:
             connection.execute(facts.insert(), {"key": "version", "value": VERSION})
 
 
-def _parts(values: Sequence[str]) -> Iterator[Sequence[str]]:
+def _parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
     return (values[i : i + _MANY] for i in range(0, len(values), _MANY))
 
 
@@ -257,7 +263,9 @@ def _score_row(scored: Scored) -> dict[str, Any]:
     }
 
 
-def _scored(row: Mapping[str, Any]) -> Scored:
-    told = dict(row)
+@lru_cache(maxsize=_REMEMBERED)
+def _scored(*row: Any) -> Scored:  # noqa: ANN401 - values of a row
+    """A row of `scores`, none of which ever changes: each reading of a symbol takes the same ones again."""
+    told = dict(zip(_SCORE_COLUMNS, row, strict=True))
     sentiment = {name: told.pop(name) for name in ("score", "confidence", "tier", "model")}
     return Scored.model_validate({**told, "sentiment": sentiment})

@@ -1,6 +1,6 @@
 """Tables of the news store, in what SQLite and PostgreSQL both have. All are made anew where they are missing; none is the journal's."""
 
-from sqlalchemy import Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -21,10 +21,11 @@ articles = Table(
 bands = Table(
     "news_bands",
     metadata,
-    Column("band", Text, primary_key=True),
+    Column("band", BigInteger, primary_key=True, autoincrement=False),
     Column("article", Text, primary_key=True),
-    Column("known_at", String(32), nullable=False, index=True),
+    sqlite_with_rowid=False,
 )
+"""Two dozen for each article, so that each is kept once and short."""
 
 scores = Table(
     "news_scores",
