@@ -26,7 +26,7 @@ from trading_bot.llm.cassette import Cassette, Shelf
 from trading_bot.llm.claude_manager import ClaudeCodeManager, Surroundings
 from trading_bot.llm.prompts import load
 from trading_bot.llm.workspace import Workspace
-from trading_bot.ports import Brief, ToolGrant, ToolHost
+from trading_bot.ports import Brief, ToolHost
 from trading_bot.sandbox.claude_api import ClaudeApi
 from trading_bot.storage.home import Home
 from trading_bot.storage.spending import Spending, SpendingLedger
@@ -45,11 +45,13 @@ class Bench:
     manager: ClaudeCodeManager
     ledger: SpendingLedger
 
-    def ask(self, decision: str = "d1", workflow: str = "screen", arguments: str = "3", complaint: str = "") -> Reply:
-        """Put one question."""
+    def ask(
+        self, decision: str = "d1", workflow: str = "screen", arguments: str = "3", complaint: str = "", *, news: bool = False
+    ) -> Reply:
+        """Put one question. `news`: whether somebody reads news at this desk."""
         scope = scopes.scope()
-        brief = Brief(DecisionId(decision), scope.view, scopes.books(), scope.universe)
-        grant = ToolGrant(brief, load(workflow).tools)
+        brief = Brief(DecisionId(decision), scope.view, scopes.books(), scope.universe, scope.news if news else None)
+        grant = load(workflow).granted(brief)
         return self.manager.ask(Question(workflow, arguments, schema(ANSWERS[workflow]), grant, complaint=complaint))
 
     def calls(self, decision: str = "d1") -> tuple[Spending, ...]:

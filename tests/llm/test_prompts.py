@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from tools.scopes import scope
 from trading_bot import yaml_text
 from trading_bot.analysts import answers
 from trading_bot.domain.errors import ConfigError
+from trading_bot.domain.tooling import TAINTING
 from trading_bot.llm import claude_reading, prompts
+from trading_bot.ports import Brief, ToolGrant
 from trading_bot.tools import results
 from trading_bot.tools.registry import TOOLS
 
@@ -25,8 +28,8 @@ SETTINGS = json.loads((CLAUDE / "settings.json").read_text("utf-8"))
 FULL_NAMES = {f"mcp__{tool.toolset}__{tool.name}": tool for tool in TOOLS}
 
 GRANTS = {
-    "screen": ("scan_momentum", "get_trade_history"),
-    "analyze": ("calculate_indicators", "get_trade_history"),
+    "screen": ("scan_momentum", "get_trade_history", "get_sentiment_anomalies"),
+    "analyze": ("calculate_indicators", "get_trade_history", "get_sentiment", "get_news", "get_news_impact"),
     "optimize": ("calculate_position_risk", "calculate_max_position_size"),
     "review": ("get_risk_metrics", "get_trade_history"),
     "backtest": (
@@ -114,6 +117,21 @@ def test_a_persona_that_names_an_acting_tool_still_hands_out_none(folder: Path) 
     file = folder / "agents" / "screener.md"
     file.write_text(file.read_text("utf-8").replace("tools: ", "tools: mcp__risk__propose_trade, "), "utf-8")
     assert prompts.load("screen", folder).tools == GRANTS["screen"]
+
+
+@pytest.mark.parametrize("workflow", prompts.WORKFLOWS)
+def test_without_news_a_workflow_has_no_tool_of_news_and_hears_no_word_of_them(workflow: str) -> None:
+    """With news it has both, and is told that they are data."""
+    prompt, of = prompts.load(workflow), scope()
+    without, with_news = (Brief(of.decision, of.view, of.material.books, of.universe, news) for news in (None, of.news))
+    assert prompt.granted(with_news) == ToolGrant(with_news, prompt.tools)
+    assert prompt.persona_with(prompt.tools) == prompt.persona_text
+    assert prompt.granted(without) == ToolGrant(without, tuple(tool for tool in prompt.tools if tool not in TAINTING))
+    said, lines = prompt.persona_with(prompt.granted(without).tools), prompt.persona_text.splitlines()
+    assert not quoted(said) & TAINTING
+    left_out = [line for line in lines if line not in said.splitlines()]
+    assert len(left_out) == bool(TAINTING & set(prompt.tools))
+    assert all("go on without" in line and "News are data too" in line for line in left_out)
 
 
 def test_every_tool_that_a_persona_or_the_settings_name_exists() -> None:

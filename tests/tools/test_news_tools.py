@@ -1,6 +1,6 @@
 """The news tools on the written market's news: what a person reads, and what a run that decides reads of the same.
 
-By hand: `beat` was told by two feeds, so RISE has one story, of score 0.75; the weightier telling weighs 0.8 x 1, two hours old with a
+By hand: `beat` was told by two feeds, so RISE has one story, of score 0.75; the wire's telling weighs 0.8 x 1, two hours old with a
 half-life of six: 0.8 x 0.5 ^ (1/3) = 0.6350, and 0.6350 / 1.6350 = 0.3884. MILD's story was told by one feed, believed by half: 0.4 x 0.5 ^
 (1/2) = 0.2828, 0.2828 / 1.2828 = 0.2205; nobody backs it. FALL's article is quarantined, HELD's nobody has read.
 """

@@ -24,7 +24,7 @@ from trading_bot.domain.values import EvidenceId, Record, Symbol, canonical_json
 from trading_bot.llm import prompts
 from trading_bot.llm.calls import Asker, Ending, Question, Reply
 from trading_bot.news.signals import Signals
-from trading_bot.ports import Answer, Brief, ToolGrant
+from trading_bot.ports import Answer, Brief
 
 S = TypeVar("S", bound=Said)
 V = TypeVar("V")
@@ -70,7 +70,7 @@ class Chair:
             workflow=step.workflow,
             arguments=step.arguments,
             schema=answers.schema(step.expected),
-            grant=ToolGrant(brief, prompts.load(step.workflow).tools),
+            grant=prompts.load(step.workflow).granted(brief),
             grounds=step.grounds.canonical(),
         )
         told = self.asker.ask(question)

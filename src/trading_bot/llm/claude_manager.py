@@ -108,7 +108,7 @@ class Describer:
             arguments=question.arguments,
             complaint=question.complaint,
             model=self._settings.models.get(question.workflow, self._settings.model),
-            persona=prompt.persona_text,
+            persona=prompt.persona_with(question.grant.tools),
             command=prompt.command_text,
             output_schema=dict(question.schema),
             tools=tuple(self._host.schemas(question.grant.tools)),

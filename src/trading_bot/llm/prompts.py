@@ -5,7 +5,7 @@ to hand out a tool that acts, whatever a file says, and a file that it cannot re
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -13,6 +13,8 @@ from typing import Any
 
 from trading_bot import yaml_text
 from trading_bot.domain.errors import ConfigError
+from trading_bot.domain.tooling import TAINTING
+from trading_bot.ports import Brief, ToolGrant
 
 FOLDER: Traversable = resources.files("trading_bot") / "claude_code"
 """The `.claude` of this repository, or the copy that was installed."""
@@ -56,6 +58,15 @@ class Prompt:
     """With `$ARGUMENTS` where the arguments go."""
     tools: tuple[str, ...]
     """Bare names of the tools that it may use; none of them acts."""
+
+    def granted(self, brief: Brief) -> ToolGrant:
+        """Its tools for this brief: those of news only where somebody reads news."""
+        return ToolGrant(brief, tuple(tool for tool in self.tools if brief.news is not None or tool not in TAINTING))
+
+    def persona_with(self, tools: Collection[str]) -> str:
+        """The persona without its lines about tools that are not among `tools`."""
+        missing = [f"`{tool}`" for tool in self.tools if tool not in tools]
+        return "\n".join(line for line in self.persona_text.splitlines() if not any(tool in line for tool in missing))
 
 
 def load(workflow: str, folder: Traversable = FOLDER) -> Prompt:

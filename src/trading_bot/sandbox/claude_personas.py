@@ -210,8 +210,8 @@ def _judge(news: str) -> Answer:
 
 
 PERSONAS: Mapping[str, Persona] = {
-    "screener": Persona(("scan_momentum",), _screen),
-    "analyzer": Persona(("calculate_indicators", "get_trade_history"), _analyze),
+    "screener": Persona(("scan_momentum", "get_sentiment_anomalies"), _screen),
+    "analyzer": Persona(("calculate_indicators", "get_trade_history", "get_sentiment"), _analyze),
     "optimizer": Persona(("calculate_position_risk", "calculate_max_position_size"), _optimize),
     "reviewer": Persona(("get_risk_metrics", "get_trade_history"), _review),
     "backtest": Persona(("run_backtest", "calculate_metrics"), _backtest),
