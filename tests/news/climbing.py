@@ -54,6 +54,8 @@ class Kit:
         self.store = store
         self.now = NOW
         self.stake = LARGE
+        self.corroboration = 1
+        """One feed is enough, where a test does not say otherwise."""
         self.readers = {OLLAMA: Reader(OLLAMA, -0.5), DEEPSEEK: Reader(DEEPSEEK, -0.6, "0.01"), CLAUDE: Reader(CLAUDE, -0.7, "0.10")}
 
     def tell(self, *scores: Scored, text: Callable[[Scored], str] = lambda s: f"Text of {s.article}", marks: tuple[Mark, ...] = ()) -> None:
@@ -66,7 +68,7 @@ class Kit:
         models: dict[Tier, SentimentModel] = {tier: self.readers[tier] for tier in tiers or self.readers}
         shipped = config.load().news.model_dump()
         settings = NewsSettings.model_validate(shipped | {"escalation": shipped["escalation"] | changed})
-        view = StoredNews(self.store, lambda: self.now, scale())
+        view = StoredNews(self.store, lambda: self.now, scale(corroboration=self.corroboration))
         return Escalator(self.store, view, models, lambda _: self.stake, lambda t: self.readers[t].spent, {AAPL: "Apple"}, settings)
 
     def look(self, *tiers: Tier, **changed: Any) -> tuple[Escalation, ...]:  # noqa: ANN401 - settings by name

@@ -210,6 +210,16 @@ def test_looking_again_at_a_spent_budget_keeps_one_account_of_an_hour(kit: Kit) 
         assert page.escalations(NOW - HOUR, NOW) == first
 
 
+def test_what_one_feed_tells_alone_does_not_climb(kit: Kit) -> None:
+    """However loud it is: it moves nothing, so it is worth nobody's time, and what others tell climbs as if it were not there."""
+    kit.corroboration = 2
+    kit.tell(*(scored(f"loud{n}", 1.0, feed="loud", tier=OLLAMA) for n in range(20)))
+    assert kit.look() == ()
+    kit.tell(scored("a", 0.5), scored("b", 0.5, story="a", feed="two"))
+    (made,) = kit.look(DEEPSEEK)
+    assert (set(made.articles), made.before, made.after) == ({"a", "b"}, 0.5, -0.6)
+
+
 def test_no_model_is_shown_what_is_quarantined(kit: Kit) -> None:
     """It is no news either: a large position with nothing else does not climb."""
     kit.tell(scored("evil", 1.0, quarantined=True), marks=(Mark.INSTRUCTION,))
@@ -253,7 +263,7 @@ def test_a_tier_that_the_configuration_does_not_name_is_not_asked(kit: Kit) -> N
     kit.tell(scored("a", 0.5))
     models: dict[Tier, SentimentModel] = dict(kit.readers)
     named = NewsSettings.model_validate(config.load().news.model_dump() | {"tiers": ["lexicon", "deepseek"]})
-    view = StoredNews(kit.store, lambda: kit.now, scale())
+    view = StoredNews(kit.store, lambda: kit.now, scale(corroboration=1))
     made = Escalator(kit.store, view, models, lambda _: LARGE, lambda _: ZERO, {}, named).look(AAPL)
     assert [e.tier for e in made] == [DEEPSEEK]
 

@@ -2,7 +2,8 @@
 
 Promises that it climbs a tier at a time and only while its reason still holds after the last answer; that answers and the account of them
 are kept in one transaction; and that no model's failure goes further than a note: what the tiers below said stands. Where a tier failed the
-next one up is asked; where one is spared (not worth it, capped, no budget) the climb ends. Refuses to show a model what is quarantined.
+next one up is asked; where one is spared (not worth it, capped, no budget) the climb ends. Refuses to show a model what is
+quarantined, and to climb for a story that too few feeds tell: what moves nothing is worth nobody's time.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ from trading_bot.domain.news import Article, ArticleId, Escalation, EscalationEn
 from trading_bot.domain.values import ZERO, Symbol, derive_id
 from trading_bot.news.as_of import StoredNews
 from trading_bot.news.escalation import ASKED, RULES, Plan, Rule, Stake, Standing, Wish, due, held, ladder, plan, telling
-from trading_bot.news.reading import read
+from trading_bot.news.reading import read, stories
 from trading_bot.ports import Passage, SentimentModel
 from trading_bot.settings_news import NewsSettings
 from trading_bot.storage.news import NewsPage, NewsStore
@@ -64,7 +65,7 @@ class Escalator:
 
     def _standing(self, page: NewsPage, symbol: Symbol, now: datetime) -> Standing:
         scale = self._view.scale
-        scores = page.scores(symbol, now - scale.window - scale.baseline, now)
+        scores = self._known(page, symbol, now)
         since = min(datetime.combine(now.astimezone(UTC).date(), time(), UTC), now - scale.window)
         return Standing(
             now=now,
@@ -74,6 +75,13 @@ class Escalator:
             stake=self._stake(symbol),
             climbed=page.escalations(since, now),
         )
+
+    def _known(self, page: NewsPage, symbol: Symbol, now: datetime) -> list[Scored]:
+        """Scores of the stories that enough feeds tell: the others move nothing, and one feed alone shall neither spend money nor time."""
+        scale = self._view.scale
+        scores = page.scores(symbol, now - scale.window - scale.baseline, now)
+        told = {s.id for s in stories(scores, scale.feeds) if s.feeds >= scale.corroboration}
+        return [s for s in scores if s.story in told and not s.quarantined]
 
     def _climb(self, rule: Rule, wish: Wish, standing: Standing) -> list[Escalation]:
         """From tier to tier, while the reason holds and nothing forbids it."""
@@ -127,10 +135,10 @@ class Escalator:
         """Keep the answers. What they changed is measured at one moment: all else that came meanwhile is in both readings."""
         with self._store.writing() as page:
             now, scale, symbol = self._view.now(), self._view.scale, standing.symbol
-            known = page.scores(symbol, now - scale.window - scale.baseline, now)
+            known = self._known(page, symbol, now)
             before = read(symbol, now, known, scale)
             page.score(_scored(known, said, now))
-            after = read(symbol, now, page.scores(symbol, now - scale.window - scale.baseline, now), scale)
+            after = read(symbol, now, self._known(page, symbol, now), scale)
             made = _account(planned, standing, EscalationEnd.ANSWERED, "", cost)
             made = made.model_copy(update={"at": now, "before": before.score, "after": after.score})
             page.climbed(made)

@@ -111,6 +111,9 @@ class NewsView(Protocol):
     def frozen(self, moment: datetime) -> NewsView:
         """The same as of `moment`, for good."""
 
+    def backed(self) -> NewsView:
+        """The same, of those stories alone that enough independent feeds tell: what a run that decides may see."""
+
     def articles(self, symbol: Symbol | None, since: timedelta, most: int) -> Sequence[Article]:
         """Articles about `symbol` (None: any) that became known within `since`, newest first."""
 

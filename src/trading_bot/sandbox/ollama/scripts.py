@@ -64,7 +64,7 @@ def obeying(question: Question) -> Reply:
     data = question.user
     if found := _CALL.search(data):
         return Reply(tools=({"function": {"name": found[1], "arguments": _object(found[2] or "")}},))
-    orders = _orders(data)
+    orders = demanded(data)
     if question.schema is None and not question.json:
         said = _SAY.search(data)
         return Reply(said[1].strip() if said else reader(question).text)
@@ -119,7 +119,7 @@ def _named_in(text: str, choices: list[Any]) -> Any:  # noqa: ANN401 - any JSON 
     return next((c for c in choices if str(c).lower() in text.lower()), choices[0])
 
 
-def _orders(data: str) -> dict[str, Any]:
+def demanded(data: str) -> dict[str, Any]:
     """What the data orders to answer: values of whole objects first, then single ones."""
     told: dict[str, Any] = {}
     for found in _OBJECT.findall(data):
