@@ -4,12 +4,14 @@ Promises that with nothing installed the embedded queue and the lexicon do, and 
 as it is there. Refuses to make a store where only somebody looks.
 """
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from trading_bot.config import Config
+from trading_bot.domain.errors import DeskError
 from trading_bot.domain.values import Symbol
 from trading_bot.llm.ollama_pool import OllamaPool
 from trading_bot.news.article import Reader
@@ -27,7 +29,8 @@ from trading_bot.storage.home import Home
 from trading_bot.storage.news import NewsStore
 from trading_bot.storage.news_queue import EmbeddedQueue
 
-_MANY, _FEW = 32, 2
+_log = logging.getLogger(__name__)
+_MANY, _FEW = 100, 2
 _MENTIONS = 3
 """Symbols of an article, each of which is a question."""
 
@@ -65,11 +68,25 @@ class NewsDoor:
         self._scale = scale_of(config)
         self._store: NewsStore | None = None
 
-    def view(self) -> StoredNews | None:
-        """The news, None where nobody has read any. StorageError or HomeError for a store that cannot be read."""
-        if self._store is None and has_news(self._home):
-            self._store = NewsStore.open(self._home.news)
-        return None if self._store is None else StoredNews(self._store, self._now, self._scale)
+    def view(self, moment: datetime | None = None) -> StoredNews | None:
+        """The news as of the clock, or for good as of `moment`; None where none were known by then, or with a warning where their store
+        cannot be read: positions and orders need no news.
+        """
+        try:
+            if self._store is None and has_news(self._home):
+                self._store = NewsStore.open(self._home.news)
+            if self._store is None or not self._any(self._store, moment or self._now()):
+                return None
+        except DeskError as error:
+            _log.warning("the news cannot be read: %s", error)
+            return None
+        found = StoredNews(self._store, self._now, self._scale)
+        return found if moment is None else found.frozen(moment)
+
+    @staticmethod
+    def _any(store: NewsStore, moment: datetime) -> bool:
+        with store.reading() as page:
+            return page.has_any(moment)
 
     def close(self) -> None:
         """Let go of the store."""

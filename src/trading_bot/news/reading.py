@@ -185,7 +185,7 @@ def _past(told: Sequence[Story], now: datetime, scale: Scale) -> Floats:
         return np.empty(0)
     ages = np.array([(now - s.first) / _HOUR for s in told])
     then = ages[None, :] - np.arange(hours, 0, -1, dtype=np.float64)[:, None]
-    weights = np.array([s.weight for s in told]) * 0.5 ** (np.maximum(then, 0) / (scale.half_life / _HOUR))
+    weights = np.array([s.weight for s in told]) * np.exp2(np.maximum(then, 0) / -(scale.half_life / _HOUR))
     weights[(then < 0) | (then >= scale.window / _HOUR)] = 0.0
     total = weights.sum(axis=1)
     there = total > 0
