@@ -109,7 +109,15 @@ def order_latency() -> None:
 def main() -> None:
     """Print every figure, or why it cannot be had."""
     order_latency()
-    for script in ("bench_tools.py", "bench_venues.py", "bench_quotes.py", "bench_claude.py", "bench_research.py"):
+    for script in (
+        "bench_tools.py",
+        "bench_venues.py",
+        "bench_quotes.py",
+        "bench_claude.py",
+        "bench_research.py",
+        "bench_news.py",
+        "bench_sentiment.py",
+    ):
         sys.stdout.flush()
         subprocess.run([sys.executable, str(ROOT / "scripts" / script)], check=False)  # noqa: S603 - our own program
     if not DATA.is_dir():

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from news.working import Shop, for_a_while, kill_at_random, problems
+from news.working import Shop, kill_at_random, problems, read_slowly
 from redis_server import running
 from trading_bot.execution.clock import SystemWallClock
 from trading_bot.news.queue_redis import RedisQueue
@@ -47,7 +47,7 @@ def main() -> int:
     bad = 0
     for kind in [chosen.kind] if chosen.kind else ["file", "redis"]:
         with tempfile.TemporaryDirectory() as folder, queues(kind, Path(folder)) as open_queue:
-            shop = Shop(open_queue, Path(folder) / "news.db", think=for_a_while)
+            shop = Shop(open_queue, Path(folder) / "news.db", reader=read_slowly)
             put = kill_at_random(shop, chosen.minutes * 60, random.Random(chosen.seed), chosen.workers)  # noqa: S311 - moments to kill at
             wrong = problems(shop.store, put)
             bad += len(wrong)

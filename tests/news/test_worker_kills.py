@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from news.working import Shop, for_a_while, kill_at_random, problems
+from news.working import Shop, kill_at_random, problems, read_slowly
 from redis_server import Server
 from trading_bot.execution.clock import SystemWallClock
 from trading_bot.news.queue_redis import RedisQueue
@@ -33,7 +33,7 @@ def test_workers_killed_at_random_lose_nothing_and_count_nothing_twice(
         def open_queue() -> NewsQueue:
             return EmbeddedQueue.open(tmp_path / "queue.db", SETTINGS, SystemWallClock())
 
-    shop = Shop(open_queue, tmp_path / "news.db", think=for_a_while)
+    shop = Shop(open_queue, tmp_path / "news.db", reader=read_slowly)
     put = kill_at_random(shop, 2.5, random.Random(5))
     assert shop.kills >= 2
     assert put >= 100

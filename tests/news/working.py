@@ -50,6 +50,11 @@ def read_into(store: NewsStore, think: Callable[[], object] = lambda: None) -> C
     return read
 
 
+def read_slowly(store: NewsStore) -> Callable[[Sequence[RawArticle]], None]:
+    """The same, so that most of those that are killed are between two steps."""
+    return read_into(store, lambda: time.sleep(random.uniform(0, 0.02)))
+
+
 def _read(raw: RawArticle) -> ReadArticle:
     name = ArticleId(derive_id(raw.url, raw.title))
     told = {"id": name, "feed": raw.feed, "publisher": raw.publisher, "url": raw.url, "title": raw.title, "text": raw.body}
@@ -60,11 +65,6 @@ def _read(raw: RawArticle) -> ReadArticle:
     return ReadArticle(article, Telling(name, name, b"", frozenset({SYMBOL})), (), (scored,))
 
 
-def for_a_while() -> None:
-    """So that most of those that are killed are between two steps."""
-    time.sleep(random.uniform(0, 0.02))
-
-
 @dataclass
 class Shop:
     """Workers over one queue and one store."""
@@ -72,7 +72,7 @@ class Shop:
     open_queue: Callable[[], NewsQueue]
     store: Path
     batch: int = 20
-    think: Callable[[], object] = lambda: None
+    reader: Callable[[NewsStore], Callable[[Sequence[RawArticle]], None]] = read_into
     children: list[int] = field(default_factory=list)
     kills: int = 0
 
@@ -116,7 +116,7 @@ class Shop:
             backoff = Backoff(random.random)
             work(
                 queue,
-                read_into(store, self.think),
+                self.reader(store),
                 worker=name,
                 batch=self.batch,
                 patience=patience,
