@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def escalations(context: Context, *, days: int, every: bool, as_json: bool) -> None:
     """What climbed, why, what it cost, what it changed, and what that was worth a day later."""
+    from trading_bot.bootstrap.news import has_news
     from trading_bot.bootstrap.tools import open_desk
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.news.escalation import ASKED
@@ -27,6 +28,8 @@ def escalations(context: Context, *, days: int, every: bool, as_json: bool) -> N
     from trading_bot.news.worth import account, worth
     from trading_bot.storage.news import NewsStore
 
+    if not has_news(context.home):
+        raise click.ClickException(f"nobody has read news in {context.home.path} yet, so nothing climbed; `news run` begins")
     now = SystemWallClock().now()
     since = now - timedelta(days=days)
     with NewsStore.open(context.home.news) as store, store.reading() as page:
@@ -41,10 +44,10 @@ def escalations(context: Context, *, days: int, every: bool, as_json: bool) -> N
         rows = [{**e.model_dump(mode="json"), "worth": None if (w := judged[e.id]) is None else w.model_dump(mode="json")} for e in shown]
         click.echo(json.dumps({"escalations": rows, "account": total.model_dump(mode="json")}, indent=2))
         return
-    from trading_bot.cli.news_tables import escalations_table
+    from trading_bot.cli.news_tables import escalation_lines
 
     if shown:
-        escalations_table([(e, "?" if (w := judged[e.id]) is None else f"{w.worth:+.4f}") for e in shown])
+        escalation_lines([(e, "?" if (w := judged[e.id]) is None else f"{w.worth:+.4f}") for e in shown])
     click.echo(_sum(total, days))
 
 

@@ -103,12 +103,9 @@ def dead_table(dead: Sequence[tuple[str, str, str]]) -> None:
     _OUT.print(table)
 
 
-def escalations_table(rows: Sequence[tuple[Escalation, str]]) -> None:
+def escalation_lines(rows: Sequence[tuple[Escalation, str]]) -> None:
     """What climbed, what it cost, what it changed, what it was worth."""
-    table = _table("at", "symbol", "rule", "to", "end", ">USD", ">before", ">after", ">worth", "why")
     for e, worth in rows:
         after = "-" if e.after is None else f"{e.after:+.2f}"
-        table.add_row(
-            minute(e.at), e.symbol, e.rule, e.tier, e.end, f"{e.cost:.4f}", f"{e.before:+.2f}", after, worth, (e.note or e.detail)[:60]
-        )
-    _OUT.print(table)
+        _OUT.print(f"{minute(e.at)}  {e.symbol:<8} {e.rule} -> {e.tier}: {e.end}; {(e.note or e.detail)[:_TITLE]}", soft_wrap=True)
+        _OUT.print(f"    cost {e.cost:.4f} USD  before {e.before:+.2f}  after {after}  worth {worth} USD", soft_wrap=True)
