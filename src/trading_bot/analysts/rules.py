@@ -13,6 +13,7 @@ from trading_bot.backtest.facts import Facts
 from trading_bot.backtest.lineup import Lineup, assess
 from trading_bot.backtest.review import review as review_facts
 from trading_bot.domain.books import Position
+from trading_bot.domain.errors import StorageError
 from trading_bot.domain.market import Timeframe
 from trading_bot.domain.proposals import Outcome, Proposal, ProposalKind
 from trading_bot.domain.research import Analysis, Backtested, EntryPlan, Review, Screening
@@ -117,7 +118,10 @@ def _with_news(found: Analysis, news: NewsView, signals: Signals) -> Answer[Anal
     """The analysis by the arm that the symbol is in today; in the one with news it owes something to their articles."""
     if signals.arm(found.symbol, news.now().date()) != "combined":
         return Answer(found, Outcome.ANSWERED, RulesAnalyst.name)
-    reading = news.reading(found.symbol)
+    try:
+        reading = news.reading(found.symbol)
+    except StorageError:
+        return Answer(found, Outcome.ANSWERED, RulesAnalyst.name, note="by prices alone, for the news cannot be read")
     combined = combine(found, reading, signals.weight)
     return Answer(combined, Outcome.ANSWERED, RulesAnalyst.name, taint=(f"news of {found.symbol} as of {reading.as_of.isoformat()}",))
 

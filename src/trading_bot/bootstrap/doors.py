@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from trading_bot.bootstrap.desk import Assembly
-from trading_bot.bootstrap.tools import FILED, SESSION, item_of, readable
+from trading_bot.bootstrap.tools import FILED, SESSION, item_of
 from trading_bot.domain.proposals import Proposal
 from trading_bot.ports import Brief
 from trading_bot.tools.desk_socket import DeskSocket
@@ -20,7 +20,7 @@ def desk_socket(assembly: Assembly) -> DeskSocket:
         return FILED
 
     def scope() -> Scope:
-        brief = Brief(SESSION, still(desk.view), desk.engine.ledger.books, desk.universe, readable(desk.news))
+        brief = Brief(SESSION, still(desk.view), desk.engine.ledger.books, desk.universe, desk.news())
         return replace(assembly.bench.scope(brief), propose=propose, runs=runs, headlines=True)
 
     return DeskSocket(assembly.home.path, scope, journal.post, desk.session.turn)

@@ -62,7 +62,7 @@ def _judge(  # noqa: PLR0913, PLR0917 - what a judging works with
     brief = replace(brief_of(desk, decision), decision_id=DecisionId(f"{_PREFIX}{decision.id}"))
     before = _spent(ledger, brief.decision_id)
     try:
-        answer = answered(ClaudeAnalyst(manager), desk, brief, decision)
+        answer = answered(ClaudeAnalyst(manager, signals=desk.signals), desk, brief, decision)
     finally:
         host.close()
     cost = _spent(ledger, brief.decision_id) - before

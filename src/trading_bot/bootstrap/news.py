@@ -69,8 +69,9 @@ class NewsDoor:
         self._store: NewsStore | None = None
 
     def view(self, moment: datetime | None = None) -> StoredNews | None:
-        """The news as of the clock, or for good as of `moment`; None where none were known by then, or with a warning where their store
-        cannot be read: positions and orders need no news.
+        """The news as of the clock, or for good as of `moment`; None where none were known by then.
+
+        None too, with a warning, where their store cannot be read: positions and orders need no news.
         """
         try:
             if self._store is None and has_news(self._home):

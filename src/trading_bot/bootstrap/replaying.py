@@ -23,6 +23,7 @@ from trading_bot.domain.research import Analysis, Backtested, EntryPlan, Review,
 from trading_bot.domain.values import Symbol, canonical_json, derive_digest
 from trading_bot.llm.calls import Question
 from trading_bot.llm.cassette import Cassette, Player, Request
+from trading_bot.news.signals import Signals
 from trading_bot.orchestrator.alternatives import alternatives
 from trading_bot.orchestrator.dossier import Dossier
 from trading_bot.orchestrator.scheduler import NEW_YORK
@@ -55,12 +56,12 @@ def replayed(home: Home, operator: Path, found: Dossier) -> str:
     if decision.workflow not in _KINDS:
         raise NoDataError(f"a decision of {decision.workflow} is not replayed by itself; `decision {decision.id}` shows all of it")
     with open_desk(home, operator) as desk:
-        return answered(_analyst(found), desk, brief_of(desk, decision), decision).output
+        return answered(_analyst(found, desk.signals), desk, brief_of(desk, decision), decision).output
 
 
 def brief_of(desk: IdleDesk, decision: Decision) -> Brief:
     """What the analyst was given: the market as of then, and the books that the decision's digest names."""
-    return Brief(decision.id, desk.view.frozen(decision.at), _books_of(desk, decision), desk.universe)
+    return Brief(decision.id, desk.view.frozen(decision.at), _books_of(desk, decision), desk.universe, desk.news.view(decision.at))
 
 
 def answered(analyst: Analyst, desk: IdleDesk, brief: Brief, decision: Decision) -> Answered:
@@ -70,11 +71,11 @@ def answered(analyst: Analyst, desk: IdleDesk, brief: Brief, decision: Decision)
     return Answered(answer.outcome, answer.note, output)
 
 
-def _analyst(found: Dossier) -> Analyst:
+def _analyst(found: Dossier, signals: Signals) -> Analyst:
     """Who answered, with nobody to ask but the records."""
     if found.decision.analyst == RulesAnalyst.name:
-        return RulesAnalyst()
-    return ClaudeAnalyst(Player(found.questions, _as_recorded(found.questions)), found.decision.analyst)
+        return RulesAnalyst(signals)
+    return ClaudeAnalyst(Player(found.questions, _as_recorded(found.questions)), found.decision.analyst, signals)
 
 
 def _as_recorded(questions: Sequence[Cassette]) -> Callable[[Question], Request]:

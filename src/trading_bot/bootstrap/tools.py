@@ -4,9 +4,8 @@ Promises that who has no desk opens the home read-only, asks keyless sources alo
 gate previews on the books' own account, since there is no venue to ask. Refuses to make a journal where there is none.
 """
 
-import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -16,12 +15,12 @@ from pathlib import Path
 from trading_bot.bootstrap.bench import Bench, Standing
 from trading_bot.bootstrap.brokers import traits_of
 from trading_bot.bootstrap.laboratory import Laboratory
-from trading_bot.bootstrap.news import NewsDoor, build_pool, new_nonce
+from trading_bot.bootstrap.news import NewsDoor, build_pool, new_nonce, signals_of
 from trading_bot.bootstrap.setting import Setting, authority_of
 from trading_bot.bootstrap.sources import CALENDARS, build_source
 from trading_bot.config import Config, load, recall
 from trading_bot.domain.books import Account
-from trading_bot.domain.errors import DeskError, ToolFailedError
+from trading_bot.domain.errors import ToolFailedError
 from trading_bot.domain.mandate import Mode
 from trading_bot.domain.proposals import Proposal
 from trading_bot.domain.values import ZERO, DecisionId, Symbol
@@ -31,7 +30,8 @@ from trading_bot.execution.ledger import Ledger
 from trading_bot.llm.local_models import PooledModels
 from trading_bot.market.calendar import open_calendar
 from trading_bot.market.view import AsOfView
-from trading_bot.ports import Brief, InboxItem, LocalModels, NewsView
+from trading_bot.news.signals import Signals
+from trading_bot.ports import Brief, InboxItem, LocalModels
 from trading_bot.risk.halt import DeskSwitch
 from trading_bot.storage.home import Home
 from trading_bot.storage.journal import SqlJournal
@@ -44,7 +44,6 @@ OPERATOR_VARIABLE = "TRADING_BOT_OPERATOR_DIR"
 FILED = "filed; the desk judges it under its mandate. `decisions` and `approvals` tell what came of it"
 SESSION = DecisionId("session")
 """Whose evidence it is what a person's own session looks at."""
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,13 @@ class IdleDesk:
     home: Home
     simulated: bool
     news: NewsDoor
+    signals: Signals
+    """How its analyses are scored."""
     models: LocalModels | None
 
     def scope(self) -> Scope:
         """What a person's session sees, headlines too; what it proposes goes into the home's inbox."""
-        seen = self.bench.scope(Brief(SESSION, self.view, self.bench.ledger.books, self.universe, readable(self.news.view)))
+        seen = self.bench.scope(Brief(SESSION, self.view, self.bench.ledger.books, self.universe, self.news.view()))
         return replace(seen, propose=partial(file_proposal, self.home), age=self._age(), models=self.models, headlines=True)
 
     def _age(self) -> timedelta | None:
@@ -112,21 +113,14 @@ def _idle(journal: SqlJournal | MemoryJournal, home: Home, operator: Path) -> Id
         desk=journal.desk,
     )
     bench = Bench(journal, ledger, calendars["XNYS"], authority, judge, Laboratory(config, source, calendars.__getitem__))
-    return IdleDesk(bench, view, config.universe.symbols, home, simulated, NewsDoor(config, home, clock.now), _models(config))
+    return IdleDesk(
+        bench, view, config.universe.symbols, home, simulated, NewsDoor(config, home, clock.now), signals_of(config), _models(config)
+    )
 
 
 def _models(config: Config) -> LocalModels | None:
     pool = build_pool(config)
     return None if pool is None else PooledModels(pool, new_nonce)
-
-
-def readable(news: Callable[[], NewsView | None]) -> NewsView | None:
-    """The news, None with a warning where their store cannot be read: a person sees positions all the same."""
-    try:
-        return news()
-    except DeskError as error:
-        _log.warning("the news cannot be read: %s", error)
-        return None
 
 
 def file_proposal(home: Home, proposal: Proposal) -> str:

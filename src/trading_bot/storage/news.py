@@ -111,6 +111,10 @@ class NewsPage:
         row = self._connection.execute(select(articles.c.body).where(articles.c.id == wanted)).first()
         return None if row is None else Article.model_validate_json(row.body)
 
+    def has_any(self, until: datetime) -> bool:
+        """Whether any article was known by then."""
+        return self._connection.execute(select(articles.c.id).where(articles.c.known_at <= stamp(until)).limit(1)).first() is not None
+
     def scores(self, symbol: Symbol, since: datetime, until: datetime) -> tuple[Scored, ...]:
         """Scores of `symbol` for articles known since `since` that were made by `until`, of every tier, oldest first."""
         near = (scores.c.symbol == symbol, scores.c.known_at >= stamp(since), scores.c.known_at <= stamp(until))
