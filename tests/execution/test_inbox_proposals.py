@@ -83,6 +83,15 @@ def test_a_persons_proposal_is_judged_and_traded_under_the_mandate() -> None:
     assert desk.journal.all(InboxDone) == (InboxDone(at=NOW, item="item-1", what="proposal"),)
 
 
+def test_what_a_session_proposes_is_held_to_the_cap_of_what_owes_something_to_texts_from_outside() -> None:
+    """Nobody knows what its model had read; 1 % of 100,000 is 9 shares, where the mandate's other limits leave 149."""
+    desks = [small_desk(FLAT, under=mandate(approval_above="none", tainted_position=cap)) for cap in ("0.01", "none")]
+    assert [serve(desk, WANTED.canonical()) for desk in desks] == ["", ""]
+    verdicts = [desk.journal.get(Verdict, verdict_id(WANTED.id)) for desk in desks]
+    assert [(v.quantity, [f.rule for f in v.findings]) for v in verdicts if v is not None] == [(9, ["tainted_position"]), (149, [])]
+    assert desks[0].engine.ledger.books.positions[AAPL].quantity == 9
+
+
 def test_the_same_proposal_again_is_traded_once() -> None:
     """Under another item's name too."""
     desk = small_desk(FLAT)

@@ -114,7 +114,7 @@ def _evidence(said: Said) -> tuple[EvidenceId, ...]:
 
 def _taint(heard: Calls) -> tuple[str, ...]:
     """Results that go back to texts from outside, whether or not the answer names them: what was read cannot be unread."""
-    return tuple(dict.fromkeys(call.evidence for call in heard if call.tool in TAINTING))
+    return tuple(sorted({call.evidence for call in heard if call.tool in TAINTING}))  # calls made at once end in any order
 
 
 class ClaudeAnalyst:

@@ -90,7 +90,7 @@ class Article(Record):
     """An article that can be read: clean text on one line, canonical address, times by rule."""
 
     id: ArticleId
-    """A pure function of canonical address and title: the same article fetched again is the same."""
+    """A pure function of feed, canonical address and title: the same article fetched again is the same."""
     feed: str
     publisher: str
     url: str

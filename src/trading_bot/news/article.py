@@ -1,8 +1,9 @@
 """From what a feed sent to an article that can be read.
 
 Promises clean text, a canonical address, times by rule, mentions with reasons and marks for what looked wrong; the same raw article gives
-the same article, whenever and by whom it is read. The id is of address and title; without an address, of feed, title and date. Refuses
-what has neither title nor text: `UnreadableError`, which a worker counts and drops.
+the same article, whenever and by whom it is read. The id is of feed, address and title; without an address, of feed, title and
+date: no feed can take another's word away by telling it first. Refuses what has neither title nor text: `UnreadableError`, which a worker
+counts and drops.
 """
 
 from trading_bot.domain.news import Article, ArticleId, RawArticle
@@ -51,4 +52,4 @@ class Reader:
 
 def _id(raw: RawArticle, url: str, title: str, text: str) -> ArticleId:
     named = title.casefold() or " ".join(text.casefold().split()[:_FEW_WORDS])
-    return ArticleId(derive_id(url, named) if url else derive_id(raw.feed, named, raw.published))
+    return ArticleId(derive_id(raw.feed, url or raw.published, named))

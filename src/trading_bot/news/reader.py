@@ -110,7 +110,8 @@ class NewsReader:
         return told
 
     def _assigned(self, judged: Judged, known: Mapping[int, Sequence[Telling]]) -> ReadArticle:
-        article, own = judged.article, bands(judged.signature)
+        article = judged.article
+        own = () if article.quarantined else bands(judged.signature)  # what moves nothing joins no stories either
         about = frozenset(str(symbol) for symbol in judged.sentiments)
         near = {t.article: t for band in own for t in known.get(band, ()) if about & t.symbols or not (about and t.symbols)}
         told = [(Signature.unpack(t.signature), t.story) for t in near.values()]
