@@ -202,3 +202,10 @@ def test_what_is_added_after_now_changes_nothing(scores: list[Scored], later: li
     minute = NOW + timedelta(minutes=1)
     after = [s.model_copy(update={"scored_at": minute, "known_at": s.known_at if known else minute}) for s in later]
     assert read(AAPL, NOW, [*scores, *after], scale(FEEDS)) == read(AAPL, NOW, scores, scale(FEEDS))
+
+
+def test_who_copies_a_story_before_the_others_makes_it_no_older() -> None:
+    """Two feeds told it an hour ago; a third that says it did so a day before is one of three."""
+    honest = [scored("a", 0.5, ago=HOUR), scored("b", 0.5, story="a", feed="two", ago=HOUR)]
+    early = scored("c", 0.5, story="a", feed="three", ago=24 * HOUR)
+    assert read(AAPL, NOW, [*honest, early], scale()) == read(AAPL, NOW, honest, scale()).model_copy(update={"feeds": 3, "articles": 3})

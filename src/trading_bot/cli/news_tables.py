@@ -67,6 +67,10 @@ def why_table(found: Why) -> None:
             )
     for told in found.quarantined:
         _OUT.print(f"set aside ({', '.join(told.marks)}): {told.feed}: {told.title[:_TITLE]}", soft_wrap=True)
+    if found.counted and not any(story.backed for story in found.counted):
+        _OUT.print(
+            f"nothing is backed: news.corroboration wants {found.corroboration} feeds, so none of this moves a decision or climbs"
+        )
     if not found.counted:
         _OUT.print("no story within the window")
 

@@ -28,6 +28,8 @@ def run(context: Context, *, once: bool, as_json: bool) -> None:
     """Ask the feeds and read what they bring, until Ctrl-C."""
     with _newsroom(context, as_json=as_json) as room:
         click.echo(f"feeds: {', '.join(feed.name for feed in room.feeds) or 'none (news.feeds)'}; home {context.home.path}", err=True)
+        if len(room.feeds) < (needed := context.config().news.corroboration):
+            click.echo(f"{needed} feeds have to tell a story before it moves anything or climbs (news.corroboration)", err=True)
         if once:
             room.once()
         else:

@@ -163,8 +163,8 @@ RULES = (
 
 def telling(scores: Sequence[Scored], now: datetime, scale: Scale) -> tuple[ArticleId, ...]:
     """Articles of the stories within the window that move the reading most: one of each, newest first, then another feed's of each."""
-    fresh = [s for s in stories(scores, scale.feeds) if s.first > now - scale.window]
-    weight = {s.id: s.weight * decay(now - s.first, scale.half_life) for s in fresh}
+    fresh = [s for s in stories(scores, scale.feeds) if s.since > now - scale.window]
+    weight = {s.id: s.weight * decay(now - s.since, scale.half_life) for s in fresh}
     pull = {s.id: abs(s.score) * weight[s.id] for s in fresh}
     queues: dict[ArticleId, dict[str, ArticleId]] = {s.id: {} for s in sorted(fresh, key=lambda s: (-pull[s.id], -weight[s.id], s.id))}
     for scored in sorted(scores, key=lambda s: (s.known_at, s.article), reverse=True):

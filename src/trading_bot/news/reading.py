@@ -3,7 +3,8 @@
     a telling's weight   = confidence x weight of its feed
     a feed's word        = weighted mean of its tellings, as weighty as the weightiest of them: copies add nothing
     a story's score      = median of its feeds' words, each as far as the feed is believed: one liar among three changes little
-    a story's weight     = median of its feeds' weights x 0.5 ^ (age of its first telling / half-life)
+    a story's weight     = median of its feeds' weights x 0.5 ^ (age / half-life)
+    a story's age        = median over its feeds of when each told it first, the earlier of two
     score                = weighted mean of the stories' scores
     confidence           = total weight / (total weight + 1)
 
@@ -53,6 +54,8 @@ class Story:
 
     id: ArticleId
     first: datetime
+    since: datetime
+    """From when on it grows old: the median over its feeds of when each told it first, the earlier of two."""
     score: float
     weight: float
     """Before it decays."""
@@ -87,7 +90,7 @@ def read(symbol: Symbol, now: datetime, scores: Sequence[Scored], scale: Scale) 
     """The reading of `symbol` at `now`. `scores`: of its articles known within window and baseline; later ones change nothing."""
     known = [s for s in scores if max(s.known_at, s.scored_at) <= now]
     told = stories(known, scale.feeds)
-    fresh = [s for s in told if s.first > now - scale.window]
+    fresh = [s for s in told if s.since > now - scale.window]
     backed = [s for s in fresh if s.backing >= scale.corroboration]
     score, confidence = _total(fresh, now, scale)
     sure, sure_confidence = _total(backed, now, scale)
@@ -134,12 +137,21 @@ def _story(story: ArticleId, tellings: Sequence[Scored], feeds: Mapping[str, flo
     return Story(
         id=story,
         first=min(t.known_at for t in tellings),
+        since=_lower_middle(tellings),
         score=score,
         weight=_median([(word.trust, word.weight) for word in heard]),
         feeds=sum(1 for word in words if word.trust),
         backing=sum(1 for word in words if word.trust and word.score * score >= 0),
         articles=len(tellings),
     )
+
+
+def _lower_middle(tellings: Sequence[Scored]) -> datetime:
+    """Median over the feeds of when each told it first, the earlier of two: a copier who is early makes nobody's story old."""
+    firsts: dict[str, datetime] = {}
+    for telling in tellings:
+        firsts[telling.feed] = min(firsts.get(telling.feed, telling.known_at), telling.known_at)
+    return sorted(firsts.values())[(len(firsts) - 1) // 2]
 
 
 class _Word(NamedTuple):
@@ -170,7 +182,7 @@ def _median(pairs: Sequence[tuple[float, float]]) -> float:
 
 def _total(told: Sequence[Story], now: datetime, scale: Scale) -> tuple[float, float]:
     """Score and confidence of these stories."""
-    weights = [s.weight * decay(now - s.first, scale.half_life) for s in told]
+    weights = [s.weight * decay(now - s.since, scale.half_life) for s in told]
     total = sum(weights)
     if not total:
         return 0.0, 0.0
@@ -183,7 +195,7 @@ def _past(told: Sequence[Story], now: datetime, scale: Scale) -> Floats:
     hours = int(scale.baseline / _HOUR)
     if not told or not hours:
         return np.empty(0)
-    ages = np.array([(now - s.first) / _HOUR for s in told])
+    ages = np.array([(now - s.since) / _HOUR for s in told])
     then = ages[None, :] - np.arange(hours, 0, -1, dtype=np.float64)[:, None]
     weights = np.array([s.weight for s in told]) * np.exp2(np.maximum(then, 0) / -(scale.half_life / _HOUR))
     weights[(then < 0) | (then >= scale.window / _HOUR)] = 0.0

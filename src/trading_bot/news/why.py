@@ -53,6 +53,8 @@ class Why(Record):
 
     reading: Reading
     half_life_minutes: Finite
+    corroboration: int
+    """Feeds that a story needs to be backed."""
     counted: tuple[Counted, ...]
     quarantined: tuple[Told, ...]
 
@@ -60,8 +62,8 @@ class Why(Record):
 def why(symbol: Symbol, view: NewsView, scale: Scale) -> Why:
     """The reading of `symbol` as of the view, taken apart."""
     now, scores = view.now(), view.scores(symbol, scale.window + scale.baseline)
-    fresh = [s for s in stories(scores, scale.feeds) if s.first > now - scale.window]
-    total = sum(s.weight * decay(now - s.first, scale.half_life) for s in fresh)
+    fresh = [s for s in stories(scores, scale.feeds) if s.since > now - scale.window]
+    total = sum(s.weight * decay(now - s.since, scale.half_life) for s in fresh)
     tell = _teller(view, scale)
     told: dict[ArticleId, list[Scored]] = {}
     for scored in best(scores):
@@ -71,10 +73,10 @@ def why(symbol: Symbol, view: NewsView, scale: Scale) -> Why:
         Counted(
             story=story.id,
             first=story.first,
-            age_minutes=(now - story.first).total_seconds() / 60,
+            age_minutes=(now - story.since).total_seconds() / 60,
             score=story.score,
             weight=story.weight,
-            decay=(left := decay(now - story.first, scale.half_life)),
+            decay=(left := decay(now - story.since, scale.half_life)),
             share=story.weight * left / total if total else 0.0,
             feeds=story.feeds,
             backed=story.backing >= scale.corroboration,
@@ -86,6 +88,7 @@ def why(symbol: Symbol, view: NewsView, scale: Scale) -> Why:
     return Why(
         reading=read(symbol, now, scores, scale),
         half_life_minutes=scale.half_life.total_seconds() / 60,
+        corroboration=scale.corroboration,
         counted=tuple(sorted(counted, key=lambda c: -c.share)),
         quarantined=aside,
     )
