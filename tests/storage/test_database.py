@@ -7,9 +7,11 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Barrier
 from typing import Any, TypeVar
 
 import pytest
@@ -321,3 +323,18 @@ def test_what_append_returned_from_outlives_a_kill(place: Place) -> None:
     assert set(names) >= {f"{part}{n}" for n in seen for part in "kl"}
     assert len(names) % 2 == 0
     assert verify(path).intact
+
+
+def test_many_that_open_one_new_file_at_once_and_write_all_get_it(tmp_path: Path) -> None:
+    """Where two turn it into a WAL at once, SQLite refuses one of them without waiting."""
+    everybody = Barrier(6)
+
+    def use(path: Path, number: int) -> None:
+        everybody.wait()
+        with closing(Database.open(path, lambda _: None)) as database, database.writing() as connection:
+            connection.exec_driver_sql(f"CREATE TABLE t{number} (x)")
+
+    with ThreadPoolExecutor(everybody.parties) as pool:
+        for again in range(10):
+            for done in [pool.submit(use, tmp_path / f"{again}.db", number) for number in range(everybody.parties)]:
+                done.result()

@@ -6,6 +6,7 @@ go on after a connection broke: who holds it has to start again. SQLite keeps a 
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -26,9 +27,14 @@ from trading_bot.storage.schema import VERSIONS
 Address = str | Path
 """A file of SQLite, or a URL of SQLAlchemy."""
 
+_PATIENCE_S = 10
+_LOOK_S = 0.01
+_PRIMARY = 0xFF
+"""Of an error's code, the part without its kind."""
 _PRAGMAS = (
-    "PRAGMA busy_timeout = 10000",
+    "PRAGMA busy_timeout = 0",  # two that turn one new file into a WAL would wait for each other
     "PRAGMA journal_mode = WAL",
+    f"PRAGMA busy_timeout = {_PATIENCE_S * 1000}",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
 )
@@ -175,10 +181,24 @@ def _prepare(name: str, driver: Any, _record: object) -> None:  # noqa: ANN401 -
     """Make a new connection's commits durable, and refuse a server's database that cannot hold every character."""
     if isinstance(driver, sqlite3.Connection):
         for pragma in _PRAGMAS:
-            driver.execute(pragma)
+            _insist(driver, pragma)
     elif driver.info.parameter_status("server_encoding") != "UTF8":
         driver.close()
         raise HomeError(f"{name}: cannot hold every character; make a database with ENCODING 'UTF8' and name that")
+
+
+def _insist(driver: sqlite3.Connection, pragma: str) -> None:
+    """Set it, however many others do so at once."""
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            driver.execute(pragma)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_LOOK_S)
+        else:
+            return
 
 
 def _version(connection: Connection, name: str) -> str | None:
