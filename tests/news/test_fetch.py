@@ -145,6 +145,7 @@ def test_the_deadline_is_for_the_whole_answer(drip: str) -> None:
         (zlib.compress(b"words " * 100, wbits=-15), "deflate"),
         (b"words " * 100, "identity"),
     ],
+    ids=["gzip", "deflate", "bare deflate", "plain"],
 )
 def test_packed_answers_are_unpacked(packed: bytes, encoding: str) -> None:
     """Deflate with its frame and without."""
@@ -164,6 +165,7 @@ def test_packed_answers_are_unpacked(packed: bytes, encoding: str) -> None:
         (gzip.compress(gzip.compress(b"x")), "gzip, gzip", "not asked for"),
         (b"no gzip at all" * 10, "gzip", "cannot be unpacked"),
     ],
+    ids=["gzip bomb", "deflate bomb", "plain", "brotli", "twice", "not what it says"],  # bodies carry the time of day
 )
 def test_more_than_the_cap_is_not_unpacked(body: bytes, encoding: str, told: str) -> None:
     """Bombs, long bodies, and what nobody asked for."""
