@@ -90,6 +90,14 @@ def test_an_article_is_kept_as_its_feed_gave_it() -> None:
     assert [one.url for one in read(item("<title>x</title><link>javascript:alert(1)</link>"))] == [""]
 
 
+@pytest.mark.parametrize(("link", "url"), [("#part", "/rss#part"), ("?a=1", "/rss?a=1"), ("b", "/b")])
+def test_no_relative_link_takes_a_key_of_its_feed_s_address_along(link: str, url: str) -> None:
+    """`#part` alone would be an article at the very address that was asked."""
+    document = item(f"<title>x</title><link>{link}</link>").encode()
+    found = articles(Answer("https://feeds.example/rss?feed=t0ken", document, "application/xml", NOW, Validators()), "mine")
+    assert [one.url for one in found] == [f"https://feeds.example{url}"]
+
+
 @pytest.mark.parametrize(
     ("document", "content_type", "titles"),
     [

@@ -204,6 +204,13 @@ def test_what_is_added_after_now_changes_nothing(scores: list[Scored], later: li
     assert read(AAPL, NOW, [*scores, *after], scale(FEEDS)) == read(AAPL, NOW, scores, scale(FEEDS))
 
 
+def test_a_feed_that_nobody_believes_makes_no_story_older() -> None:
+    """It told the story a day before the one that is believed."""
+    honest, early = scored("a", 0.5, ago=HOUR), scored("b", 0.5, story="a", feed="nobody", ago=24 * HOUR)
+    alone, beside = (read(AAPL, NOW, told, scale(feeds={"nobody": 0.0})) for told in ([honest], [honest, early]))
+    assert beside == alone.model_copy(update={"articles": 2})
+
+
 def test_who_copies_a_story_before_the_others_makes_it_no_older() -> None:
     """Two feeds told it an hour ago; a third that says it did so a day before is one of three."""
     honest = [scored("a", 0.5, ago=HOUR), scored("b", 0.5, story="a", feed="two", ago=HOUR)]

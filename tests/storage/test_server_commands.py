@@ -1,6 +1,7 @@
 """A server's database as the settings and the commands see it: named by address, with a password that stays where it was given."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from trading_bot.cli.root import cli
 from trading_bot.config import load, recall
 from trading_bot.domain.errors import ConfigError, StorageError
 from trading_bot.domain.mandate import Mode
+from trading_bot.domain.news import FeedHealth
 from trading_bot.storage.database import Database
 from trading_bot.storage.home import Home
+from trading_bot.storage.news import NewsStore
 from trading_bot.storage.owner import own_journal
 from trading_bot.storage.server_bars import ServerBars
 
@@ -111,3 +114,14 @@ def test_a_hypertable_is_made_only_where_the_server_can(database: Named, tmp_pat
     assert bars.symbols() == ()
     done = CliRunner().invoke(cli, ["--home", str(tmp_path), "bars", "hypertable"])
     assert (done.exit_code, "bars are files" in done.output) == (1, True)
+
+
+def test_news_on_a_server_are_there_on_machines_that_read_none(database: Named, tmp_path: Path) -> None:
+    """No desk has come up on it; and who only looks makes nothing there."""
+    url, now = database("gazette"), datetime(2026, 3, 9, tzinfo=UTC)
+    home = ["--home", str(tmp_path / "elsewhere")]
+    before = CliRunner().invoke(cli, [*home, "news", "top"], env={URL: url})
+    with NewsStore.open(url) as store, store.writing() as page:
+        page.feed_did(FeedHealth(feed="wire", asked_at=now, answered_at=now, articles=0))
+    after = CliRunner().invoke(cli, [*home, "news", "status"], env={URL: url}, catch_exceptions=False)
+    assert ("nobody has read news" in before.output, "wire" in after.output) == (True, True)

@@ -19,7 +19,7 @@ from trading_bot.domain.errors import ToolFailedError
 from trading_bot.domain.news import Tier
 from trading_bot.domain.values import ZERO
 from trading_bot.execution.clock import SystemWallClock
-from trading_bot.llm.budget import Budget, ledger_time
+from trading_bot.llm.budget import READING, Budget, ledger_time
 from trading_bot.llm.cassette import Shelf
 from trading_bot.llm.claude_reading import ClaudeReader
 from trading_bot.llm.deepseek import KEY, DeepSeekReader
@@ -72,12 +72,16 @@ class Readers(ExitStack):
         return self._ledger
 
     def spent(self, tier: Tier) -> Decimal:
-        """USD that a tier's calls have cost since yesterday: a call that goes on over midnight counts too."""
+        """USD that a tier's readings have cost since yesterday: a call that goes on over midnight counts too.
+
+        Neither the desk's own questions nor what another worker has only set aside.
+        """
         if self._ledger is None:
             return ZERO
         with self._ledger.reading() as page:
             today = ledger_time(page, self._wall).date()
-            return sum((call.counted for call in page.of_days(today - _DAY, today) if call.tier == tier), ZERO)
+            calls = (c for c in page.only(tier).of_days(today - _DAY, today) if c.workflow == READING)
+            return sum((c.settlement.cost_usd for c in calls if c.settlement is not None), ZERO)
 
 
 class _NoTools:

@@ -26,7 +26,7 @@ from trading_bot.news.tickers import Tickers
 from trading_bot.ports import NewsQueue, SentimentModel, WallClock
 from trading_bot.settings_news import QueueSettings
 from trading_bot.storage.home import Home
-from trading_bot.storage.news import NewsStore
+from trading_bot.storage.news import NewsStore, holds_news
 from trading_bot.storage.news_queue import EmbeddedQueue
 
 _log = logging.getLogger(__name__)
@@ -54,9 +54,8 @@ def signals_of(config: Config) -> Signals:
 
 
 def has_news(home: Home) -> bool:
-    """Whether anybody has read news here."""
-    place = home.news
-    return home.has_journal if isinstance(place, str) else place.exists()
+    """Whether anybody has read news for this home: on a server that may have been another machine."""
+    return holds_news(home.news)
 
 
 class NewsDoor:

@@ -112,7 +112,7 @@ class Newsroom:
     def work(self, stop: "threading.Event | _Emptied") -> None:
         """Read what waits until `stop` is set. What climbs is asked by a thread of its own: reading waits for no dear model."""
         self._forget()
-        climbing = threading.Thread(target=self._climb, name="climbing", daemon=True)
+        climbing = threading.Thread(target=self._climb, args=(stop,), name="climbing", daemon=True)
         climbing.start()
         work(
             self._queue,
@@ -162,8 +162,11 @@ class Newsroom:
         for symbol in sorted({scored.symbol for read in fresh for scored in read.scores}):
             self._touched.put(symbol)
 
-    def _climb(self) -> None:
-        """Look at each symbol that has fresh news, once however often it was touched meanwhile; until there will be no more."""
+    def _climb(self, stop: "threading.Event | _Emptied") -> None:
+        """Look at each symbol that has fresh news, once however often it was touched meanwhile; until there will be no more.
+
+        Who is told to stop begins no further climb, which may take minutes: the next news of a symbol make it climb again.
+        """
         ended = False
         while not ended:
             touched = {self._touched.get()}
@@ -171,7 +174,8 @@ class Newsroom:
                 touched.add(self._touched.get())
             ended = None in touched
             for symbol in sorted(touched - {None}, key=str):
-                self._look(symbol)
+                if not (isinstance(stop, threading.Event) and stop.is_set()):
+                    self._look(symbol)
 
     def _look(self, symbol: Symbol | None) -> None:
         try:

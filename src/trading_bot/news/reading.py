@@ -137,7 +137,7 @@ def _story(story: ArticleId, tellings: Sequence[Scored], feeds: Mapping[str, flo
     return Story(
         id=story,
         first=min(t.known_at for t in tellings),
-        since=_lower_middle(tellings),
+        since=_lower_middle([t for t in tellings if feeds.get(t.feed, 1.0)] or tellings),
         score=score,
         weight=_median([(word.trust, word.weight) for word in heard]),
         feeds=sum(1 for word in words if word.trust),

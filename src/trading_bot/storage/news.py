@@ -6,10 +6,11 @@ SQLite keeps a file beside the journal's, which never waits for it; on a server 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Table, delete, func, select
@@ -218,6 +219,14 @@ class NewsStore:
         """The store while no other process writes news; what was written is durable when the block ends."""
         with self._database.writing(_PURPOSE) as connection:
             yield NewsPage(connection)
+
+
+def holds_news(address: Address) -> bool:
+    """Whether anybody has kept news at `address`; makes nothing. StorageError or HomeError where a server cannot be asked."""
+    if isinstance(address, Path):
+        return address.exists()
+    with closing(Database.open(address, lambda _: None)) as database, database.reading() as connection:
+        return connection.dialect.has_table(connection, facts.name)
 
 
 def _make_tables(database: Database) -> None:

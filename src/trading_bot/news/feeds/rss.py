@@ -86,7 +86,7 @@ def _understood(answer: Answer) -> Mapping[str, Any]:
     # A file object: of a bare string it would open the file or the address of that name.
     parsed: Mapping[str, Any] = feedparser.parse(
         io.BytesIO(marked),
-        response_headers={"content-type": "application/xml; charset=utf-8", "content-location": answer.url},
+        response_headers={"content-type": "application/xml; charset=utf-8", "content-location": answer.url.partition("?")[0]},
         resolve_relative_uris=False,
         sanitize_html=False,
     )
@@ -124,7 +124,8 @@ def _article(entry: Mapping[str, Any], answer: Answer, feed: str, publisher: str
     tags = entry.get("tags", ())
     return RawArticle(
         feed=feed,
-        url=link(urljoin(answer.url, words(entry.get("link")))) if entry.get("link") else "",
+        # Without what was asked, which may hold a key: `#part` alone would take that along.
+        url=link(urljoin(answer.url.partition("?")[0], words(entry.get("link")))) if entry.get("link") else "",
         title=words(entry.get("title")),
         body=max(bodies, key=len),
         published=words(_first(entry, "published", "updated", "created")),
