@@ -1,5 +1,7 @@
 """What every record promises of amounts, times, canonical text and ids."""
 
+import base64
+import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -11,7 +13,17 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from trading_bot.domain.mandate import Share
-from trading_bot.domain.values import Amount, DecisionId, Record, UtcTime, client_order_id, divided
+from trading_bot.domain.values import (
+    Amount,
+    DecisionId,
+    Record,
+    UtcTime,
+    canonical_json,
+    client_order_id,
+    derive_digest,
+    derive_id,
+    divided,
+)
 
 
 class Sheet(Record):
@@ -34,7 +46,21 @@ amounts = st.decimals(min_value=-(10**14), max_value=10**14, places=8)
 
 
 @pytest.mark.parametrize(
-    "wrong", [0.5, 1.0, float("nan"), float("inf"), True, Decimal("NaN"), Decimal("-Infinity"), "NaN", "1e15", "1e-19", "1e999999999"]
+    "wrong",
+    [
+        0.5,
+        1.0,
+        float("nan"),
+        float("inf"),
+        True,
+        Decimal("NaN"),
+        Decimal("-Infinity"),
+        "NaN",
+        "1e15",
+        "1e-19",
+        "1e999999999",
+        (0, (1,), 30),
+    ],
 )
 @pytest.mark.parametrize("place", ["alone", "row", "table", "maybe", "limit"])
 def test_what_is_no_exact_sane_amount_is_refused_everywhere(place: str, wrong: object) -> None:
@@ -109,6 +135,14 @@ def test_client_order_ids_are_short_plain_and_differ_by_decision_leg_and_attempt
     assert all(re.fullmatch(r"[a-z0-9-]{1,36}", one) and one.startswith(f"{desk}-") for one in ids)
     assert len(set(ids)) == len(named)
     assert ids == [client_order_id(desk, DecisionId(decision), leg, attempt) for decision, leg, attempt in named]
+
+
+@given(parts=st.lists(st.text(), max_size=4), length=st.integers(1, 32))
+def test_a_derived_id_is_the_base_32_and_a_digest_the_hex_of_the_hash_of_the_canonical_text(parts: list[str], length: int) -> None:
+    """Whoever reads a journal can reckon its ids again with any library: SHA-256 and RFC 4648 in small letters."""
+    hashed = hashlib.sha256(canonical_json(parts).encode())
+    text = base64.b32encode(hashed.digest()).decode().lower()
+    assert (derive_id(*parts, length=length), derive_digest(*parts)) == (text[:length], hashed.hexdigest())
 
 
 @given(amount=st.decimals(-(10**9), 10**9, places=8), by=st.decimals(1, 10**6, places=4))

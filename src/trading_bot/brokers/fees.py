@@ -91,9 +91,11 @@ SCHEDULES: dict[str, dict[AssetClass, tuple[Fee, ...]]] = {
 
 def fee(schedule: str, asset: AssetClass, trade: Trade) -> int:
     """Fee of `trade` in cash quanta. Dollars of US equities are rounded up to the cent, coins to 1e-8."""
+    rows = SCHEDULES[schedule].get(asset, ())
+    if not rows:
+        return 0
     day = datetime.fromtimestamp(trade.at // 1_000_000_000, UTC).date()
     step = CENT if asset is AssetClass.EQUITY else QUANTUM
-    rows = SCHEDULES[schedule].get(asset, ())
     return sum(quanta(_charge(row, trade).quantize(step, ROUND_CEILING)) for row in _in_force(rows, day))
 
 

@@ -7,6 +7,7 @@ position is not refused but cut down to it, because fills may have come between.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 from trading_bot.brokers.margin import adding, requirement
 from trading_bot.brokers.matching import BUY, TickQuote, at_market, trail_start
@@ -41,7 +42,7 @@ class Request:
         """Attached exits."""
         return tuple(leg for leg in (self.spec.stop_loss, self.spec.take_profit) if leg is not None)
 
-    @property
+    @cached_property
     def price(self) -> int | None:
         """Ticks at which it is valued: its limit, its stop with slippage, or the newest quote's; None without any."""
         if self.spec.limit_price is not None:
@@ -51,14 +52,14 @@ class Request:
             return at_market(self.side, TickQuote(level, level, 0), self.slippage)
         return None if self.quote is None else at_market(self.side, self.quote, self.slippage)
 
-    @property
+    @cached_property
     def stop(self) -> int | None:
         """Ticks at which it triggers; a trailing stop begins behind the newest quote. None without a stop, or without that quote."""
         if self.spec.trail is not None and self.quote is not None:
             return trail_start(self.side, self.quote, self.units.ticks(self.spec.trail))
         return None if self.spec.stop_price is None else self.units.ticks(self.spec.stop_price)
 
-    @property
+    @cached_property
     def lots(self) -> int:
         """Quantity in lots."""
         return self.units.lots(self.spec.quantity)
@@ -155,7 +156,7 @@ def _beyond_buying_power(request: Request) -> str | None:
         return None
     more = adding(request.side, request.lots, request.state.lots(request.spec.symbol))
     value = more * (request.price or 0) * request.units.worth
-    needed = requirement(request.side, value, Fraction(request.instrument.leverage_cap))
+    needed = requirement(request.side, value, request.instrument.leverage_cap)
     if needed > request.available:
         has = f"buying power is {cash(max(request.available, 0)):f}"
         return f"it needs {cash(needed):f} {request.instrument.currency}, {has}: send less, or cancel other entries"

@@ -6,13 +6,15 @@ would need. Refuses to sell anyone out: a margin call is the desk's business.
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 
 from trading_bot.brokers.state import Holding, State, VenueOrder
 from trading_bot.brokers.tape import Prices
 from trading_bot.domain.books import MAINTENANCE, SHORT_INITIAL
 
-_SHORT_INITIAL = Fraction(SHORT_INITIAL)
+_SHORT_TURNS = (1 / Fraction(SHORT_INITIAL)).as_integer_ratio()
+"""What a short may be worth, as a multiple of what it takes."""
 _SHORT_MAINTENANCE = Fraction(MAINTENANCE)
 
 
@@ -25,10 +27,10 @@ class Standing:
     maintenance: int
 
 
-def requirement(side: int, value: int, leverage: Fraction) -> int:
+def requirement(side: int, value: int, leverage: Decimal) -> int:
     """Cash quanta that opening a position of `value` (above 0) takes from what is available, rounded up."""
-    share = 1 / leverage if side > 0 else _SHORT_INITIAL
-    return -(-value * share.numerator // share.denominator)
+    whole, part = leverage.as_integer_ratio() if side > 0 else _SHORT_TURNS
+    return -(-value * part // whole)
 
 
 def standing(state: State, prices: Prices) -> Standing:
@@ -37,7 +39,7 @@ def standing(state: State, prices: Prices) -> Standing:
     for holding in state.holdings.values():
         value = _value(holding, prices, state.clock)
         equity += value
-        needed += requirement(holding.lots, abs(value), Fraction(prices.instrument(holding.symbol).leverage_cap))
+        needed += requirement(holding.lots, abs(value), prices.instrument(holding.symbol).leverage_cap)
         maintenance += round(_SHORT_MAINTENANCE * -value) if value < 0 else 0
     for order in state.orders.values():
         needed += need(order, order.reserve, state, prices)
@@ -47,8 +49,7 @@ def standing(state: State, prices: Prices) -> Standing:
 def need(order: VenueOrder, price: int, state: State, prices: Prices) -> int:
     """What `order` would take from what is available if it filled at `price` ticks; 0 for what closes a position."""
     lots = 0 if order.is_exit else adding(order.side, order.remaining, state.lots(order.symbol))
-    leverage = Fraction(prices.instrument(order.symbol).leverage_cap)
-    return requirement(order.side, lots * price * order.units.worth, leverage)
+    return requirement(order.side, lots * price * order.units.worth, prices.instrument(order.symbol).leverage_cap)
 
 
 def covers(state: State, order: VenueOrder, price: int, prices: Prices) -> bool:

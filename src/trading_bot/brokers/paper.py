@@ -5,12 +5,12 @@ desk lives or not; that an id known to the venue is never placed twice, and a re
 Refuses an account that is not the one it was made for.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from typing import TypeVar
 
 from trading_bot.brokers import intake
 from trading_bot.brokers.margin import standing
@@ -28,6 +28,8 @@ from trading_bot.domain.traits import PAPER, VenueTraits
 from trading_bot.domain.values import ClientOrderId, Symbol
 from trading_bot.ports import Calendar, Clock, MarketSource
 from trading_bot.settings import BrokerSettings
+
+T = TypeVar("T")
 
 _CANCELED = "canceled on request"
 
@@ -68,48 +70,28 @@ class PaperBroker:
 
     def account(self) -> Account:
         """Cash, equity and buying power now."""
-        with self._turn() as (_, venue):
-            found = standing(venue.state, self._prices)
-            return Account(
-                account_id=self._settings.account,
-                cash=cash(venue.state.cash),
-                equity=cash(found.equity),
-                buying_power=cash(max(found.available, 0)),
-                maintenance_margin=cash(found.maintenance),
-            )
+        return self._turn(lambda _, venue: self._account(venue.state))
 
     def positions(self) -> tuple[Position, ...]:
         """Open positions by symbol."""
-        with self._turn() as (_, venue):
-            return tuple(holding.record for _, holding in sorted(venue.state.holdings.items()))
+        return self._turn(lambda _, venue: tuple([holding.record for _, holding in sorted(venue.state.holdings.items())]))
 
     def open_orders(self) -> tuple[Order, ...]:
         """Working orders, woken legs included, by client order id."""
-        with self._turn() as (_, venue):
-            return tuple(o.record for o in sorted(venue.state.orders.values(), key=lambda o: o.client_order_id))
+        return self._turn(lambda _, venue: tuple([o.record for o in sorted(venue.state.orders.values(), key=_identity)]))
 
     def find(self, client_order_id: ClientOrderId) -> Order | None:
         """The order, open or closed. A leg exists from its entry's first fill on."""
-        with self._turn() as (ledger, venue):
-            found = _find(ledger, venue, client_order_id)
-            return None if found is None else found.record
+        found = self._turn(lambda ledger, venue: _find(ledger, venue, client_order_id))
+        return None if found is None else found.record
 
     def events(self, after: int) -> tuple[BrokerEvent, ...]:
         """Events with a sequence above `after`."""
-        with self._turn() as (ledger, venue):
-            return (*ledger.events(after), *(e for e in venue.events if e.sequence > after))
+        return self._turn(lambda ledger, venue: (*ledger.events(after), *[e for e in venue.events if e.sequence > after]))
 
     def next_event_time(self, until: datetime) -> datetime | None:
         """When the next event up to `until` comes if nobody does anything. Changes nothing."""
-        with self._turn() as (_, venue):
-            version = venue.state.version + venue.changed
-            if self._next is None or self._next[:2] != (version, until):
-                ahead = Venue(venue.state.copy(), self._settings.fees)
-                found = self._timeline.first_event(ahead, stamp(until))
-                self._next = (version, until, None if found is None else moment(found))
-                if not (ahead.changed or venue.changed):
-                    self._reached = (version, stamp(until))
-            return self._next[2]
+        return self._turn(lambda _, venue: self._ahead(venue, until))
 
     # -- orders ------------------------------------------------------------------------------------------------------
 
@@ -123,31 +105,36 @@ class PaperBroker:
 
     def cancel(self, client_order_id: ClientOrderId) -> None:
         """Cancel a working order; one at its end stays as it is. OrderNotFoundError if the venue never had it."""
-        with self._turn() as (ledger, venue):
+
+        def end(ledger: Ledger, venue: Venue) -> None:
             found = _find(ledger, venue, client_order_id)
             if found is None:
                 raise OrderNotFoundError(f"the venue has no order {client_order_id}: nothing was canceled")
             if found.state.is_working:
                 venue.end(found, OrderState.CANCELED, _CANCELED, venue.state.clock)
 
+        self._turn(end)
+
     def _once(self, spec: OrderSpec, place: Callable[[Venue, Callable[[str], bool]], VenueOrder]) -> Order:
         identity = spec.client_order_id
-        with self._turn() as (ledger, venue):
 
+        def answer(ledger: Ledger, venue: Venue) -> VenueOrder | str:
             def known(other: str) -> bool:
                 return venue.state.sleeps(other) or _find(ledger, venue, ClientOrderId(other)) is not None
 
-            found = _find(ledger, venue, identity)
+            found = _find(ledger, venue, identity) or ledger.refusal(identity)
             if found is not None:
-                return found.record
-            refusal = ledger.refusal(identity)
-            if refusal is None:
-                try:
-                    return place(venue, known).record
-                except OrderRejectedError as error:
-                    refusal = str(error)
-                    ledger.refuse(identity, refusal, venue.state.clock)
-        raise OrderRejectedError(refusal)
+                return found
+            try:
+                return place(venue, known)
+            except OrderRejectedError as error:
+                ledger.refuse(identity, str(error), venue.state.clock)
+                return str(error)
+
+        found = self._turn(answer)
+        if isinstance(found, str):
+            raise OrderRejectedError(found)
+        return found.record
 
     def _place(self, venue: Venue, spec: OrderSpec, known: Callable[[str], bool], old: VenueOrder | None) -> VenueOrder:
         now = venue.state.clock
@@ -189,18 +176,38 @@ class PaperBroker:
 
     # -- turns -------------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _turn(self) -> Iterator[tuple[Ledger, Venue]]:
-        """One exclusive turn, advanced to now; what happened is written when it ends without an error."""
+    def _turn(self, work: Callable[[Ledger, Venue], T]) -> T:
+        """What `work` makes of one exclusive turn, advanced to now; what happened is written when it ends without an error."""
         with self._store.exclusive() as ledger:
             venue = self._opened(ledger, stamp(self._clock.now()))
-            yield ledger, venue
+            found = work(ledger, venue)
             state = venue.state
             if venue.changed:
                 state.version += 1
                 ledger.save(Changes(self._settings.account, state, tuple(venue.touched.values()), tuple(venue.events)))
             seen = self._reached[1] if self._reached[0] == state.version else 0
             self._reached = (state.version, max(seen, state.clock))
+            return found
+
+    def _account(self, state: State) -> Account:
+        found = standing(state, self._prices)
+        return Account(
+            account_id=self._settings.account,
+            cash=cash(state.cash),
+            equity=cash(found.equity),
+            buying_power=cash(max(found.available, 0)),
+            maintenance_margin=cash(found.maintenance),
+        )
+
+    def _ahead(self, venue: Venue, until: datetime) -> datetime | None:
+        version = venue.state.version + venue.changed
+        if self._next is None or self._next[:2] != (version, until):
+            ahead = Venue(venue.state.copy(), self._settings.fees)
+            found = self._timeline.first_event(ahead, stamp(until))
+            self._next = (version, until, None if found is None else moment(found))
+            if not (ahead.changed or venue.changed):
+                self._reached = (version, stamp(until))
+        return self._next[2]
 
     def _opened(self, ledger: Ledger, now: int) -> Venue:
         state = ledger.load(self._settings.account)
@@ -225,6 +232,10 @@ class PaperBroker:
             if now != old:
                 was = f"{symbol} was traded on tick {old.tick} and lot {old.lot}"
                 raise StorageError(f"{was}, and is configured with {now.tick} and {now.lot}: set tick_size and lot_size back")
+
+
+def _identity(order: VenueOrder) -> ClientOrderId:
+    return order.client_order_id
 
 
 def _find(ledger: Ledger, venue: Venue, client_order_id: ClientOrderId) -> VenueOrder | None:

@@ -8,7 +8,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from operator import is_
 
 import numpy as np
 import pandas as pd
@@ -27,6 +26,8 @@ _NEVER = np.int64(2**62)
 _FIRST_CHUNK = 256
 _GROWTH = 4
 _DAY = "datetime64[D]"
+_NO_DAY = np.datetime64("1677-09-21", "D")
+"""Before every time in nanoseconds."""
 _LONGEST_BREAK = timedelta(days=14)
 FRESH = 60 * SECOND
 """A quote older than this is no price to trade at."""
@@ -48,8 +49,9 @@ class Tape:
     ) -> None:
         self.series = series
         parts = [_columns(one, rows, units) for one, rows in _uncovered(series)]
-        joined = np.concatenate(parts, axis=1)
-        joined = joined[:, np.argsort(joined[0], kind="stable")]
+        joined = np.concatenate([part for part in parts if part.size] or parts[:1], axis=1)
+        if (joined[0, 1:] < joined[0, :-1]).any():
+            joined = joined[:, np.argsort(joined[0], kind="stable")]
         self.starts, self.ends, self.opens, self.highs, self.lows, self.closes, self.volumes = joined
         # A bar without volume has no trade: it reaches nothing.
         self._reach_low = np.where(self.volumes > 0, self.lows, _NEVER)
@@ -76,12 +78,12 @@ class Tape:
 
     def begun(self, at: int) -> int:
         """Number of the last bar that began at or before `at`, -1 if none did."""
-        return int(np.searchsorted(self.starts, at, side="right")) - 1
+        return int(self.starts.searchsorted(at, side="right")) - 1
 
     def next_moment(self, after: int, until: int, band: Band) -> int | None:
         """First start or end, after `after` and up to `until`, of a bar that leaves `band`."""
-        first = int(np.searchsorted(self.ends, after, side="right"))
-        last = int(np.searchsorted(self.starts, until, side="right"))
+        first = int(self.ends.searchsorted(after, side="right"))
+        last = int(self.starts.searchsorted(until, side="right"))
         size = _FIRST_CHUNK
         while first < last:
             stop = min(first + size, last)
@@ -112,18 +114,19 @@ def _uncovered(series: tuple[BarSeries, ...]) -> list[tuple[BarSeries, np.ndarra
         # A bar that ends at midnight belongs to the day before.
         days = (one.ends - np.timedelta64(1, "ns")).astype(_DAY)
         found.append((one, ~np.isin(days, covered)))
-        covered = np.union1d(covered, days)
+        # They rise, so that a bar's day is a new one where it differs from the day before it.
+        covered = np.union1d(covered, days[np.flatnonzero(np.diff(days, prepend=_NO_DAY))])
     return found
 
 
 def _columns(series: BarSeries, rows: np.ndarray, units: Units) -> np.ndarray:
-    frame = series.frame
-    starts = pd.DatetimeIndex(frame.index).as_unit("ns").asi8
-    ends = series.ends.astype("datetime64[ns]").astype(np.int64)
-    prices = [np.rint(frame[name].to_numpy() / float(units.tick)).astype(np.int64) for name in ("open", "high", "low", "close")]
+    frame, kept = series.frame, slice(None) if rows.all() else rows
+    starts = pd.DatetimeIndex(frame.index).as_unit("ns").asi8[kept]
+    ends = series.ends.astype("datetime64[ns]").astype(np.int64)[kept]
+    prices = [np.rint(frame[name].to_numpy()[kept] / float(units.tick)).astype(np.int64) for name in ("open", "high", "low", "close")]
     # Half a millionth of a lot forgives the float of a whole number, and nothing else.
-    volume = np.floor(frame["volume"].to_numpy() / float(units.lot) + 5e-7).astype(np.int64)
-    return np.stack([starts, ends, *prices, volume])[:, rows]
+    volume = np.floor(frame["volume"].to_numpy()[kept] / float(units.lot) + 5e-7).astype(np.int64)
+    return np.stack([starts, ends, *prices, volume])
 
 
 class Prices:
@@ -151,7 +154,7 @@ class Prices:
         """Its bars and corporate actions, read again if the source has other bars than before."""
         series = tuple([self._source.bars(symbol, timeframe) for timeframe in self._source.timeframes(symbol)])
         known = self._tapes.get(symbol)
-        if known is None or len(known.series) != len(series) or not all(map(is_, known.series, series)):
+        if known is None or known.series != series:  # a series is equal to itself alone
             fundings = self._source.fundings(symbol) if isinstance(self._source, Funded) else ()
             known = self._tapes[symbol] = Tape(series, self.units(symbol), self._source.actions(symbol), fundings)
         return known
@@ -170,6 +173,8 @@ class Prices:
 
     def _carried(self, symbol: Symbol, quote: TickQuote, at: int) -> TickQuote:
         """`quote` in the shares of `at`."""
+        if quote.time >= at:
+            return quote
         for time, split in self.tape(symbol).splits:
             if quote.time < time <= at:
                 ratio = ratio_of(split)

@@ -7,7 +7,7 @@ silence, except where a function says in which direction.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 QUANTUM = Decimal("0.00000001")
 """Smallest amount of cash that the venue keeps."""
@@ -73,11 +73,17 @@ def cash(amount: int) -> Decimal:
     return amount * QUANTUM
 
 
+_MOMENTS = 64
+"""What is told of one moment is told together, so that it is converted once."""
+
+
+@lru_cache(_MOMENTS)
 def stamp(moment: datetime) -> int:
     """Nanoseconds since 1970 of an aware time."""
     return (moment - _EPOCH) // _MICROSECOND * 1000
 
 
+@lru_cache(_MOMENTS)
 def moment(nanos: int) -> datetime:
     """The UTC time `nanos` nanoseconds after 1970, to the microsecond."""
     return _EPOCH + timedelta(microseconds=nanos // 1000)

@@ -77,7 +77,7 @@ class Books(Record):
 
     def working_orders(self, symbol: Symbol | None = None) -> tuple[Order, ...]:
         """Orders that rest at the venue, of one symbol or of all, by id."""
-        found = (o for o in self.orders.values() if o.state.is_working and symbol in {None, o.symbol})
+        found = [o for o in self.orders.values() if o.state.is_working and (symbol is None or symbol == o.symbol)]
         return tuple(sorted(found, key=lambda o: o.client_order_id))
 
     def apply(self, event: BrokerEvent) -> "Books":

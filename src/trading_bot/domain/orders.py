@@ -110,10 +110,11 @@ class OrderState(StrEnum):
     @property
     def is_working(self) -> bool:
         """Whether the order rests at the venue and can fill."""
-        return self in {OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED}
+        return self in _WORKING
 
 
 _S = OrderState
+_WORKING = frozenset({_S.ACCEPTED, _S.PARTIALLY_FILLED})
 _ENDS = frozenset({_S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED})
 TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     _S.INTENDED: frozenset({_S.SUBMITTED, _S.UNKNOWN, _S.CANCELED, _S.REJECTED}),

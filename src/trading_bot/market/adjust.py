@@ -61,6 +61,8 @@ def dividend_factor(dividend: Dividend, close: float, actions: Sequence[Corporat
 
 def carried(quote: Quote, actions: Sequence[CorporateAction], instrument: Instrument, now: datetime) -> Quote:
     """Return `quote` in the shares of `now`: prices divided, sizes multiplied by the splits that came since it was published."""
+    if quote.time >= now:
+        return quote
     ratio = prod((action.ratio for action in actions if isinstance(action, Split) and quote.time < action.ex <= now), start=Decimal(1))
     if ratio == 1:
         return quote

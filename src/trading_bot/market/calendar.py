@@ -50,15 +50,15 @@ class SessionCalendar:
 
     def next_session(self, day: date) -> date:
         """First session after `day`. NoDataError if the calendar ends before it."""
-        return self._known(bisect_right(self._days, day), f"after {day}")
+        return self._known(bisect_right(self._days, day), "after", day)
 
     def previous_session(self, day: date) -> date:
         """Last session before `day`. NoDataError if the calendar starts after it."""
-        return self._known(bisect_left(self._days, day) - 1, f"before {day}")
+        return self._known(bisect_left(self._days, day) - 1, "before", day)
 
-    def _known(self, number: int, where: str) -> date:
+    def _known(self, number: int, where: str, day: date) -> date:
         if not 0 <= number < len(self._days):
-            msg = f"{self.name} knows no session {where}; it reaches from {self._days[0]} to {self._days[-1]}"
+            msg = f"{self.name} knows no session {where} {day}; it reaches from {self._days[0]} to {self._days[-1]}"
             raise NoDataError(msg)
         return self._days[number]
 

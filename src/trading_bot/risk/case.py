@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cached_property
 
 from trading_bot.domain.books import Account, Books
 from trading_bot.domain.instrument import Instrument
@@ -53,7 +54,7 @@ class Situation:
     suspended: frozenset[str] = field(default_factory=frozenset)
     """Strategies that discipline has stopped."""
 
-    @property
+    @cached_property
     def equity(self) -> Decimal:
         """Equity at the marks."""
         return self.books.equity(self.marks)
@@ -113,7 +114,7 @@ class Case:
         """What is to be opened."""
         return self.proposal.symbol
 
-    @property
+    @cached_property
     def price(self) -> Decimal:
         """Price that the entry is reckoned with: what it would pay now, or its limit; 0 without a quote."""
         if self.proposal.style is EntryStyle.PULLBACK and self.proposal.entry is not None:
@@ -122,7 +123,7 @@ class Case:
             return ZERO
         return self.quote.ask if self.proposal.side is Side.BUY else self.quote.bid
 
-    @property
+    @cached_property
     def risk_per_share(self) -> Decimal:
         """Loss of one share at the stop; not above 0 if the price is already beyond it."""
         return (self.price - (self.proposal.stop_loss or self.price)) * self.proposal.side.sign

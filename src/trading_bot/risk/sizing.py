@@ -8,6 +8,7 @@ instrument's units, before rounding down to lots; a cap below zero counts as zer
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from trading_bot.domain.books import MAINTENANCE, SHORT_INITIAL
 from trading_bot.domain.mandate import NoLimit
@@ -18,8 +19,7 @@ from trading_bot.risk.case import Case
 from trading_bot.risk.rules import percent
 
 
-@dataclass(frozen=True)
-class Cap:
+class Cap(NamedTuple):
     """The largest quantity that one rule allows."""
 
     rule: str
@@ -118,9 +118,10 @@ def size(case: Case) -> Sizing:
 
     A cap speaks if it allows less than was wanted, or not even one lot.
     """
-    base = min((c.quantity for c in (rule(case) for rule in BASES) if c.quantity is not None), default=ZERO)
+    bases = [rule(case) for rule in BASES]
+    base = min((c.quantity for c in bases if c.quantity is not None), default=ZERO)
     wanted = max(base, ZERO) * case.proposal.exposure * streak_factor(case)
-    caps = [rule(case) for rule in CAPS]
+    caps = [*bases, *(rule(case) for rule in CAPS[len(BASES) :])]
     binding = [c for c in caps if c.quantity is not None and c.quantity < max(wanted, case.instrument.lot_size)]
     allowed = min([wanted, *(max(c.quantity, ZERO) for c in binding if c.quantity is not None)])
     return Sizing(wanted, case.instrument.round_quantity(allowed), tuple(_finding(c, wanted) for c in binding))

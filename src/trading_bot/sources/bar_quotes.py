@@ -39,7 +39,7 @@ class BarQuotes:
 
     def at(self, moment: datetime) -> Quote | None:
         """Newest quote published at or before `moment` (aware), None before the first."""
-        number = int(np.searchsorted(self._times, nanoseconds(moment), side="right")) - 1
+        number = int(self._times.searchsorted(nanoseconds(moment), side="right")) - 1
         if number < 0:
             return None
         bid, ask = spread_around(Decimal(repr(float(self._prices[number]))), self._instrument, self._spread_bps)

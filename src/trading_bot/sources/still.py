@@ -44,9 +44,10 @@ class StillSource:
 
     def bars(self, symbol: Symbol, timeframe: Timeframe) -> BarSeries:
         """All bars that it has."""
-        if (symbol, timeframe) not in self._bars:
-            self._bars[symbol, timeframe] = self._source.bars(symbol, timeframe)
-        return self._bars[symbol, timeframe]
+        known = self._bars.get((symbol, timeframe))
+        if known is None:
+            known = self._bars[symbol, timeframe] = self._source.bars(symbol, timeframe)
+        return known
 
     def actions(self, symbol: Symbol) -> tuple[CorporateAction, ...]:
         """Splits and dividends by rising ex-date."""
