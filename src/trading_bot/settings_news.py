@@ -124,7 +124,7 @@ class NewsSettings(Record):
     @classmethod
     def _whole(cls, arms: dict[Arm, Decimal]) -> dict[Arm, Decimal]:
         if sum(arms.values()) != ONE:
-            raise ValueError("must add up to 1")
+            raise ValueError(f'must add up to 1, not {sum(arms.values())}; name every arm, such as {{technical: "0", combined: "1"}}')
         return arms
 
 

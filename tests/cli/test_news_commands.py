@@ -188,7 +188,7 @@ def test_the_shares_of_why_add_up_by_hand(stand: Stand) -> None:
     found = shop.json("news", "why", "aapl")
     reading, counted = found["reading"], found["counted"]
     as_of = datetime.fromisoformat(reading["as_of"])
-    ages = [(as_of - datetime.fromisoformat(story["first"])).total_seconds() / 60 for story in counted]
+    ages = [(as_of - datetime.fromisoformat(story["since"])).total_seconds() / 60 for story in counted]
     weights = [
         max(t["confidence"] * t["feed_weight"] for t in story["tellings"]) * 0.5 ** (age / found["half_life_minutes"])
         for story, age in zip(counted, ages, strict=True)

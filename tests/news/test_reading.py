@@ -216,3 +216,25 @@ def test_who_copies_a_story_before_the_others_makes_it_no_older() -> None:
     honest = [scored("a", 0.5, ago=HOUR), scored("b", 0.5, story="a", feed="two", ago=HOUR)]
     early = scored("c", 0.5, story="a", feed="three", ago=24 * HOUR)
     assert read(AAPL, NOW, [*honest, early], scale()) == read(AAPL, NOW, honest, scale()).model_copy(update={"feeds": 3, "articles": 3})
+
+
+def test_who_twists_a_story_that_others_tell_without_a_tone_backs_nothing() -> None:
+    """One feed told it neutrally; the same with an accusation in it is one voice against one, however much either is believed."""
+    honest, twisted = scored("a", 0.0, confidence=0.8), scored("b", -0.93, story="a", feed="two")
+    found = [read(AAPL, NOW, [honest, twisted], scale({"one": one, "two": two})) for one, two in ((1, 1), (0.5, 0.6), (0.8, 0.2))]
+    assert [r.backed_confidence for r in found] == [0, 0, 0]
+
+
+def test_what_two_feeds_hand_on_from_one_address_is_one_voice() -> None:
+    """Two feeds of one house, or two that carry one agency's release."""
+    same = [scored("a", 0.5).model_copy(update={"origin": "https://wire/1"})]
+    same.append(scored("b", 0.5, story="a", feed="two").model_copy(update={"origin": "https://wire/1"}))
+    other = same[1].model_copy(update={"origin": "https://paper/9"})
+    assert [read(AAPL, NOW, [same[0], second], scale()).backed for second in (same[1], other)] == [0, 0.5]
+
+
+def test_an_old_article_that_arrives_today_is_old() -> None:
+    """Published two half-lives ago, and known since now."""
+    late = scored("a", 0.5).model_copy(update={"told_at": NOW - 12 * HOUR})
+    assert read(AAPL, NOW, [late], scale()).confidence == pytest.approx(0.25 / 1.25)
+    assert read(AAPL, NOW, [late.model_copy(update={"told_at": NOW - 72 * HOUR})], scale()).stories == 0

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from trading_bot.config import Config
 from trading_bot.domain.errors import DeskError
-from trading_bot.domain.values import Symbol
+from trading_bot.domain.values import Symbol, derive_id
 from trading_bot.llm.ollama_pool import OllamaPool
 from trading_bot.news.article import Reader
 from trading_bot.news.as_of import StoredNews
@@ -130,8 +130,14 @@ def build_queue(config: Config, home: Home, wall: WallClock) -> NewsQueue:
     if config.redis.url is not None:
         from trading_bot.news.queue_redis import RedisQueue  # noqa: PLC0415 - an extra that need not be installed
 
-        return RedisQueue(config.redis.url, _queue_settings(config), f"trading-bot:{config.broker.account}")
+        return RedisQueue(config.redis.url, _queue_settings(config), _prefix(config, home))
     return EmbeddedQueue.open(home.news_queue, _queue_settings(config), wall)
+
+
+def _prefix(config: Config, home: Home) -> str:
+    """One queue for each store: two desks on one Redis have two, all machines that read into one server's tables have one."""
+    store = str(home.path.resolve()) if config.storage.url is None else config.storage.url
+    return f"trading-bot:{derive_id('news queue', store, length=12)}"
 
 
 def build_fetcher(config: Config, environment: Mapping[str, str], wall: WallClock) -> Fetcher:

@@ -24,6 +24,7 @@ from trading_bot.domain.errors import DeskError, QueueFullError, SourceFailedErr
 from trading_bot.domain.news import Escalation, FeedHealth, RawArticle
 from trading_bot.domain.values import Symbol
 from trading_bot.execution.clock import SystemWallClock
+from trading_bot.llm.ollama_pool import OllamaPool
 from trading_bot.network.backoff import Backoff
 from trading_bot.news.feeds.building import resolved, sources
 from trading_bot.news.poller import Feed, Surroundings, poll
@@ -64,10 +65,20 @@ class Newsroom:
         home.prepare()
         self.feeds = resolved(config.news)
         self._queue = self._open.enter_context(closing(build_queue(config, home, self._wall)))
-        self._readers = self._open.enter_context(Readers(config, home, build_pool(config), self._environment))
+        pool = build_pool(config)
+        self._readers = self._open.enter_context(Readers(config, home, pool, self._environment))
+        if pool is not None:
+            threading.Thread(target=self._warm_up, args=(pool,), name="warm-up", daemon=True).start()
         self._open.callback(self._close_store)
         self._open_store()
         return self
+
+    def _warm_up(self, pool: OllamaPool) -> None:
+        """Have the models loaded before the first article waits for them."""
+        try:
+            pool.warm_up()
+        except DeskError as error:
+            self._ears.trouble(str(error))
 
     def _close_store(self) -> None:
         self._store.close()
@@ -157,6 +168,8 @@ class Newsroom:
             self._store.close()
             self._open_store()
             raise
+        if self._wall.now().date() != self._forgot:
+            self._forget()
         for read in fresh:
             self._ears.article(read)
         for symbol in sorted({scored.symbol for read in fresh for scored in read.scores}):
@@ -180,13 +193,15 @@ class Newsroom:
     def _look(self, symbol: Symbol | None) -> None:
         try:
             climbed = self._escalator.look(Symbol(str(symbol)))
-        except DeskError as error:
-            self._ears.trouble(f"nothing climbs for {symbol}: {error}")
+        except Exception as error:  # noqa: BLE001  # edge: one symbol's trouble ends no thread that looks after all
+            self._ears.trouble(f"nothing climbs for {symbol}: {type(error).__name__}: {error}")
             return
         for escalation in climbed:
             self._ears.escalation(escalation)
 
     def _forget(self) -> None:
+        """Once a day: what is older than `news.keep_days`."""
+        self._forgot = self._wall.now().date()
         with self._store.writing() as page:
             page.forget(self._wall.now() - timedelta(days=self._config.news.keep_days))
 

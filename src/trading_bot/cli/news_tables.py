@@ -52,6 +52,9 @@ def why_table(found: Why) -> None:
     r = found.reading
     backed = f"backed {r.backed:+.3f}, {r.backed_confidence:.3f}"
     _OUT.print(f"{r.symbol} at {minute(r.as_of)} UTC: {r.score:+.3f}, confidence {r.confidence:.3f}; {backed}")
+    if r.mean is not None and r.deviation is not None and r.volatility is not None:
+        away = "" if r.deviations is None else f"; {r.deviations:+.1f} deviations away{', an anomaly' if r.anomaly else ''}"
+        _OUT.print(f"usual {r.mean:+.3f} ± {r.deviation:.3f}, volatility {r.volatility:.3f}{away}")
     _OUT.print(
         f"share = weight x 0.5 ^ (age / {found.half_life_minutes:.0f} min) / sum of all; score = sum of share x story's score\n",
         soft_wrap=True,
@@ -68,9 +71,7 @@ def why_table(found: Why) -> None:
     for told in found.quarantined:
         _OUT.print(f"set aside ({', '.join(told.marks)}): {told.feed}: {told.title[:_TITLE]}", soft_wrap=True)
     if found.counted and not any(story.backed for story in found.counted):
-        _OUT.print(
-            f"nothing is backed: news.corroboration wants {found.corroboration} feeds, so none of this moves a decision or climbs"
-        )
+        _OUT.print(f"nothing is backed: news.corroboration wants {found.corroboration} feeds, so none of this moves a decision or climbs")
     if not found.counted:
         _OUT.print("no story within the window")
 

@@ -131,13 +131,22 @@ class Scored(Record):
     """The first article that told it."""
     feed: str
     known_at: UtcTime
-    """Of the article: from then on it loses weight."""
+    """Of the article."""
+    told_at: UtcTime | None = None
+    """When it was published, by its own word: from then on it loses weight; None: when it was known."""
+    origin: str = ""
+    """Its canonical address: what several feeds hand on from there is one voice."""
     scored_at: UtcTime
     """Nobody who looks at an earlier time may see the score."""
     novelty: Ratio
     """1 for the first telling, near 0 for a word-by-word copy."""
     sentiment: Sentiment
     quarantined: bool = False
+
+    @property
+    def dated(self) -> UtcTime:
+        """From when on it grows old."""
+        return self.known_at if self.told_at is None else self.told_at
 
 
 class Reading(Record):

@@ -130,6 +130,8 @@ class NewsReader:
             story=story,
             feed=article.feed,
             known_at=article.known_at,
+            told_at=min(article.published_at, article.known_at),
+            origin=article.url,
             scored_at=max(article.known_at, self._now()),
             novelty=new,
             sentiment=sentiment,

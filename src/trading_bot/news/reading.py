@@ -62,7 +62,7 @@ class Story:
     feeds: int
     """Those that are believed at all."""
     backing: int
-    """Those of them that do not contradict it."""
+    """Voices that back it: feeds on its side, or without an opinion; one address is one voice, however many hand it on."""
     articles: int
 
 
@@ -131,26 +131,32 @@ def _story(story: ArticleId, tellings: Sequence[Scored], feeds: Mapping[str, flo
     for telling in tellings:
         weight = telling.sentiment.confidence * feeds.get(telling.feed, 1.0)
         by_feed.setdefault(telling.feed, []).append((weight, telling.sentiment.score))
-    words = [_Word(feeds.get(feed, 1.0), max(weight for weight, _ in pairs), _mean(pairs)) for feed, pairs in by_feed.items()]
-    heard = [word for word in words if word.weight] or words
+    words = {feed: _Word(feeds.get(feed, 1.0), max(weight for weight, _ in pairs), _mean(pairs)) for feed, pairs in by_feed.items()}
+    heard = [word for word in words.values() if word.weight] or list(words.values())
     score = _median([(word.trust, word.score) for word in heard])
+    backing = {feed for feed, word in words.items() if word.trust and (not word.weight or _same_side(word.score, score))}
+    origins = {t.origin or t.article for t in tellings if t.feed in backing}
     return Story(
         id=story,
         first=min(t.known_at for t in tellings),
         since=_lower_middle([t for t in tellings if feeds.get(t.feed, 1.0)] or tellings),
         score=score,
         weight=_median([(word.trust, word.weight) for word in heard]),
-        feeds=sum(1 for word in words if word.trust),
-        backing=sum(1 for word in words if word.trust and word.score * score >= 0),
+        feeds=sum(1 for word in words.values() if word.trust),
+        backing=min(len(backing), len(origins)),
         articles=len(tellings),
     )
+
+
+def _same_side(a: float, b: float) -> bool:
+    return a * b > 0 or a == b == 0
 
 
 def _lower_middle(tellings: Sequence[Scored]) -> datetime:
     """Median over the feeds of when each told it first, the earlier of two: a copier who is early makes nobody's story old."""
     firsts: dict[str, datetime] = {}
     for telling in tellings:
-        firsts[telling.feed] = min(firsts.get(telling.feed, telling.known_at), telling.known_at)
+        firsts[telling.feed] = min(firsts.get(telling.feed, telling.dated), telling.dated)
     return sorted(firsts.values())[(len(firsts) - 1) // 2]
 
 

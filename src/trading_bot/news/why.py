@@ -18,6 +18,8 @@ class Told(Record):
 
     article: ArticleId
     known_at: UtcTime
+    told_at: UtcTime
+    """When it was published, by its own word."""
     feed: str
     feed_weight: Ratio
     publisher: str
@@ -36,6 +38,9 @@ class Counted(Record):
 
     story: ArticleId
     first: UtcTime
+    """When it was known first."""
+    since: UtcTime
+    """From when on it grows old."""
     age_minutes: Finite
     score: Score
     weight: Finite
@@ -73,6 +78,7 @@ def why(symbol: Symbol, view: NewsView, scale: Scale) -> Why:
         Counted(
             story=story.id,
             first=story.first,
+            since=story.since,
             age_minutes=(now - story.since).total_seconds() / 60,
             score=story.score,
             weight=story.weight,
@@ -100,6 +106,7 @@ def _teller(view: NewsView, scale: Scale) -> Callable[[Scored], Told]:
         return Told(
             article=scored.article,
             known_at=scored.known_at,
+            told_at=scored.dated,
             feed=scored.feed,
             feed_weight=scale.feeds.get(scored.feed, 1.0),
             publisher=article.publisher if article else "",

@@ -268,6 +268,8 @@ def _score_row(scored: Scored) -> dict[str, Any]:
         "story": scored.story,
         "feed": scored.feed,
         "known_at": stamp(scored.known_at),
+        "told_at": None if scored.told_at is None else stamp(scored.told_at),
+        "origin": scored.origin,
         "scored_at": stamp(scored.scored_at),
         "novelty": scored.novelty,
         "score": said.score,

@@ -37,6 +37,8 @@ scores = Table(
     Column("story", Text, nullable=False),
     Column("feed", Text, nullable=False),
     Column("known_at", String(32), nullable=False),
+    Column("told_at", String(32)),
+    Column("origin", Text, nullable=False),
     Column("scored_at", String(32), nullable=False, index=True),
     Column("novelty", Double, nullable=False),
     Column("score", Double, nullable=False),
