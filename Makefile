@@ -40,7 +40,7 @@ run-claude: install node_modules/.installed
 	$(BIN)/python scripts/run_claude.py
 
 test: install-dev check
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3
 
 check: install-dev
 	$(BIN)/ruff check .

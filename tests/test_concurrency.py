@@ -73,14 +73,14 @@ def test_readers_that_hammer_a_running_desk_neither_disturb_it_nor_see_a_torn_jo
     """`status`, `journal export` and `audit verify` beside the desk; the day exports as if alone."""
     running = desk(tmp_path, "orchestrator", "--fast", "--seed", str(SEED))
     verified = looked = 0
+    commands = (("audit", "verify"), ("status",), ("audit", "verify"), ("journal", "export"))
     while running.poll() is None:
-        for arguments in (("audit", "verify"), ("status",), ("journal", "export")):
-            if (tmp_path / "journal.db").exists():
-                reader = desk(tmp_path, *arguments)
-                _, error = reader.communicate(timeout=60)
-                assert "Traceback" not in error
-                verified += arguments == ("audit", "verify") and reader.returncode == 0
-                looked += 1
+        readers = [(arguments, desk(tmp_path, *arguments)) for arguments in commands if (tmp_path / "journal.db").exists()]
+        for arguments, reader in readers:
+            _, error = reader.communicate(timeout=60)
+            assert "Traceback" not in error
+            verified += arguments == ("audit", "verify") and reader.returncode == 0
+            looked += 1
     running.communicate()
     assert running.returncode == 0
     assert looked > verified > 0
