@@ -42,6 +42,8 @@ def _amount(value: object) -> object:
     """The exact amount that `value` says, in its one spelling; a text that says none is left for pydantic to refuse."""
     if type(value) is Decimal:
         return _sane(value)
+    if value is None:
+        return value  # nothing is no amount either, and pydantic says so
     if isinstance(value, bool) or not isinstance(value, _EXACT_KINDS):
         msg = f"must be an exact decimal (a string, an int or a Decimal), not {type(value).__name__}"
         raise ValueError(msg)  # noqa: TRY004 - pydantic turns ValueError, not TypeError, into a field error

@@ -24,7 +24,7 @@ from trading_bot.sandbox.ollama.faults import Rule, spoil
 from trading_bot.sandbox.ollama.question import Manner, Question, Reply, of_native, of_openai
 from trading_bot.sandbox.ollama.scripts import Script, reader
 
-MODELS = ("llama3.2", "mistral", "phi3", "deepseek-flash")
+MODELS = ("llama3.2", "mistral", "phi3")
 _FOREVER = 3600.0
 _UNSTREAMED = {Manner.HANG_MID: Manner.HANG, Manner.RESET_MID: Manner.RESET}
 """An answer in one piece has no middle."""
