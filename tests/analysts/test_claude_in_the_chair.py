@@ -292,3 +292,16 @@ def test_the_same_answers_make_the_same_journal(tmp_path: Path) -> None:
     kinds = (Decision, Shadow, Proposal, OrderIntent)
     days = [day_with(tmp_path / name, ShadowedAnalyst(ClaudeAnalyst(Persona()), RulesAnalyst())) for name in ("a", "b")]
     assert [d.journal.all(k) for k in kinds for d in days[:1]] == [d.journal.all(k) for k in kinds for d in days[1:]]
+
+
+@pytest.mark.parametrize("step", ["screen", "analyze", "optimize"])
+def test_what_any_step_read_of_news_follows_to_the_proposal_even_if_its_answer_was_put_right_without(tmp_path: Path, step: str) -> None:
+    """News lie in the first answer alone, which is not believed; the repair looks at none. Nobody can unread them."""
+    news = called("get_sentiment", {"sentiment": 0.9})
+
+    def misled(question: Question, reply: Reply) -> Reply:
+        tempted = question.workflow == step and not question.complaint
+        return replace(reply, output={"nonsense": True}, calls=(*reply.calls, news)) if tempted else reply
+
+    day = day_with(tmp_path, ClaudeAnalyst(Persona(misled)), DAY[:1])
+    assert {p.symbol: p.taint for p in day.journal.all(Proposal)} == {"META": (news.evidence,), "TSLA": (news.evidence,)}
