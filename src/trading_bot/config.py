@@ -31,6 +31,7 @@ from trading_bot.settings import (
     SourceSettings,
     StorageSettings,
     TaskSettings,
+    TraderSettings,
     UniverseSettings,
 )
 from trading_bot.settings_news import DeepSeekSettings, NewsSettings, OllamaSettings, RedisSettings
@@ -44,6 +45,8 @@ _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 class Config(Record):
     """All settings."""
 
+    desk: Literal["stocks", "coins"]
+    """What kind of desk it is: which hours, which table of tasks, which defaults."""
     seed: int = Field(ge=0)
     analyst: Literal["rules", "claude", "replay", "auto"]
     """`auto`: Claude while budget and health last, else the rules. `replay`: recorded answers only."""
@@ -62,6 +65,7 @@ class Config(Record):
     risk: RiskSettings
     notify: NotifySettings
     guardian: GuardianSettings
+    trader: TraderSettings
     schedule: dict[str, TaskSettings]
     news: NewsSettings
     ollama: OllamaSettings
@@ -113,8 +117,14 @@ def load(
     """
     variables = environment or {}
     tree, origins = deepcopy(_defaults())
-    if path is not None:
-        _merge(tree, _read(_text(path), str(path), origins))
+    own: _Origins = {}
+    written = {} if path is None else _read(_text(path), str(path), own)
+    if _kind(written, variables, flags or {}) == "coins":
+        preset, theirs = deepcopy(_coins())
+        _merge(tree, preset)
+        origins |= theirs
+    _merge(tree, written)
+    origins |= own
     for key, value in _from_environment(variables):
         _set(tree, origins, key, value, f"environment variable {ENV_PREFIX}{'__'.join(key).upper()}")
     for dotted, value in (flags or {}).items():
@@ -127,6 +137,18 @@ def _defaults() -> tuple[dict[str, Any], _Origins]:
     """The shipped settings, read once in a process."""
     origins: _Origins = {}
     return _read(resources.files("trading_bot").joinpath("defaults.yaml").read_text("utf-8"), "defaults.yaml", origins), origins
+
+
+@cache
+def _coins() -> tuple[dict[str, Any], _Origins]:
+    """What a desk of coins has otherwise."""
+    origins: _Origins = {}
+    return _read(resources.files("trading_bot").joinpath("coins.yaml").read_text("utf-8"), "coins.yaml", origins), origins
+
+
+def _kind(written: Mapping[str, Any], variables: Mapping[str, str], flags: Mapping[str, Any]) -> object:
+    """The kind of desk, whose defaults have to be known before anything else is read; checked with the rest."""
+    return flags.get("desk") or variables.get(f"{ENV_PREFIX}DESK") or written.get("desk")
 
 
 def recall(remembered: str | None) -> Config:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, field_serializer, field_validator
 
 from trading_bot.domain.instrument import AssetClass
-from trading_bot.domain.mandate import Autonomy, Discipline, GuardianOrders, Limits
+from trading_bot.domain.mandate import Autonomy, Discipline, GuardianOrders, Limits, Share
 from trading_bot.domain.market import Feed, Timeframe
 from trading_bot.domain.values import Finite, Fraction, NonNegative, Positive, Record, Symbol
 
@@ -39,6 +39,7 @@ class InstrumentSettings(Record):
     calendar: Literal["XNYS", "24/7"] | None = None
     shortable: bool | None = None
     leverage_cap: Positive | None = None
+    maintenance_rate: Fraction | None = None
 
 
 class UniverseSettings(Record):
@@ -46,6 +47,8 @@ class UniverseSettings(Record):
 
     symbols: tuple[Symbol, ...] = Field(min_length=1)
     sectors: dict[str, tuple[Symbol, ...]]
+    coins: InstrumentSettings
+    """What is taken for granted of every coin."""
     instruments: dict[Symbol, InstrumentSettings]
 
     @field_validator("symbols")
@@ -120,6 +123,8 @@ class BudgetSettings(Record):
     claude_usd_per_day: NonNegative
     claude_news_usd_per_day: NonNegative
     """Of Claude's money, what reading news may use up."""
+    claude_usd_per_trade: NonNegative
+    """What all calls about one trade of the round-the-clock desk may cost, from the one that opened it on."""
     deepseek_usd_per_day: NonNegative
     calls_per_hour: int = Field(ge=0)
     """Of Claude."""
@@ -204,6 +209,37 @@ class BybitSettings(EmulatorUrl):
     """Set at the venue for each symbol before its first order, and verified."""
     receive_window_ms: int = Field(ge=1000, le=60_000)
     requests_per_second: int = Field(ge=1, le=100)
+
+
+class AnomalySettings(Record):
+    """What wakes a round-the-clock desk between its looks, while it is in a trade."""
+
+    volatility: Finite = Field(gt=0, le=100)
+    """A move within one bar of the finest timeframe, as a multiple of that timeframe's average true range."""
+    spread: Share
+    """Of the middle."""
+    funding: Share
+    """What one funding would take from the position, as a share of its value; a sign that turned against it wakes too."""
+    news: Finite = Field(gt=0, le=100)
+    """Deviations of the coin's sentiment from its own mean."""
+    liquidation: Share
+    """Distance of the mark price from liquidation, as a share of the price."""
+    pause_minutes: int = Field(ge=1, le=1440)
+    """The same kind of anomaly in the same coin wakes nobody again for so long."""
+
+
+class TraderSettings(Record):
+    """How a round-the-clock desk (`desk: coins`) goes round."""
+
+    interval_minutes: int = Field(ge=1, le=1440)
+    """Between two looks, counted from midnight UTC."""
+    lookout_seconds: int = Field(ge=5, le=3600)
+    """Between two looks of the engine at anomalies and margin, which cost nothing."""
+    failures: int = Field(ge=1, le=100)
+    """So many failed cycles in a row, and the desk takes no new risk until a person resumes it."""
+    session_tokens: int = Field(ge=1000, le=150_000)
+    """A conversation about a trade that has grown beyond so many tokens is given up for a fresh one, briefed from the journal."""
+    anomalies: AnomalySettings
 
 
 class NotifySettings(Record):

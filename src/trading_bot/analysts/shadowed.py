@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from trading_bot.domain.proposals import Proposal
-from trading_bot.domain.research import Analysis, Backtested, EntryPlan, Review, Screening
+from trading_bot.domain.research import Analysis, Backtested, EntryPlan, Review, Screening, TradeIdea
+from trading_bot.domain.running import RunningTrade
 from trading_bot.domain.values import Record, Symbol
 from trading_bot.ports import Analyst, Answer, Brief
 
@@ -38,6 +39,14 @@ class ShadowedAnalyst:
     def monitor(self, brief: Brief) -> Answer[tuple[Proposal, ...]]:
         """Look at open positions."""
         return self._main.monitor(brief)
+
+    def open_trade(self, brief: Brief) -> Answer[TradeIdea]:
+        """Find the one trade to open now."""
+        return self._beside(self._main.open_trade(brief), lambda: self._rules.open_trade(brief))
+
+    def watch_trade(self, brief: Brief, trade: RunningTrade) -> Answer[tuple[Proposal, ...]]:
+        """Look at a running trade."""
+        return self._beside(self._main.watch_trade(brief, trade), lambda: self._rules.watch_trade(brief, trade))
 
     def review(self, brief: Brief, facts: Record) -> Answer[Review]:
         """Grade a period."""

@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Dec
 from enum import StrEnum
 from typing import Literal
 
-from trading_bot.domain.values import NonNegative, Positive, Record, Symbol
+from trading_bot.domain.values import Fraction, NonNegative, Positive, Record, Symbol
 
 
 class AssetClass(StrEnum):
@@ -45,6 +45,10 @@ class Instrument(Record):
     calendar: Literal["XNYS", "24/7"] = "XNYS"
     shortable: bool = True
     leverage_cap: Positive = Decimal(1)
+    """What a position may be worth as a multiple of its margin."""
+    maintenance_rate: Fraction = Decimal("0.3")
+    """Share of a position's value that equity may not fall below (FINRA Rule 4210(c): 30 % of a short; a long needs less). Of a
+    perpetual, the venue's rate of its lowest tier: below it the venue liquidates."""
 
     def round_price(self, price: float | Decimal, direction: Rounding = Rounding.NEAREST) -> Decimal:
         """Return `price` on the tick grid. ValueError if it is not finite or not above 0 after rounding."""

@@ -49,6 +49,12 @@ class Limits(Record):
     """Sum over positions and working entries of what is lost if every stop is hit."""
     gross_exposure: Multiple
     leverage: Multiple
+    margin_per_trade: Share
+    """Greatest share of the available balance that may become the margin of one trade; of coins carried with leverage."""
+    least_margin: Share
+    """A trade whose margin would be a smaller share of the available balance is not worth its costs, and is not done."""
+    liquidation_buffer: Share
+    """Of the price: liquidation has to lie at least so far beyond the stop, and what comes nearer to it than that is closed."""
     buying_power_reserve: Annotated[Amount, Field(ge=0, lt=1)]
     """Share of the venue's buying power that stays unused."""
     margin_reserve: NonNegative

@@ -106,6 +106,18 @@ class Dividend(Record):
 CorporateAction = Split | Dividend
 
 
+class Contract(Record):
+    """What a perpetual's venue says of it at one moment, beside its quote."""
+
+    symbol: Symbol
+    mark: Positive
+    """Price that margin, funding and liquidation are reckoned with."""
+    funding_rate: Amount
+    """What longs pay shorts at the next funding, or paid at the last where the next is not told; below 0 the shorts pay."""
+    next_funding_at: UtcTime
+    time: UtcTime
+
+
 class Funding(Record):
     """What a perpetual's longs pay its shorts at one moment, as a share of the position's value; below 0 the shorts pay."""
 

@@ -228,6 +228,35 @@ class StrategySuspension(Journaled):
         return f"{self.at.isoformat()}:{self.strategy}:{'suspended' if self.suspended else 'lifted'}"
 
 
+class AnomalyKind(StrEnum):
+    """What can go wrong with a trade between two looks."""
+
+    VOLATILITY = "volatility"
+    SPREAD = "spread"
+    FUNDING = "funding"
+    NEWS = "news"
+    LIQUIDATION = "liquidation"
+
+
+class Anomaly(Journaled):
+    """Something passed a threshold while a trade was running, and wakes the analyst early: its task run has the anomaly's id."""
+
+    kind: ClassVar[str] = "anomaly"
+
+    id: TaskRunId
+    session: date
+    what: AnomalyKind
+    symbol: Symbol
+    actual: str
+    limit: str
+    """Both as a person would write them."""
+
+    @property
+    def key(self) -> str:
+        """The id."""
+        return self.id
+
+
 class ReportMade(Journaled):
     """A report was written; its digest ties the file to the journal."""
 

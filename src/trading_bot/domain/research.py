@@ -103,6 +103,18 @@ class EntryPlan(Record):
     reason: str
 
 
+class TradeIdea(Record):
+    """Answer of `open_trade`: the one trade to open now, or none."""
+
+    plan: EntryPlan | None
+    """None: nothing is worth a trade now."""
+    confidence: Ratio
+    """Probability of target before stop."""
+    thesis: str
+    strategy: str = "coins"
+    """By which rules; trades are counted by it."""
+
+
 class Grade(StrEnum):
     """Grade of a period."""
 

@@ -61,6 +61,19 @@ class NoTools:
 
 
 @dataclass(frozen=True)
+class Session:
+    """The conversation that a question belongs to: one for each trade, from its opening on.
+
+    Which words a model remembers of it is the manager's to see to: a conversation that is lost, or has grown too dear, is begun anew.
+    """
+
+    trade: DecisionId
+    """Whose conversation, and whose purse: `budget.claude_usd_per_trade`."""
+    briefing: str = ""
+    """What a fresh conversation is told of the trade so far, as data; empty where the question opens it."""
+
+
+@dataclass(frozen=True)
 class Question:
     """One step's question: the slash command of `workflow` with `arguments`, to be answered by `schema`."""
 
@@ -76,6 +89,8 @@ class Question:
     """What was wrong with the answer before; makes this question its one repair."""
     mask: str = ""
     """Canonical JSON of the mask that the model looks through, empty for none."""
+    session: Session | None = None
+    """None: a conversation of its own, forgotten at its end."""
 
     @property
     def decision_id(self) -> DecisionId:

@@ -7,12 +7,14 @@ Refuses to guess: a day outside the calendar, or none of its sessions where one 
 import warnings
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
+from zoneinfo import ZoneInfo
 
 from trading_bot.domain.errors import ConfigError, NoDataError
 from trading_bot.ports import Calendar
 
+NEW_YORK = ZoneInfo("America/New_York")
 FIRST_DAY = date(1986, 1, 1)
 """First day of `XNYS`: the exchange has opened at 9:30 and closed at 16:00 since 1985-09-30."""
 LAST_DAY = date(2040, 12, 31)
@@ -23,8 +25,11 @@ _DAY = timedelta(days=1)
 class SessionCalendar:
     """A calendar whose sessions stand in a table: `days` rising, with the opening and the closing time of each."""
 
-    def __init__(self, name: str, days: Sequence[date], opens: Sequence[datetime], closes: Sequence[datetime]) -> None:
+    def __init__(
+        self, name: str, days: Sequence[date], opens: Sequence[datetime], closes: Sequence[datetime], zone: tzinfo = NEW_YORK
+    ) -> None:
         self.name = name
+        self.zone = zone
         self._days, self._opens, self._closes = list(days), list(opens), list(closes)
         self._hours = dict(zip(self._days, zip(self._opens, self._closes, strict=True), strict=True))
 
@@ -67,6 +72,7 @@ class AlwaysOpen:
     """A market that never closes: a session is a UTC day, from midnight to midnight."""
 
     name = "24/7"
+    zone: tzinfo = UTC
 
     def is_session(self, day: date) -> bool:  # noqa: ARG002 - the port asks; every day is one
         """Return True: every day is a session."""

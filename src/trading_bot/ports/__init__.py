@@ -5,9 +5,9 @@ A backtest, a simulated day, a paper and a live desk differ in the parts plugged
 
 from trading_bot.ports.analysts import Analyst, Answer, Approver, Brief, ToolAccess, ToolGrant, ToolHost
 from trading_bot.ports.journal import InboxItem, Journal
-from trading_bot.ports.market import BarArchive, BarSeries, Calendar, Clock, Funded, MarketSource, Streaming, View, WallClock
+from trading_bot.ports.market import BarArchive, BarSeries, Calendar, Clock, Contracted, Funded, MarketSource, Streaming, View, WallClock
 from trading_bot.ports.news import Delivery, LocalModels, ModelHealth, NewsQueue, NewsSource, NewsView, Passage, QueueState, SentimentModel
-from trading_bot.ports.trading import Broker, Notifier
+from trading_bot.ports.trading import Broker, Margined, Notifier
 
 __all__ = [
     "Analyst",
@@ -19,11 +19,13 @@ __all__ = [
     "Broker",
     "Calendar",
     "Clock",
+    "Contracted",
     "Delivery",
     "Funded",
     "InboxItem",
     "Journal",
     "LocalModels",
+    "Margined",
     "MarketSource",
     "ModelHealth",
     "NewsQueue",

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from trading_bot.domain.books import Books
     from trading_bot.domain.proposals import Proposal, Verdict
-    from trading_bot.domain.research import Analysis, Backtested, EntryPlan, Opinion, Review, Screening
+    from trading_bot.domain.research import Analysis, Backtested, EntryPlan, Opinion, Review, Screening, TradeIdea
+    from trading_bot.domain.running import RunningTrade
     from trading_bot.domain.tooling import ToolCall
     from trading_bot.domain.values import DecisionId, EvidenceId, Record, Symbol
     from trading_bot.ports.market import View
@@ -32,6 +33,8 @@ class Brief:
     universe: Sequence[Symbol]
     news: NewsView | None = None
     """As of the view's time; None where nobody reads news."""
+    woken_by: str = ""
+    """Why somebody is asked now and not at the next look, in words; empty at a look of its own time."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,15 @@ class Analyst(Protocol):
 
     def monitor(self, brief: Brief) -> Answer[tuple[Proposal, ...]]:
         """Look at open positions; propose to close, reduce or move stops."""
+
+    def open_trade(self, brief: Brief) -> Answer[TradeIdea]:
+        """Of a desk that is flat and goes round the clock: find the one trade to open now, or say that there is none."""
+
+    def watch_trade(self, brief: Brief, trade: RunningTrade) -> Answer[tuple[Proposal, ...]]:
+        """Look at a running trade: nothing to hold it, else at most one proposal to move its stop, reduce or close it.
+
+        Who opened the trade watches it, in the same conversation where there is one.
+        """
 
     def review(self, brief: Brief, facts: Record) -> Answer[Review]:
         """Grade a period from its facts (`backtest.facts.Facts`, a room that ports cannot name)."""

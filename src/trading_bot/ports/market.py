@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date, datetime
+    from datetime import date, datetime, tzinfo
 
     import numpy as np
     import pandas as pd
 
     from trading_bot.domain.instrument import Instrument
-    from trading_bot.domain.market import CorporateAction, Feed, Funding, PriceBasis, Quote, Timeframe
+    from trading_bot.domain.market import Contract, CorporateAction, Feed, Funding, PriceBasis, Quote, Timeframe
     from trading_bot.domain.values import Symbol
 
 
@@ -42,6 +42,8 @@ class Calendar(Protocol):
     """Sessions of one market. All times are UTC; a half day's close is its early close."""
 
     name: str
+    zone: tzinfo
+    """In which a session's date and the times of day of a schedule are told."""
 
     def is_session(self, day: date) -> bool:
         """Whether the market opens on `day`."""
@@ -119,6 +121,14 @@ class Funded(Protocol):
 
 
 @runtime_checkable
+class Contracted(Protocol):
+    """What a source of perpetuals has besides, if its venue tells: mark price and funding of the moment."""
+
+    def contract(self, symbol: Symbol, at: datetime) -> Contract | None:
+        """Newest word of the venue published at or before `at`; None before the first."""
+
+
+@runtime_checkable
 class Streaming(Protocol):
     """What a source has besides that speaks up by itself: streams, which are opened once and closed once."""
 
@@ -171,3 +181,9 @@ class View(Protocol):
 
     def feed(self, symbol: Symbol, timeframe: Timeframe) -> Feed:
         """Whose trades the bars hold."""
+
+    def contract(self, symbol: Symbol) -> Contract | None:
+        """Mark price and funding of a perpetual, however old; None for what is no perpetual, or where nothing was published yet.
+
+        Where the venue does not say, the mark is the middle of the newest quote and the rate that of the last funding.
+        """

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime, timedelta
     from decimal import Decimal
 
     from trading_bot.domain.books import Account, Position
     from trading_bot.domain.events import BrokerEvent
     from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent
+    from trading_bot.domain.perpetual import MarginState
     from trading_bot.domain.traits import VenueTraits
     from trading_bot.domain.values import ClientOrderId, Symbol
 
@@ -85,6 +86,14 @@ class Broker(Protocol):
 
         None if none does, or if the venue cannot know. Says nothing of what will happen.
         """
+
+
+@runtime_checkable
+class Margined(Protocol):
+    """What a venue has besides that carries positions with leverage and says itself where it would end them."""
+
+    def standing(self) -> Mapping[Symbol, MarginState]:
+        """Every leveraged position as the venue reckons it. Errors as for any question."""
 
 
 class Notifier(Protocol):
