@@ -17,7 +17,7 @@ from trading_bot.config import Config, recall
 from trading_bot.domain.errors import ConfigError, ReplayMissError, ResearchError, StorageError
 from trading_bot.domain.values import Digest, Record, Symbol, derive_digest
 from trading_bot.llm.cassette import Cassette, Shelf
-from trading_bot.orchestrator.scheduler import NEW_YORK
+from trading_bot.market.calendar import NEW_YORK
 from trading_bot.storage.home import Home
 from trading_bot.storage.journal import SqlJournal
 

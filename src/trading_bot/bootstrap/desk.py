@@ -17,6 +17,7 @@ from trading_bot.bootstrap.blinding import Blinding
 from trading_bot.bootstrap.brokers import build_broker
 from trading_bot.bootstrap.claude import build_asker, build_chair
 from trading_bot.bootstrap.faulty import FaultyVenue
+from trading_bot.bootstrap.kinds import demand_kind, kind_of
 from trading_bot.bootstrap.laboratory import Laboratory
 from trading_bot.bootstrap.news import NewsDoor
 from trading_bot.bootstrap.setting import Setting, authority_of
@@ -41,7 +42,9 @@ from trading_bot.market.calendar import open_calendar
 from trading_bot.market.view import AsOfView
 from trading_bot.monitoring.notify import AppriseNotifier
 from trading_bot.orchestrator.desk import Desk
-from trading_bot.orchestrator.scheduler import NEW_YORK, Scheduler
+from trading_bot.orchestrator.lookout import Lookout
+from trading_bot.orchestrator.running import Streak, TradeLog, Trader
+from trading_bot.orchestrator.scheduler import Scheduler
 from trading_bot.orchestrator.workflow import Workflow
 from trading_bot.ports import Broker, Calendar, Clock, Journal, MarketSource, Notifier, WallClock
 from trading_bot.risk.halt import DeskSwitch
@@ -52,6 +55,8 @@ from trading_bot.storage.memory import MemoryJournal
 from trading_bot.storage.owner import own_journal
 from trading_bot.tools.host import HttpToolHost
 
+_REMEMBERED = timedelta(days=3)
+"""How far back a start reads what was said of a running trade."""
 _EASTERN_MORNING = timedelta(hours=4)
 """Before the opening, when a simulated desk gets up: earlier than its first task."""
 RESUME = "resume"
@@ -76,6 +81,8 @@ class Assembly:
     bench: Bench
     """What its tools look at."""
     notifier: Notifier
+    lookout: Lookout | None = None
+    """None of a desk that keeps an exchange's hours."""
     faulty: FaultyVenue | None = None
     """The emulated venue of a day with faults."""
     news: NewsDoor | None = None
@@ -93,13 +100,15 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
     calendars = {name: open_calendar(name) for name in CALENDARS}
     wall = SystemWallClock()
     journal = _journal(config, setting, wall)
-    clock = _clock(config, setting, journal, calendars["XNYS"], stop)
+    calendar = calendars[kind_of(config).calendar]
+    clock = _clock(config, setting, journal, calendar, stop)
     source = build_source(config, calendars, clock.now, setting.home, setting.last)
     faulty = None if setting.faults is None else FaultyVenue(config, setting.faults, source, calendars.__getitem__, clock)
     broker = build_broker(config, setting, source, calendars, clock) if faulty is None else faulty.broker
     authority = authority_of(config, setting, wall)
     switch = DeskSwitch(None if setting.mode is Mode.BACKTEST else setting.home.halt_file, journal)
     view = AsOfView(source, clock.now)
+    demand_kind(config, source)
     sectors = {s: source.instrument(s).sector for s in config.universe.symbols}
     notifier = SILENT if setting.simulated or not config.notify.urls else AppriseNotifier(config.notify.urls)
     engine = Engine(
@@ -123,7 +132,7 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
     session = Session(clock=clock, journal=journal, broker=broker, engine=engine, inbox=inbox, stop=stop, bell=bell, beat=beat)
     news = NewsDoor(config, setting.home, clock.now) if setting.mode is not Mode.BACKTEST else None
     lab = Laboratory(config, source, calendars.__getitem__)
-    bench = Bench(journal, engine.ledger, calendars["XNYS"], authority, engine.judge, lab)
+    bench = Bench(journal, engine.ledger, calendar, authority, engine.judge, lab)
     blinding = Blinding.of(setting.mask, config.universe.symbols, source)
     host = HttpToolHost(bench.scope, answering=blinding.answering)
     chair = build_chair(config, lambda: blinding.over(build_asker(config, setting, host, wall, stop)))
@@ -138,18 +147,22 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
         switch=switch,
         session=session,
         workflow=Workflow(journal, clock),
-        calendar=calendars["XNYS"],
+        calendar=calendar,
         universe=config.universe.symbols,
         news=news.view if news is not None else _still,
         lab=lab if _tries_alternatives(config, setting) else None,
         reports=None if setting.mode is Mode.BACKTEST else setting.home.reports,
         header=partial(_header, config, setting, journal, source),
         limits=authority.mandate.limits if authority.mandate is not None else config.risk.limits,
+        trader=_trader(config, engine, journal, clock),
         daily_budget=config.budget.claude_usd_per_day,
         spent_today=partial(spent_today, setting.home, wall),
     )
-    scheduler = Scheduler(calendars["XNYS"], config.schedule, journal, _since(journal, clock))
-    return Assembly(config, setting.home, desk, scheduler, source, broker, journal, authority, inbox, stop, bench, notifier, faulty, news)
+    scheduler = Scheduler(calendar, config.schedule, journal, _since(journal, clock), kind_of(config).table(config))
+    lookout = None if desk.trader is None else Lookout(desk, scheduler, source.timeframes(config.universe.symbols[0])[0])
+    return Assembly(
+        config, setting.home, desk, scheduler, source, broker, journal, authority, inbox, stop, bench, notifier, lookout, faulty, news
+    )
 
 
 def reopen(home: Home, operator: Path) -> Assembly:
@@ -157,6 +170,14 @@ def reopen(home: Home, operator: Path) -> Assembly:
     with SqlJournal.look(home.database) as journal:
         config, mode, clock = recall(journal.fact("config")), Mode(journal.fact("mode") or Mode.PAPER), journal.fact("clock kind")
     return build(config, Setting(mode, clock == "simulated", home, operator))
+
+
+def _trader(config: Config, engine: Engine, journal: Journal, clock: Clock) -> Trader | None:
+    """What a desk that goes round the clock remembers of its last looks."""
+    if config.desk != "coins":
+        return None
+    since = clock.now() - _REMEMBERED
+    return Trader(config.trader, TradeLog(journal, engine.ledger, since), Streak(journal, since))
 
 
 def _tries_alternatives(config: Config, setting: Setting) -> bool:
@@ -239,10 +260,10 @@ def _clock(config: Config, setting: Setting, journal: Journal, calendar: Calenda
 
 def _first_morning(config: Config, setting: Setting, calendar: Calendar) -> datetime:
     if setting.first is not None:
-        return datetime.combine(setting.first, time(), NEW_YORK).astimezone(UTC)
+        return datetime.combine(setting.first, time(), calendar.zone).astimezone(UTC)
     wanted = config.simulation.first_session
     session = wanted if calendar.is_session(wanted) else calendar.next_session(wanted)
-    return calendar.hours(session)[0] - _EASTERN_MORNING
+    return calendar.hours(session)[0] - (_EASTERN_MORNING if config.desk == "stocks" else timedelta(0))
 
 
 def _beat(home: Home, wall: WallClock) -> None:

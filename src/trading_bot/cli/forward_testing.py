@@ -41,7 +41,7 @@ def _found(context: Context, sessions: int) -> "Forward":
     from trading_bot.domain.proposals import Decision
     from trading_bot.domain.records import DeskStateChange, Drift, Send, TaskRun
     from trading_bot.execution.ledger import Ledger
-    from trading_bot.orchestrator.scheduler import NEW_YORK
+    from trading_bot.market.calendar import NEW_YORK
 
     with context.journal() as journal:
         ledger = Ledger(journal)

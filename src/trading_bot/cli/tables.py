@@ -22,7 +22,7 @@ from trading_bot.domain.trades import RoundTrip
 from trading_bot.domain.values import DecisionId, Symbol
 from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.protection import guarded
-from trading_bot.orchestrator.scheduler import NEW_YORK
+from trading_bot.market.calendar import NEW_YORK
 from trading_bot.orchestrator.status import Status
 from trading_bot.ports import Journal
 from trading_bot.storage.database import named

@@ -68,7 +68,12 @@ class Transition(Journaled):
     @property
     def key(self) -> str:
         """Task run and number."""
-        return f"{self.task_run}:{self.number:03d}"
+        return self.key_of(self.task_run, self.number)
+
+    @staticmethod
+    def key_of(task_run: TaskRunId, number: int) -> str:
+        """The key of a task run's move with this number."""
+        return f"{task_run}:{number:03d}"
 
 
 class DeskState(StrEnum):
@@ -255,6 +260,22 @@ class Anomaly(Journaled):
     def key(self) -> str:
         """The id."""
         return self.id
+
+
+class Trouble(Journaled):
+    """A look of a round-the-clock desk failed, or is the first one after such that did not."""
+
+    kind: ClassVar[str] = "trouble"
+
+    task_run: TaskRunId
+    number: int
+    """Failed looks in a row up to this one; 0: it goes again."""
+    what: str
+
+    @property
+    def key(self) -> str:
+        """The task run."""
+        return self.task_run
 
 
 class ReportMade(Journaled):

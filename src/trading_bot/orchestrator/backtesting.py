@@ -17,7 +17,6 @@ from trading_bot.domain.records import TaskRun
 from trading_bot.domain.values import Symbol
 from trading_bot.orchestrator.desk import Desk
 from trading_bot.orchestrator.reviewing import material
-from trading_bot.orchestrator.scheduler import NEW_YORK
 from trading_bot.ports import Calendar, MarketSource
 
 
@@ -48,7 +47,7 @@ def check(period: Period) -> None:
 def report(desk: Desk, period: Period) -> dict[str, Any]:
     """Return the report of a finished run, buy and hold of the same symbols beside it."""
     everything = material(desk, period.first)
-    found = facts(everything, period.first, period.last, NEW_YORK, periods_per_year=SESSIONS_PER_YEAR[desk.calendar.name])
-    inside = everything.within(period.first, period.last, NEW_YORK)
+    found = facts(everything, period.first, period.last, desk.calendar.zone, periods_per_year=SESSIONS_PER_YEAR[desk.calendar.name])
+    inside = everything.within(period.first, period.last, desk.calendar.zone)
     benchmark = buy_and_hold(period.source, period.symbols, period.first, period.last, period.calendars, everything.start)
     return backtest_report(desk.header(), found, inside, desk.journal.all(TaskRun), benchmark)

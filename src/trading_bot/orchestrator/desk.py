@@ -15,12 +15,13 @@ from pydantic import TypeAdapter
 
 from trading_bot.backtest.lab import Lab
 from trading_bot.backtest.report import Header
-from trading_bot.domain.errors import StoppedError
+from trading_bot.domain.errors import ConfigError, StoppedError
 from trading_bot.domain.mandate import Limits, Mode
 from trading_bot.domain.proposals import Decision, Outcome, Shadow
 from trading_bot.domain.values import DecisionId, Symbol, canonical_json, derive_digest, derive_id
 from trading_bot.execution.engine import Engine
 from trading_bot.execution.session import Session
+from trading_bot.orchestrator.running import Trader
 from trading_bot.orchestrator.scheduler import Slot
 from trading_bot.orchestrator.workflow import Workflow
 from trading_bot.ports import Analyst, Answer, Approver, Brief, Calendar, Clock, Journal, NewsView, View
@@ -57,6 +58,8 @@ class Desk:
     """What a report says of the desk, as of now."""
     limits: Limits
     """Only to wait for a sane market; the gate has the mandate's own."""
+    trader: Trader | None
+    """None: it keeps an exchange's hours."""
     daily_budget: Decimal
     """USD a day for models."""
     spent_today: Callable[[], Decimal]
@@ -82,9 +85,17 @@ class Desk:
         if self.clock.now() < moment:
             raise StoppedError
 
-    def brief(self, decision: DecisionId, universe: Sequence[Symbol] | None = None) -> Brief:
+    def brief(self, decision: DecisionId, universe: Sequence[Symbol] | None = None, *, woken_by: str = "") -> Brief:
         """What the analyst is given."""
-        return Brief(decision, self.view, self.engine.ledger.books, self.universe if universe is None else universe, self.news())
+        chosen = self.universe if universe is None else universe
+        return Brief(decision, self.view, self.engine.ledger.books, chosen, self.news(), woken_by)
+
+    @property
+    def round_the_clock(self) -> Trader:
+        """What a desk of coins has. ConfigError for one that keeps an exchange's hours."""
+        if self.trader is None:
+            raise ConfigError("this desk keeps an exchange's hours; one that goes round the clock is of `desk: coins`")
+        return self.trader
 
     def has_decided(self, slot: Slot, step: str, subject: str) -> bool:
         """Whether this was asked already, perhaps by a process that died since."""

@@ -18,7 +18,7 @@ from trading_bot.domain.research import Review
 from trading_bot.domain.values import canonical_json, derive_digest
 from trading_bot.orchestrator.alternatives import Alternative
 from trading_bot.orchestrator.desk import Desk
-from trading_bot.orchestrator.scheduler import NEW_YORK, Slot
+from trading_bot.orchestrator.scheduler import Slot
 
 _UNGRADED = "ungraded"
 
@@ -26,7 +26,7 @@ _UNGRADED = "ungraded"
 def material(desk: Desk, first: date) -> Material:
     """What a review of the days from `first` on may look at, as of now."""
     journal, ledger = desk.journal, desk.engine.ledger
-    begin = bisect_left(ledger.events, datetime.combine(first, time(), NEW_YORK), key=lambda event: event.at)
+    begin = bisect_left(ledger.events, datetime.combine(first, time(), desk.calendar.zone), key=lambda event: event.at)
     return Material(
         start=ledger.deposit,
         points=journal.all(EquityPoint),
@@ -72,9 +72,9 @@ def report_week(desk: Desk, slot: Slot, reviewed: Reviewed, alternatives: Sequen
 
 def _review(desk: Desk, slot: Slot, first: date, span: str) -> Reviewed:
     everything = material(desk, first)
-    found = facts(everything, first, slot.session, NEW_YORK, periods_per_year=SESSIONS_PER_YEAR[desk.calendar.name])
+    found = facts(everything, first, slot.session, desk.calendar.zone, periods_per_year=SESSIONS_PER_YEAR[desk.calendar.name])
     _, review = desk.decide(slot, "review", span, Review, lambda d: desk.analyst.review(desk.brief(d), found))
-    return Reviewed(everything.within(first, slot.session, NEW_YORK), found, review)
+    return Reviewed(everything.within(first, slot.session, desk.calendar.zone), found, review)
 
 
 def _write(desk: Desk, slot: Slot, name: str, reviewed: Reviewed, more: Report | None = None) -> None:

@@ -1,23 +1,22 @@
-"""When what is due: the table of the day, read against the exchange calendar.
+"""When what is due: the table of the day, read against the calendar of its market.
 
 Promises that a task runs once in a session across restarts (the journal remembers), that nothing is due on a holiday, that a task
-after an early close is not due at all, that daylight saving shifts nothing, and that a missed task runs late only within its grace.
-Refuses to keep time: the caller brings it.
+after an early close is not due at all, that daylight saving shifts nothing, and that a missed task runs late only within its grace; that
+who is woken by an anomaly is asked once, across restarts too. Refuses to keep time: the caller brings it.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from itertools import takewhile
 
 from trading_bot.domain.errors import ConfigError
-from trading_bot.domain.records import TaskRun, TaskStatus
+from trading_bot.domain.records import Anomaly, TaskRun, TaskStatus
 from trading_bot.domain.values import TaskRunId
 from trading_bot.ports import Calendar, Journal
 from trading_bot.settings import TaskSettings
 
-NEW_YORK = ZoneInfo("America/New_York")
 _LOOK_BACK = timedelta(days=6)
 _LOOK_AHEAD = timedelta(days=12)
 
@@ -45,12 +44,22 @@ class FromClose:
 
 
 @dataclass(frozen=True)
+class Every:
+    """Every so often from the opening on, until the close: a run each, told apart by its time."""
+
+    interval: timedelta
+
+
+When = At | FromOpen | FromClose | Every
+
+
+@dataclass(frozen=True)
 class Task:
     """One row of the day's table."""
 
     name: str
     workflow: str
-    when: At | FromOpen | FromClose
+    when: When
 
 
 STOCK_DAY: tuple[Task, ...] = (
@@ -62,6 +71,20 @@ STOCK_DAY: tuple[Task, ...] = (
     Task("end-of-day", "end-of-day", FromClose(timedelta(minutes=5))),
     Task("weekly", "weekly", FromClose(timedelta(minutes=10), weekly=True)),
 )
+LOOK = "look"
+
+
+def round_the_clock(interval: timedelta) -> tuple[Task, ...]:
+    """The table of a market that never closes: its session is a UTC day, and the day's review comes before the next day's first look."""
+    return (
+        Task(LOOK, LOOK, Every(interval)),
+        Task("end-of-day", "end-of-day", FromClose(timedelta(0))),
+        Task("weekly", "weekly", FromClose(timedelta(minutes=1), weekly=True)),
+    )
+
+
+TASKS = frozenset(task.name for task in (*STOCK_DAY, *round_the_clock(timedelta(minutes=15))))
+"""Names of all tasks of all tables: what a schedule may set."""
 
 
 @dataclass(frozen=True, order=True)
@@ -84,24 +107,31 @@ def slots_of(
     session: date, calendar: Calendar, settings: Mapping[str, TaskSettings], table: tuple[Task, ...] = STOCK_DAY
 ) -> Iterator[Slot]:
     """Yield the slots of one session; disabled tasks and those after an early close are left out."""
-    opening, close = calendar.hours(session)
     for task in table:
         setting = settings[task.name]
-        due = _due(task.when, session, opening, close, calendar)
-        if setting.enabled and due is not None:
-            yield Slot(due, task.name, task.workflow, session, timedelta(minutes=setting.grace_minutes))
+        grace = timedelta(minutes=setting.grace_minutes)
+        for name, due in _due(task, session, calendar) if setting.enabled else ():
+            yield Slot(due, name, task.workflow, session, grace)
 
 
-def _due(when: At | FromOpen | FromClose, session: date, opening: datetime, close: datetime, calendar: Calendar) -> datetime | None:
-    match when:
+def _due(task: Task, session: date, calendar: Calendar) -> Iterator[tuple[str, datetime]]:
+    """Name and time of each run of `task` in one session."""
+    opening, close = calendar.hours(session)
+    match task.when:
         case At(local):
-            moment = datetime.combine(session, local, NEW_YORK).astimezone(UTC)
-            return moment if moment < close else None
+            moment = datetime.combine(session, local, calendar.zone).astimezone(UTC)
+            if moment < close:
+                yield task.name, moment
         case FromOpen(delay):
-            return opening + delay
+            yield task.name, opening + delay
         case FromClose(delay, weekly):
             last = calendar.next_session(session).isocalendar()[:2] != session.isocalendar()[:2]
-            return close + delay if last or not weekly else None
+            if last or not weekly:
+                yield task.name, close + delay
+        case Every(interval):
+            for number in range(-((opening - close) // interval)):
+                moment = opening + number * interval
+                yield f"{task.name}-{moment:%H%M}", moment
 
 
 class Scheduler:
@@ -118,7 +148,7 @@ class Scheduler:
         since: datetime,
         table: tuple[Task, ...] = STOCK_DAY,
     ) -> None:
-        unknown = sorted(set(settings) - {t.name for t in table})
+        unknown = sorted(set(settings) - TASKS)
         if unknown:
             msg = f"schedule: there is no task {unknown[0]}; tasks are {', '.join(t.name for t in table)}"
             raise ConfigError(msg)
@@ -127,19 +157,29 @@ class Scheduler:
         self._journal = journal
         self._table = table
         self._since = since
-        self._ended = {run.id for run in journal.all(TaskRun) if run.status.is_end}
         self._window: tuple[date, list[Slot]] | None = None
+        self._open: list[Slot] = []
+        """Those of the window that have not ended, and the wakes, by time."""
+        self._wakes = [slot for anomaly in journal.all(Anomaly) if not self.has_ended(slot := self._wake_slot(anomaly))]
 
     def next_slot(self, now: datetime) -> Slot | None:
         """The earliest slot that has not ended and can still run; slots past their grace are journaled as missed."""
-        for slot in self._slots(now.date()):
-            if slot.id in self._ended or not self._is_ours(slot):
-                continue
-            if slot.due + slot.grace < now:
-                self.end(slot, TaskStatus.MISSED, f"nobody was there within {slot.grace}", now)
-                continue
-            return slot
-        return None
+        self._slots(now.date())
+        for slot in tuple(takewhile(lambda s: s.due <= now, self._open)):
+            if slot.due + slot.grace >= now:
+                return slot
+            self.end(slot, TaskStatus.MISSED, f"nobody was there within {slot.grace}", now)
+        return self._open[0] if self._open else None
+
+    def wake(self, anomaly: Anomaly) -> None:
+        """Put in a look of its own for an anomaly that has just been journaled."""
+        slot = self._wake_slot(anomaly)
+        self._wakes.append(slot)
+        insort(self._open, slot)
+
+    def _wake_slot(self, anomaly: Anomaly) -> Slot:
+        name = anomaly.id.partition(":")[2]
+        return Slot(anomaly.at, name, LOOK, anomaly.session, timedelta(minutes=self._settings[LOOK].grace_minutes))
 
     def latest_due(self, workflow: str, now: datetime) -> Slot | None:
         """The latest slot of `workflow` that is due and within its grace, ended or not."""
@@ -151,7 +191,7 @@ class Scheduler:
         """The first slot that is due after `now`, of one workflow or of any; journals nothing."""
         slots = self._slots(now.date())
         later = slots[bisect_left(slots, now, key=lambda s: s.due) :]
-        return next((s for s in later if s.id not in self._ended and workflow in {None, s.workflow}), None)
+        return next((s for s in later if workflow in {None, s.workflow} and not self.has_ended(s)), None)
 
     def slots_between(self, first: date, last: date) -> list[Slot]:
         """All slots of the sessions from `first` to `last`, by time."""
@@ -160,13 +200,13 @@ class Scheduler:
 
     def first_slots(self, sessions: int) -> list[Slot]:
         """All slots, ended or not, of the desk's first `sessions` sessions."""
-        day = self._since.astimezone(NEW_YORK).date()
+        day = self._since.astimezone(self._calendar.zone).date()
         ahead = self._calendar.sessions(day, day + _LOOK_AHEAD + timedelta(days=2 * sessions))
         return self.slots_between(day, ahead[sessions - 1])
 
     def has_ended(self, slot: Slot) -> bool:
         """Whether the slot has its end in the journal."""
-        return slot.id in self._ended
+        return self._journal.get(TaskRun, f"{slot.id}:ended") is not None
 
     def start(self, slot: Slot, now: datetime) -> None:
         """Journal the start of a slot; again after a crash, which changes nothing."""
@@ -176,10 +216,12 @@ class Scheduler:
     def end(self, slot: Slot, status: TaskStatus, reason: str, now: datetime) -> None:
         """Journal the end of a slot."""
         self._journal.append(self._run(slot, status, reason, now))
-        self._ended.add(slot.id)
+        for slots in (self._open, self._wakes):
+            if slot in slots:
+                slots.remove(slot)
 
     def _is_ours(self, slot: Slot) -> bool:
-        return slot.session >= self._since.astimezone(NEW_YORK).date() and slot.due + slot.grace >= self._since
+        return slot.session >= self._since.astimezone(self._calendar.zone).date() and slot.due + slot.grace >= self._since
 
     def _run(self, slot: Slot, status: TaskStatus, reason: str, now: datetime) -> TaskRun:
         return TaskRun(at=now, id=slot.id, task=slot.task, session=slot.session, due=slot.due, status=status, reason=reason)
@@ -189,4 +231,6 @@ class Scheduler:
             sessions = self._calendar.sessions(day - _LOOK_BACK, day + _LOOK_AHEAD)
             slots = (slot for session in sessions for slot in slots_of(session, self._calendar, self._settings, self._table))
             self._window = (day, sorted(slots))
+            ended = {run.id for run in self._journal.since(TaskRun, datetime.combine(day - _LOOK_BACK, time(), UTC)) if run.status.is_end}
+            self._open = sorted([s for s in self._window[1] if self._is_ours(s) and s.id not in ended] + self._wakes)
         return self._window[1]

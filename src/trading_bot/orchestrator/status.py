@@ -10,7 +10,7 @@ from trading_bot.domain.values import ZERO, Amount, NonNegative, Record, Symbol,
 from trading_bot.execution.approvals import waiting
 from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.protection import guarded
-from trading_bot.orchestrator.scheduler import NEW_YORK, Scheduler
+from trading_bot.orchestrator.scheduler import Scheduler
 from trading_bot.orchestrator.workflow import WorkflowState
 from trading_bot.ports import Calendar, Journal
 from trading_bot.risk.halt import DeskSwitch
@@ -73,7 +73,7 @@ def status(  # noqa: PLR0913 - everything that a status tells of
 ) -> Status:
     """Return the state of the desk that keeps `journal`. `budget`, `spent`: USD of today for models."""
     moves = journal.all(Transition)
-    today = now.astimezone(NEW_YORK).date()
+    today = now.astimezone(calendar.zone).date()
     session = today if calendar.is_session(today) else calendar.previous_session(today)
     upcoming = scheduler.upcoming(now)
     state, reason = switch.explain()

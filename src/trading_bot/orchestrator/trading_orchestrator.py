@@ -12,9 +12,11 @@ from datetime import datetime
 import structlog
 
 from trading_bot.domain.errors import ClockError, DeskError, NotApprovedError, StoppedError, StorageError
-from trading_bot.domain.records import TaskStatus
+from trading_bot.domain.records import DeskState, TaskStatus
 from trading_bot.orchestrator.desk import Desk
-from trading_bot.orchestrator.scheduler import Scheduler, Slot
+from trading_bot.orchestrator.lookout import Lookout
+from trading_bot.orchestrator.running import Trader
+from trading_bot.orchestrator.scheduler import LOOK, Scheduler, Slot
 from trading_bot.orchestrator.status import status
 from trading_bot.orchestrator.workflow import Event
 from trading_bot.orchestrator.workflows import WORKFLOWS, Ending
@@ -28,11 +30,20 @@ class TradingOrchestrator:
     """Runs the day of one desk.
 
     `until`: no slot that is due after it is run, None for no end. `tell`: hears of the start (STARTED) and the end of each slot.
+    `lookout`: of a desk that goes round the clock, looks at the running trade between its slots.
     """
 
-    def __init__(
-        self, desk: Desk, scheduler: Scheduler, stop: threading.Event, *, until: datetime | None = None, tell: Listener | None = None
+    def __init__(  # noqa: PLR0913 - the loop's own parts
+        self,
+        desk: Desk,
+        scheduler: Scheduler,
+        stop: threading.Event,
+        *,
+        until: datetime | None = None,
+        tell: Listener | None = None,
+        lookout: Lookout | None = None,
     ) -> None:
+        self._lookout = lookout
         self._desk = desk
         self._scheduler = scheduler
         self._stop = stop
@@ -58,17 +69,20 @@ class TradingOrchestrator:
             self._run(slot)
 
     def next_due(self) -> datetime | None:
-        """When the next slot is due."""
+        """When the next slot is due, or a look between two slots that comes before."""
         slot = self._scheduler.next_slot(self._desk.clock.now())
         if slot is None or (self._until is not None and slot.due > self._until):
             return None
-        return slot.due
+        between = None if self._lookout is None else self._lookout.next_due()
+        return slot.due if between is None else min(slot.due, between)
 
     def run_due(self) -> None:
-        """Run the next slot if it is due."""
+        """Run the next slot if it is due, else look out."""
         slot = self._scheduler.next_slot(self._desk.clock.now())
         if slot is not None and slot.due <= self._desk.clock.now():
             self._run(slot)
+        elif self._lookout is not None:
+            self._lookout.look()
 
     def _run(self, slot: Slot) -> None:
         self._tell(slot, TaskStatus.STARTED, "")
@@ -79,7 +93,18 @@ class TradingOrchestrator:
         except StoppedError:
             return
         self._scheduler.end(slot, ending, reason, self._desk.clock.now())
+        if self._desk.trader is not None and slot.workflow == LOOK:
+            self._count(self._desk.trader, slot, reason if ending is TaskStatus.FAILED else "")
         self._tell(slot, ending, reason)
+
+    def _count(self, trader: Trader, slot: Slot, failed: str) -> None:
+        """Count looks that failed in a row; too many, and the desk takes no new risk until a person has looked."""
+        desk, most = self._desk, trader.settings.failures
+        if trader.streak.note(slot.id, failed, desk.clock.now()) != most:
+            return
+        if desk.switch.state() is DeskState.RUNNING:
+            desk.switch.reduce_only("trader", f"{most} looks in a row failed, the last: {failed}", desk.clock.now())
+        desk.engine.tell(f"{most} looks in a row failed", f"{failed}. Stops rest at the venue; no new risk is taken: `resume`")
 
     def _guarded(self, slot: Slot) -> Ending:
         try:

@@ -88,6 +88,11 @@ class Workflow:
             raise IllegalTransitionError(msg)
         self._task_run, self._number, self.context = task_run, 0, {}
 
+    def first_event(self, task_run: TaskRunId) -> Event | None:
+        """The first move that a task run ever made, by a process that died since; None if it never did."""
+        known = self._journal.get(Transition, Transition.key_of(task_run, 1))
+        return None if known is None else Event(known.event)
+
     def fire(self, event: Event, **context: str) -> WorkflowState:
         """Move by `event`, keep `context`, journal both, and return the new state. IllegalTransitionError if the table lacks it."""
         after = TRANSITIONS.get((self.state, event))
@@ -113,7 +118,7 @@ class Workflow:
     def _recall(self, event: Event) -> bool:
         """Go to the next number; True if an earlier run of the task journaled this move there. Its other moves are passed."""
         self._number += 1
-        while (known := self._journal.get(Transition, f"{self._task_run}:{self._number:03d}")) is not None:
+        while (known := self._journal.get(Transition, Transition.key_of(self._task_run, self._number))) is not None:
             if (known.before, known.event) == (self.state, event):
                 return True
             self._number += 1

@@ -4,6 +4,7 @@
     market-open  look at what is held, then judge each proposal again on fresh quotes and execute
     monitor      profit and loss, exits
     end-of-day   mark to the close, brake, review, report
+    look         of a desk that never closes, see `trader`
     weekly       review of the week, backtests of alternatives for what lost in it, report
 
 Numbers come from tools, orders from the engine: nothing here computes or sends.
@@ -12,17 +13,18 @@ Numbers come from tools, orders from the engine: nothing here computes or sends.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from decimal import Decimal
 
 from trading_bot.domain.errors import BrokerUnavailableError
-from trading_bot.domain.proposals import INTERACTIVE, Decision, Outcome, Proposal, ProposalKind, Verdict, VerdictOutcome
-from trading_bot.domain.records import CLOSE, EquityPoint, TaskStatus
-from trading_bot.domain.research import Analysis, EntryPlan, Opinion, Recommendation, Screening
+from trading_bot.domain.proposals import INTERACTIVE, Decision, Outcome, Proposal, ProposalKind, Verdict
+from trading_bot.domain.records import CLOSE, TaskStatus
+from trading_bot.domain.research import Analysis, EntryPlan, Recommendation, Screening
 from trading_bot.domain.values import ProposalId, Symbol, derive_id
 from trading_bot.orchestrator.alternatives import try_alternatives
 from trading_bot.orchestrator.desk import Desk
+from trading_bot.orchestrator.judging import mark, second_opinion
 from trading_bot.orchestrator.reviewing import report_week, review_day, review_week
-from trading_bot.orchestrator.scheduler import NEW_YORK, Slot
+from trading_bot.orchestrator.scheduler import LOOK, Slot
+from trading_bot.orchestrator.trader import look
 from trading_bot.orchestrator.workflow import Event
 from trading_bot.risk.gate import verdict_id
 
@@ -106,7 +108,7 @@ def market_open(desk: Desk, slot: Slot) -> Ending:
     desk.workflow.fire(Event.EXECUTE, exits=str(exits))
     filed = _filed(desk, slot)
     _execute(desk, slot, filed)
-    _mark(desk, slot, slot.task)
+    mark(desk, slot, slot.task)
     entered = sum(1 for p in filed if (v := desk.journal.get(Verdict, verdict_id(p.id))) is not None and v.digests)
     desk.workflow.fire(Event.FINISH, entered=str(entered))
     return TaskStatus.DONE, f"{exits} exits, {entered} entered"
@@ -115,7 +117,7 @@ def market_open(desk: Desk, slot: Slot) -> Ending:
 def _filed(desk: Desk, slot: Slot) -> list[Proposal]:
     """Proposals to open of the slot's session by the desk's analysts, judged or not; a person's were judged as they came."""
     filed = (p for p in desk.journal.all(Proposal) if p.action is ProposalKind.OPEN and p.analyst != INTERACTIVE)
-    return [p for p in filed if p.at.astimezone(NEW_YORK).date() == slot.session]
+    return [p for p in filed if p.at.astimezone(desk.calendar.zone).date() == slot.session]
 
 
 def _execute(desk: Desk, slot: Slot, filed: Sequence[Proposal]) -> None:
@@ -137,24 +139,12 @@ def _execute(desk: Desk, slot: Slot, filed: Sequence[Proposal]) -> None:
 def _handle(desk: Desk, slot: Slot, proposal: Proposal, *, late: bool) -> bool:
     """Have one proposal judged and carried out; False if the venue is away and there is time to try again."""
     try:
-        desk.engine.handle(proposal, _second_opinion(desk, slot, proposal))
+        desk.engine.handle(proposal, second_opinion(desk, slot, proposal))
     except BrokerUnavailableError:
         if late:
             raise
         return False
     return True
-
-
-def _second_opinion(desk: Desk, slot: Slot, proposal: Proposal) -> Opinion | None:
-    """What a second judge says, where one sits beside the analyst; asked once, and never about what the gate refuses anyway."""
-    approver = desk.approver
-    if approver is None:
-        return None
-    preview = desk.engine.judge.preview(proposal)
-    if preview.outcome is VerdictOutcome.REJECTED and not desk.has_decided(slot, "approve", proposal.symbol):
-        return None
-    _, opinion = desk.decide(slot, "approve", proposal.symbol, Opinion, lambda d: approver.consider(desk.brief(d), proposal, preview))
-    return opinion
 
 
 def monitor(desk: Desk, slot: Slot) -> Ending:
@@ -165,7 +155,7 @@ def monitor(desk: Desk, slot: Slot) -> Ending:
         desk.workflow.fire(Event.FINISH)
         return TaskStatus.SKIPPED, "no price"
     exits = _look_after(desk, slot, priced)
-    _mark(desk, slot, slot.task)
+    mark(desk, slot, slot.task)
     desk.workflow.fire(Event.FINISH, exits=str(exits))
     return TaskStatus.DONE, f"{exits} exits"
 
@@ -185,33 +175,11 @@ def _look_after(desk: Desk, slot: Slot, priced: Sequence[Symbol]) -> int:
     return sum(1 for v in verdicts if v is not None and v.digests)
 
 
-def _mark(desk: Desk, slot: Slot, label: str) -> EquityPoint:
-    """Journal the account's worth once for each label."""
-    known = desk.journal.get(EquityPoint, f"{slot.session.isoformat()}:{label}")
-    if known is not None:
-        return known
-    books, marks = desk.engine.ledger.books, desk.engine.marks()
-    opening = desk.calendar.hours(slot.session)[0]
-    quotes = {s: desk.view.quote(s) for s in books.positions}
-    point = EquityPoint(
-        at=desk.clock.now(),
-        session=slot.session,
-        label=label,
-        equity=books.equity(marks),
-        cash=books.cash,
-        exposure=sum((abs(p.market_value(marks[s])) for s, p in books.positions.items()), Decimal(0)),
-        stale=tuple(s for s, q in sorted(quotes.items()) if q is None or q.time < opening),
-    )
-    desk.journal.append(point)
-    desk.engine.ledger.note_equity(point)
-    return point
-
-
 def end_of_day(desk: Desk, slot: Slot) -> Ending:
     """Mark to the close, compare with the broker, apply the brakes, review, report."""
     desk.workflow.fire(Event.REVIEW_DAY)
     compared = _compare(desk)
-    point = _mark(desk, slot, CLOSE)
+    point = mark(desk, slot, CLOSE)
     desk.engine.brake()
     grade = review_day(desk, slot)
     desk.workflow.fire(Event.FINISH, equity=str(point.equity), grade=grade)
@@ -244,4 +212,5 @@ WORKFLOWS: dict[str, Callable[[Desk, Slot], Ending]] = {
     "monitor": monitor,
     "end-of-day": end_of_day,
     "weekly": weekly,
+    LOOK: look,
 }

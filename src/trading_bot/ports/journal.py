@@ -31,6 +31,9 @@ class Journal(Protocol):
     def all(self, record: type[R]) -> tuple[R, ...]:
         """All records of this kind in the order in which they were written."""
 
+    def since(self, record: type[R], moment: datetime) -> tuple[R, ...]:
+        """Records of this kind that happened at `moment` or later, in the order in which they were written; nothing of them is kept."""
+
     def count(self, record: type[Journaled]) -> int:
         """Number of records of this kind."""
 

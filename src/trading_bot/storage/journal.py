@@ -38,6 +38,7 @@ _NEWER = (
     .where(journal.c.kind == bindparam("kind_"), journal.c.seq > bindparam("after"))
     .order_by(journal.c.seq)
 )
+_SINCE = select(journal.c.body).where(journal.c.kind == bindparam("kind_"), journal.c.at >= bindparam("moment_")).order_by(journal.c.seq)
 _COUNT = select(func.count()).where(journal.c.kind == bindparam("kind_"))
 _ITEM = select(inbox.c.id).where(inbox.c.id == bindparam("id_"))
 _ADD_ITEM = insert(inbox)
@@ -164,6 +165,12 @@ class SqlJournal:
         known.extend(_parse(record, body) for _, body in newer)
         self._parsed[record] = (newer[-1].seq if newer else last, known)
         return cast("tuple[R, ...]", tuple(known))
+
+    def since(self, record: type[R], moment: datetime) -> tuple[R, ...]:
+        """Records of this kind from `moment` on. Unlike those of `all` they are read anew each time: what runs for weeks keeps few."""
+        with self._database.reading() as connection:
+            found = connection.execute(_SINCE, {"kind_": record.kind, "moment_": stamp(moment)}).scalars().all()
+        return tuple(_parse(record, body) for body in found)
 
     def count(self, record: type[Journaled]) -> int:
         """Number of records of this kind."""

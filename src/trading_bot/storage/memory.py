@@ -54,6 +54,10 @@ class MemoryJournal:
         """All records of this kind in the order in which they were written."""
         return cast("tuple[R, ...]", tuple(self._by_kind.get(record.kind, ())))
 
+    def since(self, record: type[R], moment: datetime) -> tuple[R, ...]:
+        """Records of this kind from `moment` on."""
+        return tuple(found for found in self.all(record) if found.at >= moment)
+
     def count(self, record: type[Journaled]) -> int:
         """Number of records of this kind."""
         return len(self._by_kind.get(record.kind, ()))
