@@ -59,6 +59,16 @@ def ticker(symbol: str, bid: str = "70000.1", ask: str = "70000.2") -> dict[str,
     return {"symbol": symbol, "bid1Price": bid, "bid1Size": "1.5", "ask1Price": ask, "ask1Size": "0.003", "lastPrice": "70000.1"}
 
 
+def contracted(mark: str = "70010.5", rate: str = "-0.00012") -> dict[str, str]:
+    """What a ticker says of a perpetual besides."""
+    return {"markPrice": mark, "fundingRate": rate, "nextFundingTime": str(millis(NOW + timedelta(hours=1)))}
+
+
+def tickers(symbol: str, moment: datetime, data: dict[str, str], kind: str = "snapshot") -> str:
+    """A message of `tickers`."""
+    return json.dumps({"topic": f"tickers.{symbol}", "type": kind, "ts": millis(moment), "cs": 7, "data": {"symbol": symbol} | data})
+
+
 def book(symbol: str, moment: datetime, bids: list[list[str]], asks: list[list[str]], kind: str = "snapshot") -> str:
     """A message of `orderbook.1`."""
     data = {"s": symbol, "b": bids, "a": asks, "u": 7, "seq": 9}
@@ -87,4 +97,6 @@ def talk(vendor: Vendor, now: datetime = NOW) -> None:
 
     vendor.answers["/v5/market/instruments-info"] = instruments
     vendor.answers["/v5/market/kline"] = klines
-    vendor.answers["/v5/market/tickers"] = lambda _: answer({"list": [ticker(s) for s in listed] + [ticker("NEWUSDT", "", "")]})
+    vendor.answers["/v5/market/tickers"] = lambda _: answer(
+        {"list": [ticker("BTCUSDT") | contracted(), *(ticker(s) for s in listed if s != "BTCUSDT"), ticker("NEWUSDT", "", "")]}
+    )

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,7 @@ class Table:
 
     name: str
     table: dict[date, tuple[datetime, datetime]]
+    zone: tzinfo = UTC
 
     def is_session(self, day: date) -> bool:
         """Whether the table has the day."""

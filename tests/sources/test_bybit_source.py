@@ -17,7 +17,7 @@ from sources.bybit_words import NOW
 from sources.vendor_server import Vendor
 from trading_bot.domain.errors import NoDataError, SourceFailedError
 from trading_bot.domain.instrument import AssetClass, Instrument
-from trading_bot.domain.market import Feed, PriceBasis, Quote, Timeframe
+from trading_bot.domain.market import Contract, Feed, PriceBasis, Quote, Timeframe
 from trading_bot.domain.values import Symbol
 from trading_bot.market.calendar import open_calendar
 from trading_bot.settings import BybitSettings
@@ -190,7 +190,8 @@ def test_streamed_quotes_follow_the_best_bid_and_ask(source: BybitSource, vendor
     """A snapshot says all, a delta what changed; a side that is empty leaves the last quote; rubbish is skipped."""
     source.open([BTC, ETH])
     vendor.until(lambda: len(vendor.told) == 1)
-    assert vendor.told[0]["args"] == ["orderbook.1.BTCUSDT", "orderbook.1.ETHUSDT"]
+    topics = ["orderbook.1.BTCUSDT", "orderbook.1.ETHUSDT", "tickers.BTCUSDT", "tickers.ETHUSDT"]
+    assert vendor.told[0]["args"] == topics
     moment = NOW + timedelta(seconds=1)
     time.now = moment
 
@@ -244,6 +245,61 @@ def test_a_stream_that_finds_nobody_keeps_trying_until_it_is_closed(time: Time) 
     assert not [thread for thread in threading.enumerate() if thread.name == "bybit-quotes"]
 
 
+SAID = Contract(
+    symbol=BTC, mark=Decimal("70010.5"), funding_rate=Decimal("-0.00012"), next_funding_at=NOW + timedelta(hours=1), time=NOW
+)  # fmt: skip
+
+
+def test_mark_and_funding_come_with_the_poll_of_quotes(source: BybitSource, vendor: Vendor, time: Time) -> None:
+    """One call tells of both; a coin that does not say has none, and the spot market has no contracts."""
+    time.pass_by(seconds=1)
+    source.quote(BTC, time.now)
+    assert source.contract(BTC, time.now) == SAID
+    assert source.contract(ETH, time.now) is None
+    assert vendor.count("/v5/market/tickers") == 1
+    spot = build(vendor, time, "spot")
+    assert spot.contract(BTC, time.now) is None
+    spot.close()
+
+
+def test_an_old_word_on_a_contract_is_asked_for_anew_and_never_called_new(source: BybitSource, vendor: Vendor, time: Time) -> None:
+    """After ten seconds; where nobody answers, the old one with its own time, and a failure where there is none."""
+    assert source.contract(BTC, time.now) == SAID
+    time.pass_by(seconds=9)
+    source.contract(BTC, time.now)
+    assert vendor.count("/v5/market/tickers") == 1
+    vendor.answers["/v5/market/tickers"] = lambda _: Response("gateway", status_code=502)
+    time.pass_by(minutes=5)
+    assert source.contract(BTC, time.now) == SAID
+    assert vendor.count("/v5/market/tickers") == 2
+    assert source.contract(BTC, NOW - timedelta(minutes=1)) is None
+    stranger = build(vendor, time)
+    with pytest.raises(SourceFailedError, match="502"):
+        stranger.contract(BTC, time.now)
+    stranger.close()
+
+
+def test_streamed_tickers_follow_mark_and_funding(source: BybitSource, vendor: Vendor, time: Time) -> None:
+    """A delta says what changed; what is no number, or from the future, is no word; an earlier moment has its own."""
+    source.open([BTC])
+    vendor.until(lambda: len(vendor.told) == 1)
+
+    def says(at: datetime, mark: str, rate: str) -> bool:
+        said = source.contract(BTC, at)
+        return said is not None and (said.mark, said.funding_rate) == (Decimal(mark), Decimal(rate))
+
+    vendor.push(words.tickers("BTCUSDT", NOW, words.contracted("70011")))
+    eventually(lambda: says(NOW, "70011", "-0.00012"))
+    time.pass_by(seconds=20)
+    for nonsense in ({"markPrice": "often"}, {"markPrice": "-1"}, {"nextFundingTime": "soon"}):
+        vendor.push(words.tickers("BTCUSDT", time.now, nonsense, "delta"))
+    vendor.push(words.tickers("BTCUSDT", time.now + timedelta(hours=1), {"markPrice": "1"}, "snapshot"))
+    vendor.push(words.tickers("BTCUSDT", time.now, words.contracted("70011")))
+    vendor.push(words.tickers("BTCUSDT", time.now, {"fundingRate": "0.0003"}, "delta"))
+    eventually(lambda: says(time.now, "70011", "0.0003"))
+    assert says(time.now - timedelta(seconds=5), "70011", "-0.00012")
+
+
 def test_a_subscription_that_is_refused_is_noted(source: BybitSource, vendor: Vendor) -> None:
     """Quotes are polled then."""
     source.open([BTC])
@@ -263,5 +319,8 @@ def test_recorded_answers_are_understood(shared: Path) -> None:
         assert bybit_wire.bar(row)[1] > 0
     told = list(bybit_wire.tickers(json.loads((recorded / "docs_v5" / "market_tickers_0_Response_Example.json").read_text())))
     assert [symbol for symbol, _ in told] == ["BTCUSD"]
+    (mark,) = bybit_wire.contracts(json.loads((recorded / "docs_v5" / "market_tickers_0_Response_Example.json").read_text()))
+    assert mark == ("BTCUSD", (1760352369814 * 10**6, "114898.43", "0.0001", "1760371200000"))
+    assert list(bybit_wire.contracts(json.loads((recorded / "docs_v5" / "market_tickers_1_Response_Example.json").read_text()))) == []
     book = json.loads((recorded / "nautilus_lgpl" / "ws_orderbook_snapshot.json").read_text())
     assert bybit_wire.streamed(bybit_wire.top((None, None), book | {"type": "snapshot"}), book) is not None

@@ -10,13 +10,13 @@ from decimal import Decimal
 import pytest
 
 from trading_bot.domain.instrument import AssetClass, Instrument
-from trading_bot.domain.market import Timeframe
+from trading_bot.domain.market import Contract, Timeframe
 from trading_bot.domain.values import Symbol
 from trading_bot.execution.clock import SystemWallClock
 from trading_bot.market.calendar import open_calendar
 from trading_bot.market.view import AsOfView
 from trading_bot.network.keys import Keys
-from trading_bot.ports import MarketSource
+from trading_bot.ports import Contracted, MarketSource
 from trading_bot.sandbox.alpaca.emulator import AlpacaEmulator
 from trading_bot.sandbox.alpaca.making import invented_market
 from trading_bot.sandbox.bybit.api import BybitApi
@@ -60,6 +60,13 @@ def alpaca() -> Iterator[Venue]:
 @contextmanager
 def bybit() -> Iterator[Venue]:
     """Two perpetuals."""
+    with bybit_at_hand() as (source, symbols, now, control):
+        yield source, symbols, now, lambda seconds: control(do="mute", seconds=seconds)
+
+
+@contextmanager
+def bybit_at_hand() -> Iterator[tuple[BybitSource, tuple[Symbol, ...], Callable[[], datetime], Callable[..., object]]]:
+    """The same, with a hand on the venue."""
     symbols, wall = (Symbol("BTCUSDT"), Symbol("ETHUSDT")), SystemWallClock()
     clock = EmulatedClock.running(wall, START)
     with BybitApi(Setup(invented(symbols, 1, open_calendar, tick_ns=TICK), clock, wall)) as emulator:
@@ -68,7 +75,7 @@ def bybit() -> Iterator[Venue]:
         source = BybitSource(settings, ours, open_calendar, Pulse(clock.now, time.monotonic, lambda: 0.5))
         source.open(symbols)
         try:
-            yield source, symbols, clock.now, lambda seconds: emulator.control(do="mute", seconds=seconds)
+            yield source, symbols, clock.now, emulator.control
         finally:
             source.close()
 
@@ -121,3 +128,21 @@ def test_quotes_are_streamed_and_polled_while_the_stream_is_mute(venue: Venue) -
         eventually(lambda symbol=symbol: origin(source, symbol, now) == "stream")  # type: ignore[misc]
     mute(3600.0)
     eventually(lambda: {origin(source, symbol, now) for symbol in symbols} == {"poll"})
+
+
+def test_a_perpetuals_mark_and_funding_are_told_and_a_rate_that_turns_is_seen() -> None:
+    """The venue's next funding is ahead; what longs pay becomes what shorts pay."""
+    with bybit_at_hand() as (source, (symbol, _), now, control):
+        assert isinstance(source, Contracted)
+
+        def said() -> Contract:
+            found = source.contract(symbol, now())
+            assert found is not None
+            return found
+
+        first, quote = said(), source.quote(symbol, now())
+        assert quote is not None
+        assert (first.funding_rate, first.next_funding_at) == (Decimal("0.0001"), START.replace(hour=16))
+        assert abs(first.mark / quote.mid - 1) < Decimal("0.01")
+        control(do="funding_flip", symbol=symbol)
+        eventually(lambda: said().funding_rate == Decimal("-0.0001"))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trading_bot.domain.errors import NoDataError
-from trading_bot.domain.instrument import Instrument
-from trading_bot.domain.market import Dividend, Feed, PriceBasis, Split, Timeframe
+from trading_bot.domain.instrument import AssetClass, Instrument
+from trading_bot.domain.market import Dividend, Feed, Funding, PriceBasis, Split, Timeframe
 from trading_bot.domain.values import Symbol
+from trading_bot.market.calendar import open_calendar
 from trading_bot.ports import Calendar
 from trading_bot.settings import SyntheticSettings
 from trading_bot.sources.synthetic import SyntheticSource
@@ -197,3 +199,22 @@ def test_a_market_without_a_session_is_refused(invent: Make, calendars: Callable
     source = SyntheticSource(7, chosen, invent().instrument, calendars, Decimal(2), lambda: date(2024, 1, 7))
     with pytest.raises(NoDataError, match="no session between 2024-01-06 and 2024-01-07"):
         source.bars(_AAPL, Timeframe.DAY)
+
+
+def test_invented_perpetuals_are_funded_every_eight_hours_and_the_past_never_changes() -> None:
+    """Mostly longs pay, at times shorts; two coins differ; a coin held outright, or a share, is not funded."""
+
+    def rates(last: date, symbol: Symbol = _BTC, kind: AssetClass = AssetClass.CRYPTO_PERPETUAL, seed: int = 7) -> tuple[Funding, ...]:
+        settings = SyntheticSettings(start=_START, timeframe=Timeframe.MINUTE, annual_volatility=0.6)
+        coin = Instrument(symbol=symbol, asset_class=kind, calendar="24/7")
+        return SyntheticSource(seed, settings, lambda _: coin, open_calendar, Decimal(2), lambda: last).fundings(symbol)
+
+    year, month = rates(date(2024, 1, 2)), rates(date(2023, 2, 2))
+    assert year[: len(month)] == month
+    assert {b.at - a.at for a, b in pairwise(year)} == {timedelta(hours=8)}
+    assert (year[0].at, year[-1].at) == (datetime(2023, 1, 3, tzinfo=UTC), datetime(2024, 1, 2, 16, tzinfo=UTC))
+    negative = sum(one.rate < 0 for one in year) / len(year)
+    assert 0.02 < negative < 0.45
+    assert max(abs(one.rate) for one in year) <= Decimal("0.002")
+    assert len({rates(date(2023, 2, 2)), rates(date(2023, 2, 2), Symbol("ETHUSDT")), rates(date(2023, 2, 2), seed=8)}) == 3
+    assert rates(date(2023, 2, 2), kind=AssetClass.CRYPTO_SPOT) == ()

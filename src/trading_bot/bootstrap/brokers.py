@@ -55,6 +55,13 @@ def demand_mode(config: Config, mode: Mode) -> None:
         )
 
 
+def demand_leverage(config: Config) -> None:
+    """Raise ConfigError if more leverage would be set at the venue than the mandate allows."""
+    limit, wanted = config.risk.limits.leverage, config.bybit.leverage
+    if config.bybit.category == "linear" and limit != "none" and wanted > limit:
+        raise ConfigError(f"bybit.leverage is {wanted}, and risk.limits.leverage allows {limit}: set bybit.leverage to {limit} or less")
+
+
 def build_broker(  # noqa: PLR0913 - what a venue is made from
     config: Config,
     setting: Setting,
@@ -78,6 +85,8 @@ def build_broker(  # noqa: PLR0913 - what a venue is made from
             from trading_bot.brokers.bybit.broker import BybitBroker  # noqa: PLC0415 - the same
 
             demand_mode(config, setting.mode)
+            if not guardian:  # who ends risk is held up by no setting of how it is taken
+                demand_leverage(config)
             return BybitBroker(
                 config.bybit, bybit_keys(), _account(config), source.instrument, clock, time.monotonic, _draw(config), guardian=guardian
             )

@@ -45,17 +45,22 @@ Calendars = Callable[[str], Calendar]
 def instrument_of(config: Config, symbol: Symbol) -> Instrument:
     """Return the instrument that the configuration makes of `symbol`.
 
-    A name with a slash, or one that ends in USDT or USDC, is a coin that trades round the clock; all else is a US stock, unless
-    `universe.instruments` says so. Where a vendor gives the grid of a coin, the default stays out of its way.
+    A name with a slash, or one that ends in USDT or USDC, is a coin that trades round the clock, as `universe.coins` says; all else is a
+    US stock, unless `universe.instruments` says so. Where a vendor gives the grid of a coin, the default stays out of its way. At Bybit
+    leverage is at most the one that is set there.
     """
     own = config.universe.instruments.get(symbol, InstrumentSettings()).model_dump(exclude_none=True)
     is_coin = "/" in symbol or symbol.endswith(_COIN_QUOTES)
-    base = _coin(symbol, config.source.name) if is_coin else {"sector": config.sector_of(symbol)}
-    return Instrument.model_validate({"symbol": symbol, **base, **own})
+    base = _coin(symbol, config) if is_coin else {"sector": config.sector_of(symbol)}
+    made = Instrument.model_validate({"symbol": symbol, **base, **own})
+    if config.broker.name != "bybit":
+        return made
+    return made.model_copy(update={"leverage_cap": min(made.leverage_cap, config.bybit.leverage)})
 
 
-def _coin(symbol: Symbol, source: str) -> dict[str, Any]:
+def _coin(symbol: Symbol, config: Config) -> dict[str, Any]:
     """What is taken for granted of a coin."""
+    coins = config.universe.coins.model_dump(exclude_none=True)
     base = {
         "asset_class": AssetClass.CRYPTO_SPOT,
         "venue": "crypto",
@@ -65,9 +70,9 @@ def _coin(symbol: Symbol, source: str) -> dict[str, Any]:
         "shortable": False,
         "sector": "crypto",
     }
-    if source not in _VENDORS:
-        return base
-    return base | {"tick_size": _FINEST, "lot_size": _FINEST, "minimum_notional": Decimal(0), "shortable": True}
+    if config.source.name not in _VENDORS:
+        return base | coins
+    return base | {"shortable": True} | coins | {"tick_size": _FINEST, "lot_size": _FINEST, "minimum_notional": Decimal(0)}
 
 
 def build_source(

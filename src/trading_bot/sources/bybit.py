@@ -1,4 +1,4 @@
-"""Bybit's market data (v5, public: it needs no keys): spot or linear perpetuals, history by REST, quotes by stream or poll.
+"""Bybit's market data (v5, public: it needs no keys): spot or linear perpetuals, history by REST, the rest by stream or poll.
 
 Promises prices as they were traded on Bybit, closed bars only, and quotes with Bybit's own time. A perpetual of Bybit trades
 nowhere else, so that its feed holds all trades and is `consolidated`; a coin does, so that spot is `single_venue`. Refuses unknown
@@ -13,23 +13,24 @@ from typing import Any, Final, cast
 from pybit.unified_trading import HTTP
 
 from trading_bot.domain.errors import NoDataError
-from trading_bot.domain.instrument import Instrument
-from trading_bot.domain.market import CorporateAction, Feed, Quote, Timeframe
+from trading_bot.domain.instrument import AssetClass, Instrument
+from trading_bot.domain.market import Contract, CorporateAction, Feed, Quote, Timeframe
 from trading_bot.domain.values import Symbol
 from trading_bot.network.budget import RequestBudget
 from trading_bot.network.watch import Watch
 from trading_bot.ports import BarSeries, Calendar
 from trading_bot.settings import BybitEnvironment, BybitSettings
 from trading_bot.sources import bybit_wire
-from trading_bot.sources.bybit_stream import BybitStream
+from trading_bot.sources.bybit_stream import BybitStream, Ears
 from trading_bot.sources.bybit_wire import Wire
+from trading_bot.sources.live.contracts import LiveContracts
 from trading_bot.sources.live.grid import merged
 from trading_bot.sources.live.history import History, Manner, RawBar
 from trading_bot.sources.live.pulse import Pulse
 from trading_bot.sources.live.quote_tape import RawQuote
 from trading_bot.sources.live.quoting import LiveQuotes, Origin
 from trading_bot.sources.live.reads import Reads
-from trading_bot.sources.sessions import nanoseconds
+from trading_bot.sources.sessions import MILLI, nanoseconds
 
 TIMEFRAMES: Final = {Timeframe.MINUTE_15: "15", Timeframe.DAY: "D"}
 _PATIENCE = 15.0
@@ -67,7 +68,8 @@ class BybitSource:
         self._history = History(manner, self._bars, pulse.now, self._note)
         watch = Watch(pulse.steady, _PATIENCE)
         self._quotes = LiveQuotes(Origin(manner.source, manner.feed), watch, self._poll, pulse.now, pulse.draw)
-        self._stream = BybitStream(settings, watch, pulse, self._quotes.heard, self._complain)
+        self._contracts = LiveContracts(self._quotes)
+        self._stream = BybitStream(settings, watch, pulse, Ears(self._quotes.heard, self._contracts.heard, self._complain))
         self._expected = 0
 
     def expect(self, symbols: Sequence[Symbol]) -> None:
@@ -114,6 +116,11 @@ class BybitSource:
         self.instrument(symbol)
         return self._quotes.at(symbol, at)
 
+    def contract(self, symbol: Symbol, at: datetime) -> Contract | None:
+        """Newest mark price and funding of a perpetual published at or before `at`; None for a coin of the spot market."""
+        perpetual = self.instrument(symbol).asset_class is AssetClass.CRYPTO_PERPETUAL
+        return self._contracts.at(symbol, at) if perpetual else None
+
     def notes(self) -> tuple[str, ...]:
         """What was left out, and what Bybit objected to."""
         return tuple(self._notes)
@@ -131,15 +138,16 @@ class BybitSource:
     def _look_up(self, symbols: Sequence[Symbol]) -> None:
         new = [symbol for symbol in dict.fromkeys(symbols) if symbol not in self._known]
         if max(len(new), self._expected) > _MANY and not all(symbol in self._listed for symbol in new):
-            self._listed |= {entry["symbol"]: entry for entry in self._reads.ask(self._contracts)}
+            self._listed |= {entry["symbol"]: entry for entry in self._reads.ask(self._listing)}
         for symbol in new:
             self._known[symbol] = merged(self._instruments(symbol), bybit_wire.grid_of(self._contract(symbol)))
             self._quotes.tape.follow([symbol])
+            self._contracts.follow(symbol)
 
     def _contract(self, symbol: Symbol) -> Wire:
         if symbol not in self._listed:
             try:
-                self._listed |= {entry["symbol"]: entry for entry in self._reads.ask(partial(self._contracts, symbol))}
+                self._listed |= {entry["symbol"]: entry for entry in self._reads.ask(partial(self._listing, symbol))}
             except NoDataError:
                 self._listed.pop(symbol, None)
         if symbol not in self._listed:
@@ -147,7 +155,7 @@ class BybitSource:
             raise NoDataError(msg)
         return self._listed[symbol]
 
-    def _contracts(self, symbol: Symbol | None = None) -> list[Wire]:
+    def _listing(self, symbol: Symbol | None = None) -> list[Wire]:
         """One contract or all, page by page."""
         found: list[Wire] = []
         page: dict[str, Any] = {"symbol": symbol} if symbol else {"limit": _PAGE}
@@ -160,7 +168,7 @@ class BybitSource:
 
     def _bars(self, symbols: Sequence[Symbol], timeframe: Timeframe, start: datetime) -> Mapping[str, list[RawBar]]:
         """Bars from `start` to now in windows of one page each: of a longer one Bybit would give the newest bars alone."""
-        milli, end = nanoseconds(start) // bybit_wire.MILLI, nanoseconds(self._pulse.now()) // bybit_wire.MILLI
+        milli, end = nanoseconds(start) // MILLI, nanoseconds(self._pulse.now()) // MILLI
         width = int(timeframe.duration.total_seconds()) * 1000 * _PAGE
         rows = [row for first in range(milli, end + 1, width) for row in self._page(symbols[0], timeframe, first, first + width - 1)]
         return {symbols[0]: rows}
@@ -172,8 +180,11 @@ class BybitSource:
         )
 
     def _poll(self) -> Iterable[tuple[str, RawQuote]]:
-        """All symbols in one call."""
-        category = self._settings.category
-        return self._reads.ask(
-            lambda: list(bybit_wire.tickers(cast("Wire", self._http.get_tickers(category=category)))), tries=1, queue=0.0
-        )
+        """All symbols in one call, which tells of contracts too."""
+        return self._reads.ask(self._tickers, tries=1, queue=0.0)
+
+    def _tickers(self) -> list[tuple[str, RawQuote]]:
+        answer = cast("Wire", self._http.get_tickers(category=self._settings.category))
+        for symbol, said in bybit_wire.contracts(answer):
+            self._contracts.heard(symbol, said)
+        return list(bybit_wire.tickers(answer))

@@ -1,4 +1,4 @@
-"""Bybit's public stream of best bid and ask (`orderbook.1`), kept alive by a thread of our own.
+"""Bybit's public stream of best bid and ask (`orderbook.1`) and of perpetuals' tickers, kept alive by a thread of our own.
 
 Promises that it connects anew with jittered patience (the library would try without pause), subscribes again, and ends within
 seconds of `close`; that a connection which is open but mute is given up after a minute; and that a message which cannot be read is
@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,12 +22,13 @@ from trading_bot.network.backoff import Backoff
 from trading_bot.network.watch import Watch
 from trading_bot.settings import BybitEnvironment, BybitSettings
 from trading_bot.sources import bybit_wire
-from trading_bot.sources.bybit_wire import Top
+from trading_bot.sources.bybit_wire import Top, Wire
+from trading_bot.sources.live.contracts import RawContract
 from trading_bot.sources.live.pulse import Pulse
 from trading_bot.sources.live.quote_tape import RawQuote
 
 _LOG = logging.getLogger(__name__)
-_TOPIC = "orderbook.1."
+_BOOK, _TICKER = "orderbook.1.", "tickers."
 _AT_ONCE = 10
 """Topics in one request to subscribe, as Bybit's spot stream wants."""
 _CONTROL = ("subscribe", "ping", "pong")
@@ -36,8 +38,16 @@ _MUTE = 60.0
 _SOCKET = 10.0
 """Seconds for a handshake, or for the rest of a frame that has begun; the library beneath would wait for ever."""
 
-Hear = Callable[[str, RawQuote], None]
 Listen = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Ears:
+    """Who is told what, from the library's thread. `complain`: of what Bybit objects to."""
+
+    quote: Callable[[str, RawQuote], None]
+    contract: Callable[[str, RawContract], None]
+    complain: Callable[[str], None]
 
 
 class _Public(WebSocket):  # type: ignore[misc]  # the library ships no types
@@ -90,15 +100,16 @@ class _Public(WebSocket):  # type: ignore[misc]  # the library ships no types
 
 
 class BybitStream:
-    """The stream's thread; `hear` is called from the library's thread with every quote, `complain` with what Bybit objects to."""
+    """The stream's thread."""
 
-    def __init__(self, settings: BybitSettings, watch: Watch, pulse: Pulse, hear: Hear, complain: Callable[[str], None]) -> None:
+    def __init__(self, settings: BybitSettings, watch: Watch, pulse: Pulse, ears: Ears) -> None:
         self._settings = settings
         self._watch = watch
         self._pulse = pulse
-        self._hear = hear
-        self._complain = complain
+        self._ears = ears
+        self._topics = (_BOOK, _TICKER) if settings.category == "linear" else (_BOOK,)
         self._tops: dict[str, Top] = {}
+        self._tickers: dict[str, Wire] = {}
         self._wake = threading.Event()
         self._open: _Public | None = None
         self._symbols: tuple[str, ...] = ()
@@ -136,11 +147,12 @@ class BybitStream:
         ended = threading.Event()
         self._wake = ended
         self._tops.clear()
+        self._tickers.clear()
         stream = _Public(self._settings, _address(self._settings), self._listen, ended)
         try:
-            for first in range(0, len(self._symbols), _AT_ONCE):
-                topics = [_TOPIC + symbol for symbol in self._symbols[first : first + _AT_ONCE]]
-                stream.ws.send(json.dumps({"op": "subscribe", "req_id": str(first), "args": topics}))
+            topics = [topic + symbol for topic in self._topics for symbol in self._symbols]
+            for first in range(0, len(topics), _AT_ONCE):
+                stream.ws.send(json.dumps({"op": "subscribe", "req_id": str(first), "args": topics[first : first + _AT_ONCE]}))
             self._watch.opened()
             while not (ended.wait(_LOOK) or self._pulse.closing.is_set() or self._mute()):
                 pass
@@ -154,18 +166,31 @@ class BybitStream:
     def _listen(self, message: dict[str, Any]) -> None:
         """Take a message; called from the library's thread."""
         try:
-            if message.get("topic", "").startswith(_TOPIC):
-                symbol = message["data"]["s"]
-                now = self._tops[symbol] = bybit_wire.top(self._tops.get(symbol, (None, None)), message)
-                quote = bybit_wire.streamed(now, message)
-                if quote is not None:
-                    self._hear(symbol, quote)
+            topic = message.get("topic", "")
+            if topic.startswith(_BOOK):
+                self._hear_book(message)
+            elif topic.startswith(_TICKER):
+                self._hear_ticker(message)
             elif message.get("success") is False:
-                self._complain(str(message.get("ret_msg")))
+                self._ears.complain(str(message.get("ret_msg")))
             elif message.get("op") not in _CONTROL:
                 self.unreadable += 1
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError):
             self.unreadable += 1
+
+    def _hear_book(self, message: dict[str, Any]) -> None:
+        symbol = message["data"]["s"]
+        now = self._tops[symbol] = bybit_wire.top(self._tops.get(symbol, (None, None)), message)
+        quote = bybit_wire.streamed(now, message)
+        if quote is not None:
+            self._ears.quote(symbol, quote)
+
+    def _hear_ticker(self, message: dict[str, Any]) -> None:
+        symbol = message["data"]["symbol"]
+        now = self._tickers[symbol] = bybit_wire.ticked(self._tickers.get(symbol, {}), message)
+        said = bybit_wire.contract(now, int(message["ts"]))
+        if said is not None:
+            self._ears.contract(symbol, said)
 
 
 def _address(settings: BybitSettings) -> str | None:

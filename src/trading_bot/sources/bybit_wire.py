@@ -13,15 +13,15 @@ from requests import RequestException
 
 from trading_bot.domain.errors import NoDataError, SourceFailedError
 from trading_bot.domain.instrument import AssetClass
+from trading_bot.sources.live.contracts import RawContract
 from trading_bot.sources.live.grid import Grid
 from trading_bot.sources.live.history import RawBar
 from trading_bot.sources.live.quote_tape import RawQuote
 from trading_bot.sources.live.reads import Trouble
+from trading_bot.sources.sessions import MILLI
 
 Wire = Mapping[str, Any]
 
-MILLI = 10**6
-"""Nanoseconds of a millisecond, in which Bybit tells the time."""
 _PARAMETERS = 10001
 _TOO_MANY = frozenset({10006, 10018, 403, 429})
 _LATER = frozenset({10000, 10002, 10016, 500, 502, 503, 504, 409})
@@ -45,7 +45,7 @@ def grid_of(entry: Wire) -> Grid:
         lot_size=Decimal(lots["qtyStep"] if perpetual else lots["basePrecision"]),
         minimum_notional=Decimal(lots.get("minNotionalValue" if perpetual else "minOrderAmt") or 0),
         shortable=perpetual,
-        leverage_cap=Decimal(entry["leverageFilter"]["maxLeverage"]) if perpetual else None,
+        leverage_cap=Decimal(entry["leverageFilter"]["maxLeverage"]) if perpetual else Decimal(1),
     )
 
 
@@ -65,6 +65,27 @@ def tickers(answer: Wire) -> Iterator[tuple[str, RawQuote]]:
             yield entry["symbol"], RawQuote(nanos, bid, ask, entry.get("bid1Size") or "0", entry.get("ask1Size") or "0", polled=True)
 
 
+def contracts(answer: Wire) -> Iterator[tuple[str, RawContract]]:
+    """Mark price and funding of each perpetual, at the time of the answer."""
+    for entry in answer["result"]["list"]:
+        said = contract(entry, int(answer["time"]))
+        if said is not None:
+            yield entry["symbol"], said
+
+
+def contract(entry: Wire, millis: int) -> RawContract | None:
+    """What a ticker says of a perpetual, None for one that does not say all of it. `millis`: when it was said."""
+    mark, rate, following = (entry.get(name) for name in _CONTRACT)
+    return RawContract(millis * MILLI, mark, rate, following) if mark and rate and following else None
+
+
+def ticked(before: Wire, message: Wire) -> Wire:
+    """What is known of a perpetual after a message of `tickers`: a snapshot says all, a delta what changed. Only what `contract` needs."""
+    data, old = message["data"], {} if message["type"] == "snapshot" else before
+    return {name: data.get(name) or old.get(name) for name in _CONTRACT}
+
+
+_CONTRACT = ("markPrice", "fundingRate", "nextFundingTime")
 Level = tuple[str, str]
 Top = tuple[Level | None, Level | None]
 """Best bid and best ask, price and size each."""

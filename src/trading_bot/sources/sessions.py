@@ -14,6 +14,8 @@ from trading_bot.ports import Calendar
 
 ZONES = {"XNYS": "America/New_York", "24/7": "UTC"}
 """Local zone of each calendar, for times that a file gives by the exchange's clock."""
+MILLI = 10**6
+"""Nanoseconds of a millisecond."""
 SECOND = 10**9
 MINUTE = 60 * SECOND
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -14,14 +14,15 @@ import numpy as np
 import pandas as pd
 
 from trading_bot.domain.errors import NoDataError
-from trading_bot.domain.instrument import SESSIONS_PER_YEAR, Instrument
-from trading_bot.domain.market import CorporateAction, Feed, PriceBasis, Quote, Timeframe
+from trading_bot.domain.instrument import SESSIONS_PER_YEAR, AssetClass, Instrument
+from trading_bot.domain.market import CorporateAction, Feed, Funding, PriceBasis, Quote, Timeframe
 from trading_bot.domain.values import Symbol
 from trading_bot.ports import BarSeries, Calendar
 from trading_bot.settings import SyntheticSettings
 from trading_bot.sources.bar_quotes import BarQuotes
 from trading_bot.sources.files_actions import Events
 from trading_bot.sources.sessions import MINUTE, Sessions, SessionTable, nanoseconds
+from trading_bot.sources.synthetic_funding import fundings
 from trading_bot.sources.synthetic_minutes import Minutes, minutes
 from trading_bot.sources.synthetic_walk import Market, Subject, Walk, market_moves, walk
 
@@ -68,6 +69,7 @@ class SyntheticSource:
         self._histories: dict[Symbol, _History] = {}
         self._series: dict[tuple[Symbol, Timeframe], tuple[date, BarSeries]] = {}
         self._actions: dict[Symbol, tuple[date, tuple[CorporateAction, ...]]] = {}
+        self._fundings: dict[Symbol, tuple[date, tuple[Funding, ...]]] = {}
         self._quotes: OrderedDict[tuple[Symbol, date], BarQuotes] = OrderedDict()
         self._drawn: tuple[_History | None, dict[int, Minutes]] = (None, {})
         """Minutes of the history that was read last, by length of session: timeframes of one symbol are often read in a row."""
@@ -98,6 +100,15 @@ class SyntheticSource:
         known = self._actions.get(symbol)
         if known is None or known[0] != history.horizon:
             known = self._actions[symbol] = (history.horizon, _actions(symbol, history))
+        return known[1]
+
+    def fundings(self, symbol: Symbol) -> tuple[Funding, ...]:
+        """Invented rates of a perpetual up to the horizon; none of anything else."""
+        if self._instruments(symbol).asset_class is not AssetClass.CRYPTO_PERPETUAL:
+            return ()
+        horizon, known = self._horizon(), self._fundings.get(symbol)
+        if known is None or known[0] != horizon:
+            known = self._fundings[symbol] = (horizon, fundings(self._seed, symbol, self._settings.start, horizon))
         return known[1]
 
     def quote(self, symbol: Symbol, at: datetime) -> Quote | None:

@@ -14,7 +14,7 @@ from trading_bot.domain.values import Symbol
 
 _SECOND = 10**9
 _FINE = _SECOND // 4
-_ABSURD = 1e12
+ABSURD = 1e12
 _TIERS = ((_FINE, 12), (5 * _SECOND, 24), (60 * _SECOND, 30))
 """Width of a slot and how many are kept: besides the newest quote, the first one of each slot.
 
@@ -73,9 +73,9 @@ class QuoteTape:
         """Keep `quote`; False if it cannot be used. ValueError or TypeError for what is no number."""
         reel = self._reels.get(symbol)
         nanos, bid, ask, bid_size, ask_size, _ = quote
-        if reel is None or not (0 < float(bid) <= float(ask) < _ABSURD):
+        if reel is None or not (0 < float(bid) <= float(ask) < ABSURD):
             return False
-        if not (0 <= float(bid_size) < _ABSURD and 0 <= float(ask_size) < _ABSURD):
+        if not (0 <= float(bid_size) < ABSURD and 0 <= float(ask_size) < ABSURD):
             return False
         with self._lock:
             newest = reel.newest

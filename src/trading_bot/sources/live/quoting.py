@@ -25,7 +25,7 @@ _EVERY = timedelta(seconds=2)
 _PRESENT = timedelta(seconds=2)
 """Who asks for an earlier moment looks back: a poll would tell nothing of it."""
 _PLACES = Decimal("1e-12")
-_SKEW = 5 * SECOND
+SKEW = 5 * SECOND
 """A quote that claims to be further in the future is a lie."""
 
 Poll = Callable[[], Iterable[tuple[str, RawQuote]]]
@@ -46,13 +46,14 @@ class LiveQuotes:
         self._sources = (f"{origin.name}-stream", f"{origin.name}-poll")
         self._feed = origin.feed
         self._poll = poll
-        self._now = now
+        self.now = now
         self.watch = watch
         self.tape = QuoteTape()
         self._backoff = Backoff(draw, first=_EVERY.total_seconds())
         self._next_poll: datetime | None = None
         self._made: dict[Symbol, tuple[RawQuote, Quote]] = {}
-        self._failure: SourceFailedError | None = None
+        self.failure: SourceFailedError | None = None
+        """Why the last poll told nothing."""
 
     def heard(self, symbol: str, quote: RawQuote) -> None:
         """Take a quote from the stream, from the stream's thread."""
@@ -61,24 +62,27 @@ class LiveQuotes:
 
     def at(self, symbol: Symbol, moment: datetime) -> Quote | None:
         """The newest quote at or before `moment`, None if none was published. SourceFailedError if that cannot be known."""
-        nanos = nanoseconds(moment)
-        now = self._now()
-        present = now - moment < _PRESENT
+        nanos, present = nanoseconds(moment), self.is_present(moment)
         if present:
-            self.tape.forget_after(symbol, nanoseconds(now) + _SKEW)
+            self.tape.forget_after(symbol, nanoseconds(self.now()) + SKEW)
         raw = self.tape.at(symbol, nanos)
         if present and (self.watch.gap or raw is None or nanos - raw.nanos > _YOUNG):
-            self._fill(now)
+            self.fill()
             # A poll takes time: what it told is as of now, not as of the moment when the question was asked.
-            raw = self.tape.at(symbol, nanos) or self.tape.at(symbol, nanoseconds(self._now()))
+            raw = self.tape.at(symbol, nanos) or self.tape.at(symbol, nanoseconds(self.now()))
         if raw is None:
-            if self._failure is not None:
-                raise self._failure
+            if self.failure is not None:
+                raise self.failure
             return None
         return self._quote(symbol, raw)
 
-    def _fill(self, now: datetime) -> None:
+    def is_present(self, moment: datetime) -> bool:
+        """Whether a poll would tell something of `moment`."""
+        return self.now() - moment < _PRESENT
+
+    def fill(self) -> None:
         """Poll, if it is time to."""
+        now = self.now()
         if self._next_poll is not None and now < self._next_poll:
             return
         gap = self.watch.gap
@@ -86,10 +90,10 @@ class LiveQuotes:
             for symbol, quote in self._poll():
                 self.tape.put(symbol, quote)
         except (SourceFailedError, NoDataError) as error:
-            self._failure = error if isinstance(error, SourceFailedError) else SourceFailedError(str(error))
+            self.failure = error if isinstance(error, SourceFailedError) else SourceFailedError(str(error))
             self._next_poll = now + timedelta(seconds=self._backoff.wait())
             return
-        self._failure = None
+        self.failure = None
         self._backoff.succeeded()
         self._next_poll = now + _EVERY
         self.watch.filled(gap)
