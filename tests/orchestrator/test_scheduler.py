@@ -6,9 +6,10 @@ import pytest
 
 from trading_bot import config
 from trading_bot.domain.errors import ConfigError
-from trading_bot.domain.records import TaskRun, TaskStatus
+from trading_bot.domain.records import Anomaly, AnomalyKind, TaskRun, TaskStatus
+from trading_bot.domain.values import Symbol, TaskRunId
 from trading_bot.market.calendar import open_calendar
-from trading_bot.orchestrator.scheduler import Scheduler, slots_of
+from trading_bot.orchestrator.scheduler import Scheduler, round_the_clock, slots_of
 from trading_bot.storage.memory import MemoryJournal
 
 SETTINGS = config.load().schedule
@@ -146,3 +147,87 @@ def test_slots_of_a_year_are_those_of_its_sessions() -> None:
     assert sum(1 for s in slots if s.task == "monitor-1400") == 249
     assert slots == sorted(slots)
     assert slots[-1].due - slots[0].due < timedelta(days=366)
+
+
+COINS = open_calendar("24/7")
+
+
+def round_clock(journal: MemoryJournal, since: str, minutes: int = 15) -> Scheduler:
+    """A scheduler of a desk of coins that began at `since`."""
+    return Scheduler(COINS, SETTINGS, journal, at(since), round_the_clock(timedelta(minutes=minutes)))
+
+
+def test_a_market_that_never_closes_is_looked_at_every_quarter_of_an_hour_of_every_day() -> None:
+    """96 looks of a Saturday, its review at midnight, none on daylight saving's account."""
+    slots = list(slots_of(date(2024, 3, 9), COINS, SETTINGS, round_the_clock(timedelta(minutes=15))))
+    assert [f"{s.due:%H:%M}" for s in slots if s.workflow == "look"] == [f"{h:02}:{m:02}" for h in range(24) for m in (0, 15, 30, 45)]
+    assert [(s.task, s.due) for s in slots if s.workflow != "look"] == [("end-of-day", at("2024-03-10 00:00"))]
+
+
+def test_an_interval_that_does_not_divide_the_day_begins_anew_at_midnight() -> None:
+    """Every 7 hours: four looks, the next at midnight."""
+    due = [f"{s.due:%d %H:%M}" for s in slots_of(date(2024, 3, 9), COINS, SETTINGS, round_the_clock(timedelta(hours=7)))]
+    assert due == ["09 00:00", "09 07:00", "09 14:00", "09 21:00", "10 00:00"]
+
+
+def test_the_week_of_a_market_that_never_closes_ends_with_sunday() -> None:
+    """A minute after the day's review."""
+    weekly = round_clock(MemoryJournal("desk01"), "2024-03-01 00:00").slots_between(date(2024, 3, 4), date(2024, 3, 10))
+    assert [(s.task, s.due) for s in weekly if s.task == "weekly"] == [("weekly", at("2024-03-11 00:01"))]
+
+
+def test_the_days_review_comes_before_the_next_days_first_look() -> None:
+    """Both are due at midnight."""
+    journal = MemoryJournal("desk01")
+    found = round_clock(journal, "2024-03-09 23:59", minutes=1440)
+    first = found.next_slot(at("2024-03-10 00:00"))
+    assert first is not None
+    found.end(first, TaskStatus.DONE, "", at("2024-03-10 00:00"))
+    second = found.next_slot(at("2024-03-10 00:00"))
+    assert second is not None
+    assert (first.task, second.task) == ("end-of-day", "look-0000")
+
+
+def test_looks_that_nobody_was_there_for_are_journaled_as_missed_and_not_made_up_for() -> None:
+    """Two hours away: eight are missed, the newest runs."""
+    journal = MemoryJournal("desk01")
+    found = round_clock(journal, "2024-03-09 10:00").next_slot(at("2024-03-09 12:03"))
+    assert found is not None
+    assert found.task == "look-1200"
+    assert [r.task for r in journal.all(TaskRun) if r.status is TaskStatus.MISSED] == [
+        f"look-{h}{m:02}" for h in (10, 11) for m in (0, 15, 30, 45)
+    ]
+
+
+def anomaly(moment: str) -> Anomaly:
+    """Something unusual."""
+    when = at(moment)
+    identity = TaskRunId(f"{when.date()}:wake-{when:%H%M%S}")
+    return Anomaly(
+        at=when, id=identity, session=when.date(), what=AnomalyKind.SPREAD, symbol=Symbol("BTCUSDT"), actual="wide", limit="narrow"
+    )
+
+
+def test_who_is_woken_is_asked_once_across_restarts() -> None:
+    """A wake comes before the next look, after a restart too, and not again once it has ended."""
+    journal, found = MemoryJournal("desk01"), anomaly("2024-03-09 10:07")
+    journal.append(found)
+    first = round_clock(journal, "2024-03-09 10:01")
+    slot = first.next_slot(at("2024-03-09 10:08"))
+    assert slot is not None
+    assert (slot.task, slot.workflow) == ("wake-100700", "look")
+    first.end(slot, TaskStatus.DONE, "", at("2024-03-09 10:08"))
+    after = round_clock(journal, "2024-03-09 10:01").next_slot(at("2024-03-09 10:08"))
+    assert after is not None
+    assert after.task == "look-1015"
+
+
+def test_a_wake_that_comes_while_the_desk_runs_is_next() -> None:
+    """Put in by the lookout."""
+    journal = MemoryJournal("desk01")
+    found = round_clock(journal, "2024-03-09 10:01")
+    assert found.next_slot(at("2024-03-09 10:05")) is not None
+    found.wake(anomaly("2024-03-09 10:07"))
+    slot = found.next_slot(at("2024-03-09 10:07"))
+    assert slot is not None
+    assert slot.task == "wake-100700"

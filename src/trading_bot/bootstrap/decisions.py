@@ -19,6 +19,7 @@ from trading_bot.backtest.plan import Market, Result
 from trading_bot.bootstrap.cassettes import Recorded, begin
 from trading_bot.bootstrap.desk import Assembly, announce, build
 from trading_bot.bootstrap.desk_results import desk_market, desk_plan, desk_result
+from trading_bot.bootstrap.kinds import kind_of
 from trading_bot.bootstrap.setting import Setting
 from trading_bot.config import Config
 from trading_bot.domain.errors import NoDataError, ReplayMissError, ResearchError
@@ -126,7 +127,7 @@ def _setting(asked: Asked, *, cassettes: Path | None, mask: int | None) -> Setti
 
 
 def _run(config: Config, setting: Setting, asked: Asked, stop: threading.Event, listener: Callable[[Assembly], Listener]) -> Assembly:
-    if not open_calendar("XNYS").sessions(asked.first, asked.last):
+    if not open_calendar(kind_of(asked.config).calendar).sessions(asked.first, asked.last):
         raise NoDataError(f"there is no trading session from {asked.first} to {asked.last}: widen --start and --end")
     assembly = build(config, setting, stop)
     check(Period(assembly.source, open_calendar, config.universe.symbols, asked.first, asked.last))

@@ -112,7 +112,7 @@ def _idle(journal: SqlJournal | MemoryJournal, home: Home, operator: Path) -> Id
         traits=traits_of(config),
         desk=journal.desk,
     )
-    bench = Bench(journal, ledger, calendars["XNYS"], authority, judge, Laboratory(config, source, calendars.__getitem__))
+    bench = Bench(journal, ledger, calendars[kind_of(config).calendar], authority, judge, Laboratory(config, source, calendars.__getitem__))
     return IdleDesk(
         bench, view, config.universe.symbols, home, simulated, NewsDoor(config, home, clock.now), signals_of(config), _models(config)
     )
