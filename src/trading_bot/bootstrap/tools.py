@@ -14,6 +14,7 @@ from pathlib import Path
 
 from trading_bot.bootstrap.bench import Bench, Standing
 from trading_bot.bootstrap.brokers import traits_of
+from trading_bot.bootstrap.kinds import kind_of
 from trading_bot.bootstrap.laboratory import Laboratory
 from trading_bot.bootstrap.news import NewsDoor, build_pool, new_nonce, signals_of
 from trading_bot.bootstrap.setting import Setting, authority_of
