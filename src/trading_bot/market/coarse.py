@@ -4,6 +4,7 @@ Promises that a coarse bar is told from the row on at which it has closed, and n
 coarser, and an unknown one (StrategyError).
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ import pandas as pd
 
 from trading_bot.domain.errors import StrategyError
 from trading_bot.domain.market import Timeframe
+from trading_bot.ports import BarSeries
 
 WEEK = "1w"
 _LENGTHS = {**{str(t): t.duration for t in Timeframe}, WEEK: timedelta(weeks=1)}
@@ -47,6 +49,13 @@ def coarsened(bars: pd.DataFrame, own: Timeframe | None, wanted: str) -> Coarse:
     count = int(row[-1]) + 1 if len(row) else 0
     index = pd.DatetimeIndex(bucket[begins[:count]] * length + first, tz="UTC")
     return Coarse(_grouped(bars, begins, ends, index), ends[:count], row)
+
+
+def coarser(series: BarSeries, wanted: Timeframe) -> BarSeries:
+    """`series` brought to `wanted`; a bar is seen from the end of the row that closed it: where its last is missing, the next one's first."""
+    bars, _, row = coarsened(series.frame, series.timeframe, wanted)
+    closing = np.searchsorted(row, np.arange(len(bars)))
+    return replace(series, timeframe=wanted, frame=bars, ends=series.ends[closing])
 
 
 def _grouped(bars: pd.DataFrame, begins: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], index: pd.DatetimeIndex) -> pd.DataFrame:

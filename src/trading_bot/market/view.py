@@ -2,25 +2,34 @@
 
 Promises that a bar is seen from its close on, that history is adjusted by the splits and dividends whose ex-date has come
 and by no other, and that whatever a source adds or changes later alters no earlier answer. Everything is computed once
-per series and cut, since every column depends on earlier rows alone. Refuses to adjust prices that are not as traded.
+per series and cut, since every column depends on earlier rows alone; of a series that grows, the newest alone is kept.
+Refuses to adjust prices that are not as traded.
 """
 
 import threading
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
 
 from trading_bot.domain.errors import ClockError, NoDataError
 from trading_bot.domain.instrument import Instrument
-from trading_bot.domain.market import CorporateAction, Feed, PriceBasis, Quote, Timeframe
-from trading_bot.domain.values import Symbol
+from trading_bot.domain.market import Contract, CorporateAction, Feed, PriceBasis, Quote, Timeframe
+from trading_bot.domain.perpetual import is_leveraged
+from trading_bot.domain.values import ZERO, Symbol
 from trading_bot.market.adjust import adjusted, carried, daily_from
 from trading_bot.market.calendar import open_calendar
+from trading_bot.market.coarse import coarser
 from trading_bot.market.indicators import compute
-from trading_bot.ports import BarSeries, MarketSource
+from trading_bot.ports import BarSeries, Contracted, Funded, MarketSource
+
+_FUNDING_HOURS = 8
+"""Perpetuals are funded at 0, 8 and 16 o'clock UTC, unless their venue says otherwise."""
 
 
 @dataclass(eq=False)
@@ -83,8 +92,8 @@ class AsOfView:
     def bars(self, symbol: Symbol, timeframe: Timeframe, count: int) -> pd.DataFrame:
         """Last `count` closed bars, fewer if there are fewer, adjusted so that the newest is as traded.
 
-        Daily bars that the source lacks are put together from its intraday bars, session by session. NoDataError if the
-        source has neither. ValueError for a negative `count`.
+        Bars that the source lacks are put together from its finer ones, days session by session. NoDataError if the source
+        has neither. ValueError for a negative `count`.
         """
         if count < 0:
             msg = f"count is {count}; ask for 0 bars or more"
@@ -107,6 +116,27 @@ class AsOfView:
         with self._lock:
             return self._look(symbol, timeframe).series.feed
 
+    def contract(self, symbol: Symbol) -> Contract | None:
+        """The word of the source, if its venue tells; else the middle of the newest quote and the last funding, 0 before the first.
+
+        The next funding then is at the next 8-hour mark. None for what is no perpetual, or before the first quote.
+        """
+        if not is_leveraged(self._source.instrument(symbol)):
+            return None
+        if isinstance(self._source, Contracted):
+            return self._source.contract(symbol, self.now())
+        now, quote = self.now(), self.quote(symbol)
+        if quote is None:
+            return None
+        rate, following = self._last_rate(symbol, now), _next_funding(now)
+        return Contract(symbol=symbol, mark=quote.mid, funding_rate=rate, next_funding_at=following, time=quote.time)
+
+    def _last_rate(self, symbol: Symbol, now: datetime) -> Decimal:
+        """Rate of the last funding by `now`."""
+        fundings = self._source.fundings(symbol) if isinstance(self._source, Funded) else ()
+        known = bisect_right(fundings, now, key=attrgetter("at"))
+        return fundings[known - 1].rate if known else ZERO
+
     def _moment(self) -> np.datetime64:
         return np.datetime64(self.now().replace(tzinfo=None), "ns")
 
@@ -115,20 +145,29 @@ class AsOfView:
         actions = self._source.actions(symbol) if raw.basis is PriceBasis.AS_TRADED else ()
         known = self._known.get((symbol, timeframe))
         if known is None or known.raw is not raw or known.actions != actions:
-            series = raw
-            if raw.timeframe is not timeframe:
-                series = daily_from(raw, open_calendar(self._source.instrument(symbol).calendar))
+            series = raw if raw.timeframe is timeframe else self._brought(raw, timeframe)
             exes = np.array([action.ex.replace(tzinfo=None) for action in actions], dtype="datetime64[ns]")
             known = self._known[symbol, timeframe] = _Known(raw, series, actions, exes)
         return known
 
+    def _brought(self, raw: BarSeries, timeframe: Timeframe) -> BarSeries:
+        if timeframe is Timeframe.DAY:
+            return daily_from(raw, open_calendar(self._source.instrument(raw.symbol).calendar))
+        return coarser(raw, timeframe)
+
     def _bars_for(self, symbol: Symbol, timeframe: Timeframe) -> BarSeries:
-        """The series itself or, for daily bars that the source lacks, the intraday one that reaches back furthest."""
+        """The series itself or, for bars that the source lacks, the finer one that reaches back furthest."""
         has = self._source.timeframes(symbol)
-        if timeframe in has or timeframe is not Timeframe.DAY:
+        finer = [one for one in has if one.duration < timeframe.duration]
+        if timeframe in has or (has and not finer):
             return self._source.bars(symbol, timeframe)
-        intraday = [series for series in (self._source.bars(symbol, one) for one in has) if len(series.ends)]
-        if not intraday:
+        found = [series for series in (self._source.bars(symbol, one) for one in finer) if len(series.ends)]
+        if not found:
             msg = f"{self._source.name} has no bars of {symbol}; check the symbol or add a file for it"
             raise NoDataError(msg)
-        return min(intraday, key=lambda series: series.ends[0])
+        return min(found, key=lambda series: series.ends[0])
+
+
+def _next_funding(now: datetime) -> datetime:
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + timedelta(hours=now.hour // _FUNDING_HOURS * _FUNDING_HOURS + _FUNDING_HOURS)
