@@ -19,9 +19,9 @@ from trading_bot.bootstrap.desk import announce, build
 from trading_bot.bootstrap.setting import Setting
 from trading_bot.config import Config
 from trading_bot.domain.mandate import Mode
+from trading_bot.llm.asking import Describer, prompt_of
 from trading_bot.llm.calls import CallId, Ending, Question, Reply
 from trading_bot.llm.cassette import Cassette, Request, Shelf
-from trading_bot.llm.claude_manager import Describer, prompt_of
 from trading_bot.orchestrator.trading_orchestrator import TradingOrchestrator
 from trading_bot.ports import ToolGrant
 from trading_bot.sandbox.claude_personas import Script, play

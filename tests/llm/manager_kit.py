@@ -103,7 +103,12 @@ def bench(  # noqa: PLR0913 - what tests vary
     served = HttpToolHost(lambda brief: scopes.scope(decision=brief.decision_id))
     outer = outside(url) if around is None else around
     surroundings = Surroundings(
-        given.claude, outer, Workspace(home.claude, prompts.files() if commands is None else commands), home.llm_logs, new_id
+        given.claude,
+        outer,
+        Workspace(home.claude, prompts.files() if commands is None else commands),
+        home.llm_logs,
+        given.trader.session_tokens,
+        new_id,
     )
     try:
         with SpendingLedger.open(home.journal) as ledger:
@@ -130,7 +135,8 @@ SCHEMA = json.loads(after("--json-schema"))
 NONCE = SCHEMA["properties"]["nonce"]["const"]
 TOOLS = [*(after("--allowedTools").split(",") if "--allowedTools" in ARGS else ()), "StructuredOutput"]
 INIT = {"type": "system", "subtype": "init", "tools": TOOLS, "mcp_servers": [{"name": "desk", "status": "connected"}],
-        "slash_commands": ["screen", "analyze-trade", "optimize-entry", "review-performance", "second-opinion", "judge-news"],
+        "slash_commands": ["screen", "analyze-trade", "optimize-entry", "review-performance", "second-opinion", "judge-news",
+                           "open-trade", "watch-trade"],
         "claude_code_version": "2.1.329"}
 WORD = {"type": "assistant", "message": {"model": "claude-haiku-4-5", "content": [{"type": "tool_use", "name": "StructuredOutput"}]}}
 RESULT = {"type": "result", "subtype": "success", "is_error": False, "api_error_status": None, "stop_reason": "tool_use", "num_turns": 2,

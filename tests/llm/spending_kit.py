@@ -37,6 +37,7 @@ def limits(usd: str = "1", calls: int = 50, failures: int = 3, minutes: int = 15
     return BudgetSettings(
         claude_usd_per_day=Decimal(usd),
         claude_news_usd_per_day=Decimal(usd) / 2,
+        claude_usd_per_trade=Decimal(usd) / 2,
         deepseek_usd_per_day=Decimal(usd),
         calls_per_hour=calls,
         breaker_failures=failures,

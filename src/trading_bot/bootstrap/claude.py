@@ -20,10 +20,11 @@ from trading_bot.bootstrap.setting import Setting
 from trading_bot.config import Config
 from trading_bot.domain.errors import ReplayMissError
 from trading_bot.llm import prompts
+from trading_bot.llm.asking import Describer
 from trading_bot.llm.budget import Budget
 from trading_bot.llm.calls import Asker
 from trading_bot.llm.cassette import Player, Shelf
-from trading_bot.llm.claude_manager import ClaudeCodeManager, Describer, Surroundings
+from trading_bot.llm.claude_manager import ClaudeCodeManager, Surroundings
 from trading_bot.llm.workspace import Workspace
 from trading_bot.ports import Analyst, Approver, ToolHost, WallClock
 from trading_bot.storage.home import Home
@@ -62,7 +63,14 @@ def build_manager(  # noqa: PLR0913, PLR0917 - what it works with
     """Return the manager of this home. `texts`: the prompts, laid out like `.claude`. `stop`: ends a run at once."""
     workspace = Workspace(home.claude, prompts.files(texts))
     around = Surroundings(
-        config.claude, os.environ, workspace, home.llm_logs, new_id, partial(prompts.load, folder=texts), stop or threading.Event()
+        config.claude,
+        os.environ,
+        workspace,
+        home.llm_logs,
+        config.trader.session_tokens,
+        new_id,
+        partial(prompts.load, folder=texts),
+        stop or threading.Event(),
     )
     return ClaudeCodeManager(around, Budget(ledger, config.budget, wall), host, shelf, wall)
 

@@ -23,13 +23,13 @@ from trading_bot.settings import BudgetSettings
 from trading_bot.storage.home import Home
 from trading_bot.storage.spending import Settlement, Spending, SpendingLedger, SpendingPage
 
-HEALTHY = frozenset({Ending.ANSWERED, Ending.REFUSED, Ending.OVER_BUDGET, Ending.USAGE_LIMIT, Ending.STOPPED})
+HEALTHY = frozenset({Ending.ANSWERED, Ending.REFUSED, Ending.OVER_BUDGET, Ending.USAGE_LIMIT, Ending.STOPPED, Ending.LOST})
 """Endings that say nothing against the model's health; every other one counts for the breaker."""
 READING = "judge-news"
 """The workflow that reads strangers' texts."""
 PROVOKED = frozenset({Ending.UNPARSEABLE, Ending.NO_PROOF, Ending.NO_WORK, Ending.FORBIDDEN, Ending.TURN_LIMIT, Ending.TOO_LONG})
 """Endings that the text itself may bring about: of a reading they open no breaker, or three headlines could shut up the whole desk."""
-_FINEST = Decimal("1e-10")
+FINEST = Decimal("1e-10")
 HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 
@@ -45,7 +45,7 @@ class Usage(Record):
     @classmethod
     def _round(cls, value: object) -> object:
         """What the binary reports is a sum of floats, with more places than an amount may have."""
-        return value.quantize(_FINEST) if isinstance(value, Decimal) and value.is_finite() else value
+        return value.quantize(FINEST) if isinstance(value, Decimal) and value.is_finite() else value
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ class Allowance:
     """After so many failures in a row."""
     instead: str
     """Who goes on where this tier may not be asked."""
+    per_trade: tuple[Decimal, str] | None = None
+    """USD of these that one trade may use up, and what that is called."""
     reading: tuple[Decimal, str] | None = None
     """USD of these that reading news may use up, and what that is called: the rest is kept for the desk's own questions."""
 
@@ -70,8 +72,12 @@ class Allowance:
 def allowance(limits: BudgetSettings, tier: Tier) -> Allowance:
     """What `limits` grant a paid tier. KeyError for one that costs nothing."""
     usd, setting, calls, instead = _PAID[tier](limits)
-    reading = (limits.claude_news_usd_per_day, "budget.claude_news_usd_per_day") if tier is Tier.CLAUDE else None
-    return Allowance(tier, usd, setting, calls, limits.breaker_failures, timedelta(minutes=limits.breaker_minutes), instead, reading)
+    pause = timedelta(minutes=limits.breaker_minutes)
+    if tier is not Tier.CLAUDE:
+        return Allowance(tier, usd, setting, calls, limits.breaker_failures, pause, instead)
+    per_trade = (limits.claude_usd_per_trade, "budget.claude_usd_per_trade")
+    reading = (limits.claude_news_usd_per_day, "budget.claude_news_usd_per_day")
+    return Allowance(tier, usd, setting, calls, limits.breaker_failures, pause, instead, per_trade, reading)
 
 
 _PAID: Mapping[Tier, Callable[[BudgetSettings], tuple[Decimal, str, int | None, str]]] = {
@@ -95,8 +101,8 @@ class Budget:
         self._allowance = allowance(limits, tier)
         self._wall = wall
 
-    def reserve(self, call_id: str, *, decision_id: str, workflow: str, model: str, amount: Decimal) -> None:
-        """Set `amount` USD aside for a call, or say why it may not be made.
+    def reserve(self, call_id: str, *, decision_id: str, workflow: str, model: str, amount: Decimal, trade: str = "") -> None:  # noqa: PLR0913 - a row's own parts
+        """Set `amount` USD aside for a call, or say why it may not be made. `trade`: the decision that opened it, if the call is about one.
 
         BudgetSpentError, CallRateError, BreakerOpenError or UsageLimitError: nothing was written, and no call may be made. StorageError
         or HomeError if the ledger cannot be read or written: the same.
@@ -112,6 +118,7 @@ class Budget:
                 reserved_at=now,
                 day=now.date(),
                 reserved_usd=amount,
+                trade=trade,
             )
             own = page.only(self._allowance.tier)
             for check in _CHECKS:
@@ -228,6 +235,20 @@ def _check_reading(page: SpendingPage, limits: Allowance, call: Spending) -> Non
         _check_purse(call, *limits.reading, tuple(c for c in page.of_days(call.day, call.day) if c.workflow == READING))
 
 
+def _check_trade(page: SpendingPage, limits: Allowance, call: Spending) -> None:
+    """What one trade has cost is not spent again on it, on whatever day."""
+    if limits.per_trade is None or not call.trade:
+        return
+    (limit, setting), counted = limits.per_trade, _counted(page.of_trade(call.trade))
+    if limit > 0 and counted + call.reserved_usd <= limit:
+        return
+    msg = (
+        f"this call may cost {call.reserved_usd:.4f} USD, and {counted:.4f} of the {limit:.2f} USD for the trade {call.trade} are spent or "
+        f"reserved; its stop stays where it is; raise {setting}, close the trade, or {limits.instead}; `costs` shows what was spent"
+    )
+    raise BudgetSpentError(msg)
+
+
 def _check_purse(call: Spending, limit: Decimal, setting: str, calls: tuple[Spending, ...]) -> None:
     counted = _counted(calls)
     if limit > 0 and counted + call.reserved_usd <= limit:
@@ -246,6 +267,7 @@ _CHECKS: tuple[Callable[[SpendingPage, Allowance, Spending], None], ...] = (
     _check_breaker,
     _check_rate,
     _check_reading,
+    _check_trade,
     _check_money,
 )
 """What every call has to pass, in the order in which a refusal is told."""

@@ -49,6 +49,8 @@ class Ending(StrEnum):
     """The binary is not there."""
     NO_LOGIN = "no_login"
     """Nobody pays: no login, or one that the vendor does not take."""
+    LOST = "lost"
+    """The conversation that it should have gone on with is not there, or cannot be read; nothing was sent."""
 
 
 @dataclass(frozen=True)

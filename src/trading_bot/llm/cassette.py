@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -42,6 +42,9 @@ class Request(Record):
     grounds: str
     mask: str = ""
     """Of a blind model; its arguments are masked, `as_of` and `grounds`, which it is not told, are not."""
+    trade: str = ""
+    """Whose conversation it belongs to; empty: to none. Whether that was begun or gone on with is the attempt's, not the question's."""
+    briefing: str = ""
 
     def fingerprint(self) -> Digest:
         """Digest of the whole request."""
@@ -57,6 +60,8 @@ class Attempt(Record):
     cost_usd: NonNegative
     milliseconds: int
     version: str
+    conversation: Literal["alone", "begun", "resumed"] = "alone"
+    """`alone`: forgotten at its end."""
     stream: tuple[str, ...] = ()
     """Its lines, as they came."""
 

@@ -3,7 +3,8 @@
     reserve the budget -> open the tools -> run the binary -> judge how it ended -> settle what it cost -> keep the record
 
 Promises that no run starts without its whole possible cost reserved, that a failed run is paid as reported and a killed one as
-reserved, that an answer comes with every proof or not at all, and that each question is kept with its runs before it is answered.
+reserved, that an answer comes with every proof or not at all, that a trade's questions are put in one
+conversation while it lasts, and that each question is kept with its runs before it is answered.
 Refuses to argue: one retry where it can help, none after a refusal or a limit.
 """
 
@@ -13,20 +14,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from trading_bot.domain.errors import BudgetError, StoppedError
 from trading_bot.domain.tooling import ToolCall
 from trading_bot.domain.values import ZERO, amount_text, derive_digest
 from trading_bot.llm import call_log, invocation, process, prompts
+from trading_bot.llm.asking import Asked, Describer, with_nonce
 from trading_bot.llm.budget import Budget, Usage
 from trading_bot.llm.calls import CallId, Ending, Question, Reply
 from trading_bot.llm.cassette import Attempt, Cassette, Request, Shelf
 from trading_bot.llm.ending import ANSWER_TOOL, Expected, Judged, bad_start, judge
 from trading_bot.llm.prices import maximal_turn
 from trading_bot.llm.prompts import Prompt
+from trading_bot.llm.sessions import Healthy, Sessions
 from trading_bot.llm.stream import Transcript, json_line
-from trading_bot.llm.usage import broke_off, usage_of
+from trading_bot.llm.usage import broke_off, heard_in, reported, usage_of
 from trading_bot.llm.workspace import SERVER, Workspace
 from trading_bot.ports import ToolHost, WallClock
 from trading_bot.settings import ClaudeSettings
@@ -41,11 +43,14 @@ RETRIED = frozenset(
         Ending.NO_PROOF,
         Ending.UNPARSEABLE,
         Ending.CRASHED,
+        Ending.LOST,
     }
 )
 """Endings after which the same question may well be answered."""
 _KEPT = frozenset({Ending.ANSWERED, Ending.REFUSED})
 """Endings that a desk which died before it journaled them takes from the record, and does not pay for again."""
+_UNSENT = frozenset({Ending.NOT_STARTED, Ending.LOST})
+"""Endings before anybody was asked."""
 _MOST_HEARD = 32_000_000
 """Bytes of a flood that are heard out, for the bill at its end."""
 MOST_CONTEXT_BYTES = 64_000
@@ -65,6 +70,8 @@ class Surroundings:
     workspace: Workspace
     logs: Path
     """Folder of the log."""
+    session_tokens: int
+    """A conversation about a trade that has grown longer is given up for a fresh one."""
     new_id: Callable[[], str]
     """Draws ids of calls and nonces."""
     load: Callable[[str], Prompt] = prompts.load
@@ -92,32 +99,6 @@ class _Paid:
     usage: Usage | None = None
 
 
-class Describer:
-    """Turns a question into the whole request that it stands for."""
-
-    def __init__(self, settings: ClaudeSettings, host: ToolHost, load: Callable[[str], Prompt] = prompts.load) -> None:
-        self._settings = settings
-        self._host = host
-        self._load = load
-
-    def __call__(self, question: Question) -> Request:
-        """Return all of `question` that could change its answer; the nonce could not."""
-        prompt = self._load(question.workflow)
-        return Request(
-            workflow=question.workflow,
-            arguments=question.arguments,
-            complaint=question.complaint,
-            model=self._settings.models.get(question.workflow, self._settings.model),
-            persona=prompt.persona_with(question.grant.tools),
-            command=prompt.command_text,
-            output_schema=dict(question.schema),
-            tools=tuple(self._host.schemas(question.grant.tools)),
-            as_of=question.as_of,
-            grounds=question.grounds,
-            mask=question.mask,
-        )
-
-
 class ClaudeCodeManager:
     """An `Asker` that runs the real binary."""
 
@@ -129,6 +110,8 @@ class ClaudeCodeManager:
         self._shelf = shelf
         self._wall = wall
         self._describe = Describer(around.settings, host, around.load)
+        self._sessions = Sessions(around.workspace.absolute, around.session_tokens, wall.now)
+        self._keeps = invocation.keeps_conversations(around.settings, around.outer)
 
     def ask(self, question: Question) -> Reply:
         """Return what came of it: at most two runs, one for a repair. StorageError if it cannot be recorded.
@@ -158,52 +141,67 @@ class ClaudeCodeManager:
     def _try(self, question: Question, request: Request, times: int) -> tuple[_Run, list[Attempt]]:
         """Run until it ended as it should or would so again."""
         attempts: list[Attempt] = []
-        for _ in range(times):
+        while True:
             run, attempt = self._attempt(question, request)
             attempts.append(attempt)
-            if run.judged.ending not in RETRIED:
-                break
-        return run, attempts
+            # A repair is put once; where its conversation is lost, it was not put at all.
+            most = 2 if run.judged.ending is Ending.LOST else times
+            if run.judged.ending not in RETRIED or len(attempts) >= most:
+                return run, attempts
 
     def _attempt(self, question: Question, request: Request) -> tuple[_Run, Attempt]:
-        call = CallId(self._around.new_id())
+        turn = self._sessions.turn(question) if self._keeps else None
+        asked = Asked(CallId(self._around.new_id()), question, request, turn)
         try:
-            self._reserve(call, question, request)
+            self._reserve(asked)
         except BudgetError as error:
             # The reply has the reason alone, since it is compared; the record has the sentence with its times and sums.
             run, paid, told = _Run(Judged(Ending.OVER_BUDGET, error.code)), _Paid(), str(error)
         else:
-            run = self._run(question, request)
-            paid, told = self._settle(call, request.model, run), run.judged.note
-        self._log(call, question, request, run, paid, told)
+            run = self._run(asked)
+            paid, told = self._settle(asked, run), run.judged.note
+            self._remember(asked, run, paid)
+        self._log(asked, run, paid, told)
         if run.judged.ending is Ending.STOPPED:
             raise StoppedError
         attempt = Attempt(
-            call_id=call,
+            call_id=asked.call,
             ending=run.judged.ending,
             note=told,
             cost_usd=paid.cost_usd,
             milliseconds=run.milliseconds,
             version=run.said.version,
+            conversation=asked.conversation,
             stream=() if run.judged.ending is Ending.TOO_LONG else tuple(map(json_line, run.said.events)),
         )
         return run, attempt
 
-    def _reserve(self, call: CallId, question: Question, request: Request) -> None:
-        amount = reservation(self._settings, request.model)
-        self._budget.reserve(call, decision_id=question.decision_id, workflow=question.workflow, model=request.model, amount=amount)
+    def _reserve(self, asked: Asked) -> None:
+        session, model = asked.question.session, asked.request.model
+        self._budget.reserve(
+            asked.call,
+            decision_id=asked.question.decision_id,
+            workflow=asked.question.workflow,
+            model=model,
+            amount=reservation(self._settings, model, 0 if session is None else self._around.session_tokens),
+            trade="" if session is None else session.trade,
+        )
 
-    def _run(self, question: Question, request: Request) -> _Run:
+    def _run(self, asked: Asked) -> _Run:
+        question, request, turn = asked.question, asked.request, asked.turn
         nonce, began = self._around.new_id(), time.monotonic()
         said = Transcript()
         names = [f"mcp__{SERVER}__{tool}" for tool in question.grant.tools]
         command, server = self._around.load(question.workflow).command, SERVER if names else ""
         expected = Expected(command, server, frozenset({*names, ANSWER_TOOL}), nonce)
-        folder = self._around.workspace.folder()
-        with self._around.workspace.opened(self._host, question.grant) as (servers, asked):
+        workspace = self._around.workspace
+        folder = workspace.folder()
+        if turn is not None:
+            self._sessions.begin(turn)
+        with workspace.opened(self._host, question.grant) as (servers, called):
             argv = invocation.arguments(
                 self._settings.binary,
-                prompt=prompt_of(question),
+                prompt=asked.prompt,
                 persona=request.persona,
                 model=request.model,
                 schema=with_nonce(question.schema, nonce),
@@ -212,8 +210,10 @@ class ClaudeCodeManager:
                 servers=servers,
                 cap=self._settings.usd_per_call,
                 turns=self._settings.max_turns,
+                conversation=invocation.FORGOTTEN if turn is None else turn.option,
             )
-            environment = invocation.environment(self._settings, self._around.outer, self._around.workspace.own_home)
+            kept = None if turn is None else self._sessions.folder
+            environment = invocation.environment(self._settings, self._around.outer, workspace.own_home, servers.parent, kept)
             try:
                 end = process.run(
                     argv,
@@ -227,36 +227,46 @@ class ClaudeCodeManager:
             except (OSError, ValueError) as error:  # ValueError: a character that no command line can hold
                 why = error.strerror if isinstance(error, OSError) else "its arguments cannot be passed on"
                 return _Run(Judged(Ending.NOT_STARTED, f"the claude binary cannot be started: {why}"))
-            calls = asked()
+            calls = called()
         return _Run(judge(end, said, expected), calls, said, end.cut is not None, round((time.monotonic() - began) * 1000))
 
     def _deadlines(self) -> process.Deadlines:
         given = self._settings
         return process.Deadlines(given.first_byte_seconds, given.idle_seconds, given.total_seconds, _MOST_HEARD)
 
-    def _settle(self, call: CallId, model: str, run: _Run) -> _Paid:
+    def _settle(self, asked: Asked, run: _Run) -> _Paid:
         """Pay what was reported, or what was reserved where nobody can know."""
-        ending = run.judged.ending
-        if ending is Ending.NOT_STARTED:
-            self._budget.settle(call, Usage(), ending)
+        ending, result, said = run.judged.ending, run.said.result, run.said
+        if ending in _UNSENT:
+            self._budget.settle(asked.call, Usage(), ending)
             return _Paid()
-        result = run.said.result
-        usage = None if result is None or run.was_cut or broke_off(result) else usage_of(result, model, run.said.models())
-        if usage is None or usage.tokens.output * MOST_BYTES_A_TOKEN < run.said.bytes_said():
-            return _Paid(self._budget.forfeit(call, ending))
-        self._budget.settle(call, usage, ending, resets_at=run.said.resets_at() if ending is Ending.USAGE_LIMIT else None)
+        usage = None
+        if result is not None and not run.was_cut and not broke_off(result):
+            usage = usage_of(result, asked.request.model, said.models(), before=asked.before, heard=heard_in(said.turns()))
+        if usage is None or usage.tokens.output * MOST_BYTES_A_TOKEN < said.bytes_said():
+            return _Paid(self._budget.forfeit(asked.call, ending))
+        self._budget.settle(asked.call, usage, ending, resets_at=said.resets_at() if ending is Ending.USAGE_LIMIT else None)
         return _Paid(usage.cost_usd, usage)
 
-    def _log(self, call: CallId, question: Question, request: Request, run: _Run, paid: _Paid, note: str) -> None:  # noqa: PLR0913, PLR0917 - a line's own parts
+    def _remember(self, asked: Asked, run: _Run, paid: _Paid) -> None:
+        """Let a conversation that answered, and whose cost is known, be gone on with."""
+        told = None if run.said.result is None else reported(run.said.result)
+        if asked.turn is None or run.judged.ending is not Ending.ANSWERED or paid.usage is None or told is None:
+            return
+        last = heard_in(run.said.turns()[-1:]).prompt or paid.usage.tokens.prompt
+        self._sessions.end(asked.turn, Healthy(context=last + paid.usage.tokens.output, reported=told))
+
+    def _log(self, asked: Asked, run: _Run, paid: _Paid, note: str) -> None:
         line = {
-            "call_id": call,
-            "decision_id": question.decision_id,
-            "workflow": question.workflow,
-            "prompt": prompt_of(question),
-            "prompts": derive_digest(request.persona, request.command),
-            "model": request.model,
+            "call_id": asked.call,
+            "decision_id": asked.question.decision_id,
+            "workflow": asked.question.workflow,
+            "conversation": asked.conversation,
+            "prompt": asked.prompt,
+            "prompts": derive_digest(asked.request.persona, asked.request.command),
+            "model": asked.request.model,
             "cli_version": run.said.version,
-            "as_of": request.as_of.isoformat(),
+            "as_of": asked.request.as_of.isoformat(),
             "tools": [c.model_dump(mode="json") for c in run.calls],
             "outcome": run.judged.ending,
             "note": note,
@@ -268,21 +278,13 @@ class ClaudeCodeManager:
         call_log.write(self._around.logs, self._wall.now(), line)
 
 
-def reservation(settings: ClaudeSettings, model: str) -> Decimal:
-    """USD that are set aside for one run: the cap and one whole turn, since the cap is looked at between turns."""
+def reservation(settings: ClaudeSettings, model: str, remembered: int = 0) -> Decimal:
+    """USD that are set aside for one run: the cap and one whole turn, since the cap is looked at between turns.
+
+    `remembered`: tokens of what was said before in its conversation; what that cost does not count for the cap.
+    """
     spoken = settings.max_turns * settings.max_output_tokens
-    return settings.usd_per_call + maximal_turn(model, MOST_CONTEXT_BYTES + spoken, settings.max_output_tokens)
-
-
-def prompt_of(question: Question) -> str:
-    """The slash command as it is typed, with what was wrong before."""
-    asked = f"/{prompts.WORKFLOWS[question.workflow].command} {question.arguments}".rstrip()
-    return f"{asked}\nYour last answer was refused: {question.complaint}" if question.complaint else asked
-
-
-def with_nonce(schema: Mapping[str, Any], nonce: str) -> dict[str, Any]:
-    """The answer's schema, with the nonce that has to come back."""
-    return {**schema, "properties": {"nonce": {"const": nonce}, **schema["properties"]}, "required": ["nonce", *schema.get("required", ())]}
+    return settings.usd_per_call + maximal_turn(model, MOST_CONTEXT_BYTES + spoken + remembered, settings.max_output_tokens)
 
 
 def _reader(said: Transcript, expected: Expected) -> process.LineReader:

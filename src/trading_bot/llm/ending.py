@@ -45,6 +45,10 @@ _NO_LOGIN = ("Please run /login", "Failed to authenticate", "Invalid API key")
 """How the program says that nobody pays: asking again helps nothing."""
 
 
+_LOST = ("No conversation found", "already in use", "Failed to resume session")
+"""How the program says, before it asks anybody, that a conversation cannot be gone on with or begun."""
+
+
 @dataclass(frozen=True)
 class Expected:
     """What a call has to show."""
@@ -89,6 +93,8 @@ def judge(end: Exit, said: Transcript, expected: Expected) -> Judged:
         return Judged(_CUTS[end.cut], f"cut off: {end.cut}")
     if end.size > MOST_BYTES:
         return Judged(Ending.TOO_LONG, "it said more than any honest call does")
+    if said.init is None and not said.texts() and any(sign in end.errors for sign in _LOST):
+        return Judged(Ending.LOST, "its conversation is lost")
     if said.result is None or said.init is None:
         return Judged(Ending.CRASHED, f"it ended with {_how(end.code)} and no result")
     return _forbidden(said, expected) or _failure(said, said.result) or _answer(said, said.result, expected, end)

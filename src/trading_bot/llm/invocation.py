@@ -14,10 +14,11 @@ from typing import Any
 from trading_bot.settings import ClaudeSettings
 
 _ALWAYS = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HTTP_PROXY", "HTTPS_PROXY", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_LOGIN = "CLAUDE_CODE_OAUTH_TOKEN"
 _USERS_HOME = ("HOME", "CLAUDE_CONFIG_DIR", "XDG_CONFIG_HOME")
 BILLING: Mapping[str, tuple[str, ...]] = {
     "api": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"),
-    "subscription": ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_BASE_URL", *_USERS_HOME),
+    "subscription": (_LOGIN, "ANTHROPIC_BASE_URL", *_USERS_HOME),
     "bedrock": (
         "AWS_REGION",
         "AWS_DEFAULT_REGION",
@@ -54,13 +55,27 @@ _FIXED = {
 }
 _LEAN = {"CLAUDE_CODE_SIMPLE": "1", "CLAUDE_CODE_ATTRIBUTION_HEADER": "0"}
 """Half of every request less, today's real date and the machine's description among it. Such a binary reads no subscription's login."""
+FORGOTTEN = ("--no-session-persistence",)
+"""Option of a conversation that nobody goes on with."""
 _LOOPBACK = "127.0.0.1,localhost"
 
 
-def environment(settings: ClaudeSettings, outer: Mapping[str, str], own_home: Path) -> dict[str, str]:
-    """Return the environment of the process. `own_home`: its home where billing needs none of the user's."""
+def keeps_conversations(settings: ClaudeSettings, outer: Mapping[str, str]) -> bool:
+    """Whether a conversation can be kept in a folder of the desk's own: a login that lies in the user's is of no use there."""
+    return settings.billing != "subscription" or _LOGIN in outer
+
+
+def environment(
+    settings: ClaudeSettings, outer: Mapping[str, str], own_home: Path, cache: Path, conversations: Path | None = None
+) -> dict[str, str]:
+    """Return the environment of the process.
+
+    `own_home`: its home where billing needs none of the user's. `cache`: where it logs each connection. `conversations`: where the
+    conversation is kept, None for one that is forgotten.
+    """
     named = {name: outer[name] for name in (*_ALWAYS, *BILLING[settings.billing]) if name in outer}
     home = {} if "HOME" in BILLING[settings.billing] else {"HOME": str(own_home), "CLAUDE_CONFIG_DIR": str(own_home / ".claude")}
+    home |= {"XDG_CACHE_HOME": str(cache)} | ({} if conversations is None else {"CLAUDE_CONFIG_DIR": str(conversations)})
     switch = {_SWITCHES[settings.billing]: "1"} if settings.billing in _SWITCHES else {}
     around = {"NO_PROXY": ",".join(filter(None, (_LOOPBACK, outer.get("NO_PROXY"))))}
     caps = {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(settings.max_output_tokens), "MAX_THINKING_TOKENS": str(settings.thinking_tokens)}
@@ -80,10 +95,12 @@ def arguments(  # noqa: PLR0913 - what differs from run to run
     servers: Path,
     cap: Decimal,
     turns: int,
+    conversation: Sequence[str] = FORGOTTEN,
 ) -> list[str]:
     """Return the command line.
 
     `tools`: full names of what may be called. `workspace`: where our commands are. `servers`: the file that tells where the tools are.
+    `conversation`: which one it goes on with or begins. The cap is that of this run: what the conversation cost before does not count.
     """
     return [
         binary,
@@ -102,5 +119,5 @@ def arguments(  # noqa: PLR0913 - what differs from run to run
         *("--json-schema", json.dumps(schema, separators=(",", ":"))),
         *("--max-budget-usd", f"{cap:f}"),
         *("--max-turns", str(turns)),
-        "--no-session-persistence",
+        *conversation,
     ]

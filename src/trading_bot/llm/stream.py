@@ -69,6 +69,12 @@ class Transcript:
         arguments = [json_line(b["input"]) for b in blocks if isinstance(b.get("input"), dict)]
         return sum(len(part.encode("utf-8", "replace")) for part in (*self.texts(), *arguments))
 
+    def turns(self) -> list[Mapping[str, Any]]:
+        """Usage of each turn, as it was told when the turn began: its prompt is whole, its output is not."""
+        messages = (e.get("message") for e in self.events if e["type"] == "assistant")
+        own = [m for m in messages if isinstance(m, dict) and m.get("model") != _SYNTHETIC and isinstance(m.get("usage"), dict)]
+        return list({str(m.get("id")): m["usage"] for m in own}.values())
+
     def models(self) -> set[str]:
         """Models that say that they answered."""
         messages = (e.get("message") for e in self.events if e["type"] == "assistant")

@@ -1,7 +1,7 @@
 """The folders that the claude binary sees: a read-only workspace with our commands and nothing else, and a home of its own.
 
-Promises that nothing of the user's (settings, hooks, memory, `CLAUDE.md`) lies in them, and that a run's file with its bearer token is
-readable by this user alone and gone when the run ends; what a killed process left is swept by the next.
+Promises that nothing of the user's (settings, hooks, memory, `CLAUDE.md`) lies in them, and that a run's folder, with its bearer
+token and the binary's log of connections, is this user's alone and gone when the run ends; what a killed process left is swept by the next.
 """
 
 import os
@@ -20,7 +20,7 @@ from trading_bot.ports import ToolGrant, ToolHost
 SERVER = "desk"
 """Name of the tool server in headless runs: tools are `mcp__desk__NAME`."""
 
-_PRIVATE = 0o700
+_PRIVATE, _PRIVATE_FILE = 0o700, 0o600
 _READ_ONLY_FOLDER, _READ_ONLY_FILE = 0o500, 0o400
 
 
@@ -33,27 +33,27 @@ class Workspace:
     """File name to text."""
 
     @property
-    def _root(self) -> Path:
-        """Absolute: the binary runs in another folder than we do."""
+    def absolute(self) -> Path:
+        """`root` for the binary, which runs in another folder than we do."""
         return self.root.absolute()
 
     @property
     def own_home(self) -> Path:
         """What stands for the user's home folder where billing needs none of theirs."""
-        folder = self._root / "home"
+        folder = self.absolute / "home"
         folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
         return folder
 
     def folder(self) -> Path:
         """The working directory of every run, made once for these commands."""
-        self._root.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-        made = self._root / f"workspace-{derive_id(canonical_json(dict(self.commands)), length=8)}"
+        self.absolute.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        made = self.absolute / f"workspace-{derive_id(canonical_json(dict(self.commands)), length=8)}"
         if not made.exists():
             self._make(made)
         return made
 
     def _make(self, target: Path) -> None:
-        draft = Path(tempfile.mkdtemp(dir=self._root, prefix="draft-"))
+        draft = Path(tempfile.mkdtemp(dir=self.absolute, prefix="draft-"))
         for file, text in self.commands.items():
             _write_command(draft, file.removesuffix(".md"), text)
         for folder in (draft, *(path for path in draft.rglob("*") if path.is_dir())):
@@ -65,7 +65,10 @@ class Workspace:
 
     @contextmanager
     def opened(self, host: ToolHost, grant: ToolGrant | NoTools) -> Iterator[tuple[Path, Callable[[], tuple[ToolCall, ...]]]]:
-        """A file that tells the binary where the granted tools are, and what they were asked; both end with the block."""
+        """A file that tells the binary where the granted tools are, and what they were asked; both end with the block.
+
+        The file lies in a folder of the run's own, which takes all that the run may leave behind with it.
+        """
         if isinstance(grant, NoTools) or not grant.tools:
             with self._server_file({}) as file:
                 yield file, tuple
@@ -77,18 +80,18 @@ class Workspace:
 
     @contextmanager
     def _server_file(self, servers: Mapping[str, object]) -> Iterator[Path]:
-        folder = self._root / "run"
+        folder = self.absolute / "run"
         folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
         _sweep(folder)
-        # mkstemp makes it readable by this user alone before a word is in it.
-        descriptor, name = tempfile.mkstemp(dir=folder, prefix=f"{os.getpid()}-", suffix=".json")
-        path = Path(name)
+        # mkdtemp and touch make it readable by this user alone before a word is in it.
+        own = Path(tempfile.mkdtemp(dir=folder, prefix=f"{os.getpid()}-"))
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(canonical_json({"mcpServers": dict(servers)}))
+            path = own / "servers.json"
+            path.touch(_PRIVATE_FILE)
+            path.write_text(canonical_json({"mcpServers": dict(servers)}), "utf-8")
             yield path
         finally:
-            path.unlink(missing_ok=True)
+            shutil.rmtree(own, ignore_errors=True)
 
 
 def _write_command(workspace: Path, name: str, text: str) -> None:
@@ -100,11 +103,11 @@ def _write_command(workspace: Path, name: str, text: str) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove files of processes that are gone; their tokens died with them."""
-    for path in folder.glob("*-*.json"):
+    """Remove folders of processes that are gone; their tokens died with them."""
+    for path in folder.glob("*-*"):
         pid = path.name.partition("-")[0]
         if pid.isdecimal() and not _is_alive(int(pid)):
-            path.unlink(missing_ok=True)
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _is_alive(pid: int) -> bool:

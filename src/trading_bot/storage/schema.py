@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Boolean, Column, DateTime, Double, Index, Int
 from trading_bot.domain.errors import JournalConflictError
 from trading_bot.domain.values import Journaled, canonical_json
 
-VERSIONS = ("0001", "0002", "0003")
+VERSIONS = ("0001", "0002", "0003", "0004")
 """Every schema that this program knows, oldest first; the last is the current one."""
 
 GENESIS = "0" * 64
@@ -71,6 +71,7 @@ spending = Table(
     Column("cache_write", BigInteger, nullable=False),
     Column("turns", BigInteger, nullable=False),
     Column("resets_at", String(32), index=True),
+    Column("trade", Text, nullable=False, server_default="", index=True),
 )
 """Calls of models, by wall time; outside the journal's chain."""
 

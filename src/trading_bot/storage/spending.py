@@ -53,6 +53,8 @@ class Spending(Record):
     """UTC day that pays for it, however long it runs."""
     reserved_usd: NonNegative
     settlement: Settlement | None = None
+    trade: str = ""
+    """The decision that opened the trade which it is about; empty: it is about none."""
 
     @property
     def counted(self) -> Amount:
@@ -85,6 +87,10 @@ class SpendingPage:
     def of_decision(self, decision_id: str) -> tuple[Spending, ...]:
         """Calls that were made for one decision, failures included, in order."""
         return self._read(self._rows.where(spending.c.decision_id == decision_id).order_by(*_BY_TIME))
+
+    def of_trade(self, trade: str) -> tuple[Spending, ...]:
+        """Calls about one trade, whatever decision they were made for, in order."""
+        return self._read(self._rows.where(spending.c.trade == trade).order_by(*_BY_TIME))
 
     def cost_of(self, decision_id: str) -> Decimal:
         """USD that these calls cost, or may have cost."""
