@@ -2,10 +2,11 @@
 
 import gc
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -156,6 +157,17 @@ def test_nothing_finer_than_the_source_has_can_be_had() -> None:
     view = AsOfView(shelf(series_of(walk(2), HOUR)), lambda: NOON)
     with pytest.raises(NoDataError, match="BTCUSDT: no 5m"):
         view.bars(COIN, M5, 1)
+
+
+def test_no_hours_are_made_of_a_session_that_opens_at_half_past(
+    intraday_bars: Callable[..., BarSeries], shelve: Callable[..., Any]
+) -> None:
+    """Of a share's half-hours there are none but those, and days."""
+    series = intraday_bars(Timeframe.MINUTE_30, [("2024-03-05 14:30", 1.0, 2.0, 0.5, 1.5, 1.0)])
+    view = AsOfView(shelve(series), lambda: NOON)
+    with pytest.raises(NoDataError, match="no 1h bars"):
+        view.bars(series.symbol, HOUR, 1)
+    assert len(view.bars(series.symbol, DAY, 1)) == 1
 
 
 BARS = 240

@@ -23,7 +23,7 @@ from trading_bot.domain.market import Contract, CorporateAction, Feed, PriceBasi
 from trading_bot.domain.perpetual import is_leveraged
 from trading_bot.domain.values import ZERO, Symbol
 from trading_bot.market.adjust import adjusted, carried, daily_from
-from trading_bot.market.calendar import open_calendar
+from trading_bot.market.calendar import AlwaysOpen, open_calendar
 from trading_bot.market.coarse import coarser
 from trading_bot.market.indicators import compute
 from trading_bot.ports import BarSeries, Contracted, Funded, MarketSource
@@ -92,8 +92,8 @@ class AsOfView:
     def bars(self, symbol: Symbol, timeframe: Timeframe, count: int) -> pd.DataFrame:
         """Last `count` closed bars, fewer if there are fewer, adjusted so that the newest is as traded.
 
-        Bars that the source lacks are put together from its finer ones, days session by session. NoDataError if the source
-        has neither. ValueError for a negative `count`.
+        Days that the source lacks are put together from its intraday bars, session by session, and what lies between from finer
+        ones where the market never closes. NoDataError if the source has neither. ValueError for a negative `count`.
         """
         if count < 0:
             msg = f"count is {count}; ask for 0 bars or more"
@@ -155,11 +155,15 @@ class AsOfView:
             return daily_from(raw, open_calendar(self._source.instrument(raw.symbol).calendar))
         return coarser(raw, timeframe)
 
+    def _can_be_made(self, symbol: Symbol, timeframe: Timeframe) -> bool:
+        """Whether finer bars fill it: sessions that open at half past do not fill hours of the clock."""
+        return timeframe is Timeframe.DAY or self._source.instrument(symbol).calendar == AlwaysOpen.name
+
     def _bars_for(self, symbol: Symbol, timeframe: Timeframe) -> BarSeries:
         """The series itself or, for bars that the source lacks, the finer one that reaches back furthest."""
         has = self._source.timeframes(symbol)
         finer = [one for one in has if one.duration < timeframe.duration]
-        if timeframe in has or (has and not finer):
+        if timeframe in has or (has and not finer) or not self._can_be_made(symbol, timeframe):
             return self._source.bars(symbol, timeframe)
         found = [series for series in (self._source.bars(symbol, one) for one in finer) if len(series.ends)]
         if not found:
