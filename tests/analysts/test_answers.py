@@ -7,9 +7,10 @@ import jsonschema
 import pytest
 
 from trading_bot.analysts.answers import Graded, Judged, Picks, Plan, Ruling, Said, abstention, clean, read, schema
+from trading_bot.analysts.trade_answers import Opening, Watched
 from trading_bot.domain.values import canonical_json
 
-ANSWERS = (Picks, Judged, Plan, Graded, Ruling)
+ANSWERS = (Picks, Judged, Plan, Graded, Ruling, Opening, Watched)
 PLAN: dict[str, Any] = {
     "symbol": "AAPL",
     "style": "now",

@@ -18,7 +18,9 @@ from masks import MASK, drawn
 from tools.scopes import HELD, LIE, RISE, UNIVERSE, WrittenSource, material, scope
 from tools.test_tools_registry import ASKED
 from trading_bot.analysts.answers import Graded, Judged, Picks, Plan, Ruling
+from trading_bot.analysts.trade_answers import Opening, Watched
 from trading_bot.domain.errors import ToolFailedError
+from trading_bot.domain.running import RunningTrade
 from trading_bot.llm import masking
 from trading_bot.llm.mask import Mask
 from trading_bot.llm.masking import KINDS, Kind
@@ -105,9 +107,9 @@ def _types(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - any annotation
 
 
 def test_the_table_knows_every_field_of_every_tool_and_answer() -> None:
-    """A new field has to say what it holds before a blind model may see it."""
+    """A new field has to say what it holds before a blind model may see it; a running trade's too, of which one is told."""
     fields = {name for tool in TOOLS if tool.toolset in masked.SHOWN for kind in (tool.result, tool.query) for name in leaves(kind)}
-    fields |= {name for said in (Picks, Judged, Plan, Graded, Ruling) for name in leaves(said)}
+    fields |= {name for said in (Picks, Judged, Plan, Graded, Ruling, Opening, Watched, RunningTrade) for name in leaves(said)}
     walked = {"rows", "eliminated", "value", "propose", "horizon_days"}
     assert fields - walked - KINDS.keys() == set()
 

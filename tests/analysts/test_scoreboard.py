@@ -149,7 +149,7 @@ RULES = [beside(BOTH[0], analysis(confidence=0.4)), beside(BOTH[1], plan())]
 def test_claude_and_the_rules_are_followed_with_one_stake_and_claude_pays_for_its_calls() -> None:
     """Claude risks 2 to win 2, the rules 4 to win 4 and 8: 100 and 150 USD on a stake of 100."""
     board = board_at(3, BOTH, RULES, DailySource(ROWS))
-    at = {"decision_id": "d-analyze", "at": MORNING, "symbol": AAPL, "state": State.ENDED, "hit": True}
+    at = {"decision_id": "d-analyze", "at": MORNING, "persona": "analyze", "symbol": AAPL, "state": State.ENDED, "hit": True}
     assert board == Scoreboard(
         as_of=close_of(3),
         stake_usd=Decimal(100),

@@ -21,7 +21,7 @@ from trading_bot.domain.values import DecisionId
 from trading_bot.execution.clock import SystemWallClock
 from trading_bot.llm import prompts
 from trading_bot.llm.budget import Budget
-from trading_bot.llm.calls import Question, Reply
+from trading_bot.llm.calls import Question, Reply, Session
 from trading_bot.llm.cassette import Cassette, Shelf
 from trading_bot.llm.claude_manager import ClaudeCodeManager, Surroundings
 from trading_bot.llm.prompts import load
@@ -46,13 +46,26 @@ class Bench:
     ledger: SpendingLedger
 
     def ask(
-        self, decision: str = "d1", workflow: str = "screen", arguments: str = "3", complaint: str = "", *, news: bool = False
+        self,
+        decision: str = "d1",
+        workflow: str = "screen",
+        arguments: str = "3",
+        complaint: str = "",
+        *,
+        news: bool = False,
+        session: Session | None = None,
     ) -> Reply:
-        """Put one question. `news`: whether somebody reads news at this desk."""
+        """Put one question. `news`: whether somebody reads news at this desk. `session`: the trade that it is about."""
+        return self.manager.ask(self.question(decision, workflow, arguments, complaint, news=news, session=session))
+
+    def question(  # noqa: PLR0913 - what tests vary
+        self, decision: str, workflow: str, arguments: str, complaint: str = "", *, news: bool = False, session: Session | None = None
+    ) -> Question:
+        """The question itself."""
         scope = scopes.scope()
         brief = Brief(DecisionId(decision), scope.view, scopes.books(), scope.universe, scope.news if news else None)
         grant = load(workflow).granted(brief)
-        return self.manager.ask(Question(workflow, arguments, schema(ANSWERS[workflow]), grant, complaint=complaint))
+        return Question(workflow, arguments, schema(ANSWERS[workflow]), grant, complaint=complaint, session=session)
 
     def calls(self, decision: str = "d1") -> tuple[Spending, ...]:
         """What the ledger holds of a decision."""
@@ -93,6 +106,7 @@ def bench(  # noqa: PLR0913 - what tests vary
     host: ToolHost | None = None,
     commands: Mapping[str, str] | None = None,
     budget: Mapping[str, Any] | None = None,
+    session_tokens: int = 30_000,
     **claude: Any,  # noqa: ANN401 - values of settings
 ) -> Iterator[Bench]:
     """Return a bench in `folder`. `program`: stands for the binary; `around`: the whole outer environment; `commands`: of the workspace."""
@@ -107,7 +121,7 @@ def bench(  # noqa: PLR0913 - what tests vary
         outer,
         Workspace(home.claude, prompts.files() if commands is None else commands),
         home.llm_logs,
-        given.trader.session_tokens,
+        session_tokens,
         new_id,
     )
     try:

@@ -145,7 +145,7 @@ def test_the_workspace_is_read_only_and_holds_our_commands_alone(tmp_path: Path)
         f"./.claude/skills/{name}/SKILL.md"
         for name in (
             *("screen", "analyze-trade", "optimize-entry", "review-performance", "backtest-strategy", "second-opinion"),
-            "judge-news",
+            *("open-trade", "watch-trade", "judge-news"),
         )
     )
     modes = {path.stat().st_mode & 0o222 for path in (folder, *folder.rglob("*"))}

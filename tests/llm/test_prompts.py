@@ -12,7 +12,7 @@ import pytest
 
 from tools.scopes import scope
 from trading_bot import yaml_text
-from trading_bot.analysts import answers
+from trading_bot.analysts import answers, trade_answers
 from trading_bot.domain.errors import ConfigError
 from trading_bot.domain.tooling import TAINTING
 from trading_bot.llm import claude_reading, prompts
@@ -40,6 +40,8 @@ GRANTS = {
         "generate_equity_curve",
     ),
     "approve": ("check_trade_rules", "calculate_indicators"),
+    "open": ("calculate_indicators", "calculate_position_risk", "get_position_details", "get_sentiment"),
+    "watch": ("calculate_indicators", "calculate_position_risk", "get_position_details", "get_sentiment"),
     "judge-news": (),
 }
 SCHEMAS = {
@@ -49,6 +51,8 @@ SCHEMAS = {
     "review": answers.schema(answers.Graded),
     "backtest": answers.schema(answers.Trusted),
     "approve": answers.schema(answers.Ruling),
+    "open": answers.schema(trade_answers.Opening),
+    "watch": answers.schema(trade_answers.Watched),
     "judge-news": claude_reading.SCHEMA,
 }
 CLAUSES = (
@@ -153,10 +157,14 @@ def test_a_persona_calls_each_tool_that_it_has_and_no_other() -> None:
 
 @pytest.mark.parametrize("workflow", prompts.WORKFLOWS)
 def test_every_field_that_a_persona_asks_for_is_in_the_answer_or_in_a_result(workflow: str) -> None:
-    """The line that starts with `Answer:` speaks of the schema that the answer is held against, and of fields that claims quote."""
-    contract = re.search(r"^Answer: (.*)$", prompts.load(workflow).persona_text, re.MULTILINE)
-    assert contract is not None
-    asked, offered = quoted(contract[1]), set(names_in(SCHEMAS[workflow]))
+    """The one line that starts with `Answer:` speaks of the schema that the answer is held against, and of fields that claims quote.
+
+    It stands with the persona or, where that does two jobs, with each job's command.
+    """
+    prompt = prompts.load(workflow)
+    contracts = re.findall(r"^Answer: (.*)$", f"{prompt.persona_text}\n{prompt.command_text}", re.MULTILINE)
+    assert len(contracts) == 1
+    asked, offered = quoted(contracts[0]), set(names_in(SCHEMAS[workflow]))
     assert asked <= offered | RESULT_FIELDS
     assert offered - {"abstain", "nonce", "evidence", "field", "value"} <= asked
     assert {"abstain", "claims", "evidence", "field", "value"} <= offered or not prompts.load(workflow).tools
@@ -236,7 +244,7 @@ def test_a_missing_prompt_and_an_unknown_workflow_are_named(folder: Path) -> Non
     (folder / "commands" / "screen.md").unlink()
     with pytest.raises(ConfigError, match=r"commands/screen\.md cannot be read \(FileNotFoundError\); .* has to be laid out like"):
         prompts.load("screen", folder)
-    with pytest.raises(ConfigError, match=r"there is no workflow 'trade'; there are screen, analyze, .*, approve, judge-news"):
+    with pytest.raises(ConfigError, match=r"there is no workflow 'trade'; there are screen, analyze, .*, watch, judge-news"):
         prompts.load("trade", folder)
 
 

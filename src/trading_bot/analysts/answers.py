@@ -8,6 +8,7 @@ optional, because a model may abstain instead; the reading does not.
 import unicodedata
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
@@ -33,7 +34,7 @@ def _text(most: int) -> BeforeValidator:
     return BeforeValidator(lambda value: clean(value, most) if isinstance(value, str) else value)
 
 
-def number(value: str | float) -> Decimal | None:
+def number(value: str | float | Decimal) -> Decimal | None:
     """The number that is meant, None if it is none of a sane size: arithmetic with a huge exponent would raise."""
     try:
         exact = Decimal(str(value))
@@ -43,7 +44,7 @@ def number(value: str | float) -> Decimal | None:
 
 
 def _number(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > _LONGEST_NUMBER:
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal) or len(str(value)) > _LONGEST_NUMBER:
         msg = "must be a number"
         raise ValueError(msg)
     exact = number(value)
@@ -92,20 +93,22 @@ class Said(Part):
 
 S = TypeVar("S", bound=Said)
 
-_STRING = {"type": "string"}
-_PRICE = {"type": ["number", "string"]}
+STRING = {"type": "string"}
+PRICE = {"type": ["number", "string"]}
 
 
-def _one_of(words: type[Recommendation | EntryStyle | Grade | Judgement | Trust]) -> dict[str, Any]:
+def one_of(words: type[StrEnum]) -> dict[str, Any]:
+    """JSON schema of one of these words."""
     return {"enum": [word.value for word in words]}
 
 
-def _list_of(properties: Mapping[str, Any]) -> dict[str, Any]:
+def list_of(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON schema of a list of objects."""
     return {"type": "array", "items": {"type": "object", "properties": dict(properties)}}
 
 
-_CLAIMS = _list_of({"evidence": _STRING, "field": _STRING, "value": {}})
-_STRINGS = {"type": "array", "items": _STRING}
+CLAIMS = list_of({"evidence": STRING, "field": STRING, "value": {}})
+STRINGS = {"type": "array", "items": STRING}
 
 
 class Pick(Part):
@@ -119,7 +122,7 @@ class Pick(Part):
 class Picks(Said):
     """Answer to `screen`, best first."""
 
-    properties: ClassVar[Properties] = {"candidates": _list_of({"symbol": _STRING, "reason": _STRING, "claims": _CLAIMS})}
+    properties: ClassVar[Properties] = {"candidates": list_of({"symbol": STRING, "reason": STRING, "claims": CLAIMS})}
 
     candidates: tuple[Pick, ...] = Field(max_length=20)
 
@@ -128,11 +131,11 @@ class Judged(Said):
     """Answer to `analyze`."""
 
     properties: ClassVar[Properties] = {
-        "symbol": _STRING,
-        "recommendation": _one_of(Recommendation),
+        "symbol": STRING,
+        "recommendation": one_of(Recommendation),
         "confidence": {"type": "number"},
-        "thesis": _STRING,
-        "claims": _CLAIMS,
+        "thesis": STRING,
+        "claims": CLAIMS,
     }
 
     symbol: Named
@@ -152,14 +155,14 @@ class Plan(Said):
     """Answer to `optimize`."""
 
     properties: ClassVar[Properties] = {
-        "symbol": _STRING,
-        "style": _one_of(EntryStyle),
-        "entry": _PRICE,
-        "stop": _PRICE,
-        "targets": _list_of({"price": _PRICE, "fraction": _PRICE}),
-        "exposure": _PRICE,
-        "reason": _STRING,
-        "claims": _CLAIMS,
+        "symbol": STRING,
+        "style": one_of(EntryStyle),
+        "entry": PRICE,
+        "stop": PRICE,
+        "targets": list_of({"price": PRICE, "fraction": PRICE}),
+        "exposure": PRICE,
+        "reason": STRING,
+        "claims": CLAIMS,
     }
 
     symbol: Named
@@ -175,11 +178,11 @@ class Graded(Said):
     """Answer to `review`."""
 
     properties: ClassVar[Properties] = {
-        "grade": _one_of(Grade),
-        "summary": _STRING,
-        "observations": _STRINGS,
-        "recommendations": _STRINGS,
-        "claims": _CLAIMS,
+        "grade": one_of(Grade),
+        "summary": STRING,
+        "observations": STRINGS,
+        "recommendations": STRINGS,
+        "claims": CLAIMS,
     }
 
     grade: Grade
@@ -192,11 +195,11 @@ class Trusted(Said):
     """Answer to `backtest`."""
 
     properties: ClassVar[Properties] = {
-        "verdict": _one_of(Trust),
-        "summary": _STRING,
-        "observations": _STRINGS,
-        "recommendations": _STRINGS,
-        "claims": _CLAIMS,
+        "verdict": one_of(Trust),
+        "summary": STRING,
+        "observations": STRINGS,
+        "recommendations": STRINGS,
+        "claims": CLAIMS,
     }
 
     verdict: Trust
@@ -208,7 +211,7 @@ class Trusted(Said):
 class Ruling(Said):
     """Answer to `approve`."""
 
-    properties: ClassVar[Properties] = {"judgement": _one_of(Judgement), "reason": _STRING, "claims": _CLAIMS}
+    properties: ClassVar[Properties] = {"judgement": one_of(Judgement), "reason": STRING, "claims": CLAIMS}
 
     judgement: Judgement
     reason: Sentence
@@ -216,7 +219,7 @@ class Ruling(Said):
 
 def schema(answer: type[Said]) -> dict[str, Any]:
     """Return the JSON schema that a model is given; any answer may be `abstain` instead."""
-    return {"type": "object", "properties": {**answer.properties, "abstain": _STRING}}
+    return {"type": "object", "properties": {**answer.properties, "abstain": STRING}}
 
 
 def abstention(output: Mapping[str, Any]) -> str | None:

@@ -27,9 +27,10 @@ def claimed(claims: Sequence[Claim], field: str) -> list[Scalar]:
     return [claim.value for claim in claims if _name(claim.field) == field]
 
 
-def amounts(claims: Sequence[Claim], field: str) -> list[Decimal]:
-    """Numbers claimed under this field."""
-    values = (number(value) for value in claimed(claims, field) if not isinstance(value, bool | None))
+def amounts(claims: Sequence[Claim], field: str | None = None) -> list[Decimal]:
+    """Numbers claimed under this field, or under any."""
+    told = [claim.value for claim in claims] if field is None else claimed(claims, field)
+    values = (number(value) for value in told if not isinstance(value, bool | None))
     return [value for value in values if value is not None]
 
 

@@ -1,33 +1,28 @@
-"""Claude in the analyst's chair: one question a step, asked of a model, held against what the desk knows, and believed or not.
+"""Claude in the analyst's chair: what each step asks of a model, and what is made of its answer.
 
-    question -> reply -> read -> sense -> at most one repair -> answer
-
-Promises that every number in an answer was computed by the desk's own code, or passed its checks; that a refusal is respected; and that
-nothing a model says raises. Refuses to look after open positions: that stays with the rules.
+Promises that every number in an answer was computed by the desk's own code, or passed its checks. Refuses to look after the open
+positions of a desk of stocks: that stays with the rules. A trade in a coin is its own (`trader`).
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
-from typing import Generic, Never, TypeVar
 
-from trading_bot.analysts import answers, grounds, sense
+from trading_bot.analysts import grounds, sense, trader
 from trading_bot.analysts.answers import Graded, Judged, Picks, Plan, Ruling, Said, Trusted, clean
+from trading_bot.analysts.chair import Chair, Step
 from trading_bot.analysts.rules import RulesAnalyst
-from trading_bot.analysts.sense import Calls, Grounds
+from trading_bot.analysts.trade_answers import Opening, Watched
 from trading_bot.backtest.facts import Facts
 from trading_bot.backtest.lineup import Lineup, assess
-from trading_bot.domain.proposals import Outcome, Proposal, Target, Verdict
-from trading_bot.domain.research import Analysis, Backtested, Candidate, Elimination, EntryPlan, Opinion, Review, Screening
-from trading_bot.domain.tooling import TAINTING
-from trading_bot.domain.values import EvidenceId, Record, Symbol, canonical_json
+from trading_bot.domain.proposals import Proposal, Target, Verdict
+from trading_bot.domain.research import Analysis, Backtested, Candidate, Elimination, EntryPlan, Opinion, Review, Screening, TradeIdea
+from trading_bot.domain.running import RunningTrade
+from trading_bot.domain.values import Record, Symbol, canonical_json
 from trading_bot.llm import prompts
-from trading_bot.llm.calls import Asker, Ending, Question, Reply
+from trading_bot.llm.calls import Asker
 from trading_bot.news.signals import Signals
 from trading_bot.ports import Answer, Brief
-
-S = TypeVar("S", bound=Said)
-V = TypeVar("V")
 
 ANSWERS: Mapping[str, type[Said]] = {
     "screen": Picks,
@@ -36,85 +31,14 @@ ANSWERS: Mapping[str, type[Said]] = {
     "review": Graded,
     "backtest": Trusted,
     "approve": Ruling,
+    "open": Opening,
+    "watch": Watched,
 }
 """What is expected of each workflow."""
 
 _WANTED = "5"
 """Candidates that a screen is asked for."""
-_LONGEST_NOTE = 500
 _LONGEST_THESIS = 300
-
-
-@dataclass(frozen=True)
-class Step(Generic[S, V]):
-    """One question, how its answer is checked, and what is made of it."""
-
-    workflow: str
-    arguments: str
-    expected: type[S]
-    grounds: Grounds
-    check: Callable[[S, Grounds, Calls], list[str]]
-    build: Callable[[S], V]
-
-
-@dataclass(frozen=True)
-class Chair:
-    """Puts a step's question, and once more if its answer cannot be believed."""
-
-    asker: Asker
-    name: str
-
-    def ask(self, brief: Brief, step: Step[S, V]) -> Answer[V]:
-        """Return what came of it."""
-        question = Question(
-            workflow=step.workflow,
-            arguments=step.arguments,
-            schema=answers.schema(step.expected),
-            grant=prompts.load(step.workflow).granted(brief),
-            grounds=step.grounds.canonical(),
-        )
-        told = self.asker.ask(question)
-        heard = told.calls
-        said, wrong = _believed(told, step)
-        if wrong:
-            told = self.asker.ask(replace(question, complaint=". ".join(wrong).translate(prompts.EXPANDED)))
-            heard = (*heard, *told.calls)
-            said, wrong = _believed(told, step)
-        if said is None or wrong:
-            return self._nothing(told, wrong)
-        return Answer(step.build(said), Outcome.ANSWERED, self.name, told.model, _evidence(said), _taint(heard))
-
-    def abstain(self, note: str) -> Answer[Never]:
-        """Have no answer, without asking."""
-        return Answer(None, Outcome.ABSTAINED, self.name, note=note)
-
-    def _nothing(self, told: Reply, wrong: tuple[str, ...]) -> Answer[Never]:
-        outcome, note = Outcome.FAILED, f"{told.ending}: {told.note}" if told.note else f"{told.ending}"
-        if told.ending is Ending.REFUSED:
-            outcome = Outcome.REFUSED
-        elif told.ending is Ending.ANSWERED:
-            reason = answers.abstention(told.output or {})
-            outcome, note = (Outcome.FAILED, f"not believed: {'; '.join(wrong)}") if reason is None else (Outcome.ABSTAINED, reason)
-        return Answer(None, outcome, self.name, told.model, note=clean(note, _LONGEST_NOTE))
-
-
-def _believed(told: Reply, step: Step[S, V]) -> tuple[S | None, tuple[str, ...]]:
-    """The answer, and what is wrong with it: neither if there is no answer to be had."""
-    if told.ending is not Ending.ANSWERED or answers.abstention(told.output or {}) is not None:
-        return None, ()
-    said, wrong = answers.read(step.expected, told.output or {})
-    return said, wrong if said is None else answers.told(step.check(said, step.grounds, told.calls))
-
-
-def _evidence(said: Said) -> tuple[EvidenceId, ...]:
-    picks = said.candidates if isinstance(said, Picks) else ()
-    claims = [*said.claims, *(claim for pick in picks for claim in pick.claims)]
-    return tuple(dict.fromkeys(claim.evidence for claim in claims))
-
-
-def _taint(heard: Calls) -> tuple[str, ...]:
-    """Results that go back to texts from outside, whether or not the answer names them: what was read cannot be unread."""
-    return tuple(sorted({call.evidence for call in heard if call.tool in TAINTING}))  # calls made at once end in any order
 
 
 class ClaudeAnalyst:
@@ -151,6 +75,14 @@ class ClaudeAnalyst:
     def monitor(self, brief: Brief) -> Answer[tuple[Proposal, ...]]:
         """Leave it to the rules."""
         return self._rules.monitor(brief)
+
+    def open_trade(self, brief: Brief) -> Answer[TradeIdea]:
+        """Have the model open one of the coins that pass the desk's own screen, or stand aside. Abstains unasked where none passes."""
+        return trader.open_trade(self._chair, brief)
+
+    def watch_trade(self, brief: Brief, trade: RunningTrade) -> Answer[tuple[Proposal, ...]]:
+        """Have the model look at its trade, in the conversation that opened it. Abstains unasked where the books hold it no more."""
+        return trader.watch_trade(self._chair, brief, trade)
 
     def review(self, brief: Brief, facts: Record) -> Answer[Review]:
         """Have the model grade the days of `facts`."""

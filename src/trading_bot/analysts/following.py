@@ -1,10 +1,11 @@
 """What came of an entry plan, by one rule for everybody: the same stake, the same bars, the same doubts resolved against the plan.
 
-    enter   from the next session's opening on, at the plan's entry, or at the opening where that is better
-    leave   the whole at the stop; at each target its share; the rest at the close of the last of twenty sessions
+    enter   from the next bar's opening on, at the plan's entry, or at the opening where that is better
+    leave   the whole at the stop; at each target its share; the rest at the close of the horizon's last bar
     doubt   where one bar holds stop and target, the stop came first; a target in the bar of an entry counts if that opened at the entry
 
-Promises R, the profit in multiples of the risk from entry to stop. Refuses to cost anything: fees and slippage are the same on both sides.
+Promises R, the profit in multiples of the risk from entry to stop; a short is a long of prices below 0. Refuses to cost anything: fees
+and slippage are the same on both sides.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from enum import StrEnum
 from trading_bot.domain.research import EntryPlan
 
 HORIZON = 20
-"""Sessions in which a plan may be entered and has to end."""
+"""Sessions in which a stock's plan may be entered and has to end."""
 
 
 class State(StrEnum):
@@ -28,12 +29,17 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Bar:
-    """One closed session, in the prices of the plan."""
+    """One closed bar, in the prices of the plan."""
 
     open: float
     high: float
     low: float
     close: float
+
+    @property
+    def mirrored(self) -> "Bar":
+        """The bar as who is short sees it."""
+        return Bar(-self.open, -self.low, -self.high, -self.close)
 
 
 @dataclass(frozen=True)
@@ -45,17 +51,18 @@ class Course:
     hit: bool | None = None
 
 
-def follow(plan: EntryPlan, bars: Sequence[Bar]) -> Course:
-    """Follow a long plan over the sessions after it, as many as there are."""
-    entry, window = float(plan.entry), bars[:HORIZON]
+def follow(plan: EntryPlan, bars: Sequence[Bar], horizon: int = HORIZON) -> Course:
+    """Follow a plan over the bars after it, as many as there are; `horizon` of them are the most that count."""
+    sign = plan.side.sign
+    entry, window = sign * float(plan.entry), [bar if sign > 0 else bar.mirrored for bar in bars[:horizon]]
     first = next((n for n, bar in enumerate(window) if bar.low <= entry), None)
     if first is None:
-        return Course(State.NOT_ENTERED if len(window) == HORIZON else State.WAITING)
+        return Course(State.NOT_ENTERED if len(window) == horizon else State.WAITING)
     held = _Held(plan, min(entry, window[first].open))
     held.live(window[first], sees_targets=window[first].open <= entry)
     for bar in window[first + 1 :]:
         held.live(bar, sees_targets=True)
-    return held.course(window[-1], is_over=len(window) == HORIZON)
+    return held.course(window[-1], is_over=len(window) == horizon)
 
 
 class _Held:
@@ -63,15 +70,16 @@ class _Held:
 
     def __init__(self, plan: EntryPlan, paid: float) -> None:
         self._paid = paid
-        self._stop = float(plan.stop_loss)
-        self._risk = float(plan.entry - plan.stop_loss)
-        self._targets = sorted((float(t.price), float(t.fraction)) for t in plan.targets)
+        sign = plan.side.sign
+        self._stop = sign * float(plan.stop_loss)
+        self._risk = sign * float(plan.entry - plan.stop_loss)
+        self._targets = sorted((sign * float(t.price), float(t.fraction)) for t in plan.targets)
         self._left = 1.0
         self._earned = 0.0
         self._hit: bool | None = None
 
     def live(self, bar: Bar, *, sees_targets: bool) -> None:
-        """Go through one session."""
+        """Go through one bar."""
         if self._left and bar.low <= self._stop:
             self._leave(min(bar.open, self._stop), self._left)
             self._hit = bool(self._hit)

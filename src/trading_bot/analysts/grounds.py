@@ -3,12 +3,24 @@
 Promises numbers of the desk's own code, as of the brief's time. Refuses to guess a quote: without one no price can be checked.
 """
 
-from trading_bot.analysts.sense import Grounds, OwnQuote
+from collections.abc import Sequence
+from decimal import Decimal
+
+from trading_bot.analysts.sense import Coin, Grounds, OwnQuote, Resting
 from trading_bot.backtest.lineup import Lineup, trust_in
+from trading_bot.domain.instrument import Rounding
+from trading_bot.domain.market import Timeframe
 from trading_bot.domain.research import Analysis, EntryPlan, Screening
+from trading_bot.domain.running import RunningTrade
 from trading_bot.domain.values import Symbol
+from trading_bot.market.analysis import NOISE_ATR
 from trading_bot.market.screen import screen
+from trading_bot.market.snapshot import take
 from trading_bot.ports import Brief
+
+TIMEFRAME = Timeframe.HOUR
+_COLLAR = Decimal("0.01")
+"""An entry at the market that lies further off the quote is none."""
 
 
 def own_screening(brief: Brief) -> Screening:
@@ -27,6 +39,37 @@ def of_screen(brief: Brief, own: Screening) -> Grounds:
     )
 
 
+def own_coins(brief: Brief) -> tuple[Coin, ...]:
+    """Every coin that passes the desk's own screen and is not held, with what its prices will be held to."""
+    found = (_coin(brief, symbol) for symbol in brief.universe if symbol not in brief.books.positions)
+    return tuple(coin for coin in found if coin is not None)
+
+
+def _coin(brief: Brief, symbol: Symbol) -> Coin | None:
+    snapshot, quote, instrument = take(brief.view, symbol, TIMEFRAME), own_quote(brief, symbol), brief.view.instrument(symbol)
+    if snapshot is None or snapshot.atr is None or quote is None:
+        return None
+    noise = instrument.round_price(max(NOISE_ATR * snapshot.atr, float(instrument.tick_size)), Rounding.UP)
+    return Coin(instrument=instrument, quote=quote, noise=noise)
+
+
+def of_opening(brief: Brief, coins: Sequence[Coin]) -> Grounds:
+    """To check which coin is opened, and how."""
+    return Grounds(
+        as_of=brief.view.now(),
+        universe=tuple(brief.universe),
+        held=tuple(sorted(brief.books.positions)),
+        passed=tuple(coin.instrument.symbol for coin in coins),
+        collar=_COLLAR,
+        coins=tuple(coins),
+    )
+
+
+def of_trade(brief: Brief, trade: RunningTrade) -> Grounds:
+    """To check what is to be done about a running trade."""
+    return of_symbol(brief, trade.symbol).model_copy(update={"trade": Resting(side=trade.side, stop=trade.stop)})
+
+
 def of_analysis(brief: Brief, own: Analysis) -> Grounds:
     """To check a recommendation."""
     return of_symbol(brief, own.symbol).model_copy(update={"stop": own.stop})
@@ -39,9 +82,13 @@ def of_plan(brief: Brief, own: EntryPlan) -> Grounds:
 
 def of_symbol(brief: Brief, symbol: Symbol) -> Grounds:
     """To check what is said of one symbol."""
+    return Grounds(as_of=brief.view.now(), universe=(symbol,), symbol=symbol, quote=own_quote(brief, symbol))
+
+
+def own_quote(brief: Brief, symbol: Symbol) -> OwnQuote | None:
+    """The newest quote, with the grid that prices lie on."""
     quote, tick = brief.view.quote(symbol), brief.view.instrument(symbol).tick_size
-    own = None if quote is None else OwnQuote(bid=quote.bid, ask=quote.ask, tick=tick)
-    return Grounds(as_of=brief.view.now(), universe=(symbol,), symbol=symbol, quote=own)
+    return None if quote is None else OwnQuote(bid=quote.bid, ask=quote.ask, tick=tick)
 
 
 def of_backtests(brief: Brief, own: Lineup) -> Grounds:

@@ -33,13 +33,14 @@ class MaskedAsker:
 
     def ask(self, question: Question) -> Reply:
         """Return what came of it, as if nothing had been masked."""
-        arguments, complaint = self._arguments(question.arguments), self._mask.blanked(question.complaint)
-        told = self._inner.ask(replace(question, arguments=arguments, complaint=complaint, mask=self._mask.key))
+        arguments, complaint = self._shown(question.arguments), self._mask.blanked(question.complaint)
+        session = question.session and replace(question.session, briefing=self._shown(question.session.briefing))
+        told = self._inner.ask(replace(question, arguments=arguments, complaint=complaint, mask=self._mask.key, session=session))
         output = None if told.output is None else self._output(told.output, told.calls)
         return replace(told, output=output, calls=tuple(map(self._unmasked, told.calls)), note=self._mask.real_named(told.note))
 
-    def _arguments(self, text: str) -> str:
-        """A proposal as JSON, or a few words."""
+    def _shown(self, text: str) -> str:
+        """A proposal or a trade as JSON, or a few words."""
         if not text.startswith("{"):
             return self._mask.named(text)
         return canonical_json(masking.shown(self._mask, json.loads(text)))

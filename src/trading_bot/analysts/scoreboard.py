@@ -1,19 +1,22 @@
 """Who judged better: every plan of each analyst followed with one stake, and stated confidence held against what came true.
 
 Promises that the rules' shadow is measured as whom it stands beside, also where that one declined what the rules would have bought; and
-that only closed sessions up to now are looked at. Refuses to follow a symbol that was not analysed: nobody named a price for it.
+that only bars that have closed by now are looked at. Refuses to follow a symbol that was not analysed: nobody named a price for it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from trading_bot.analysts.following import Bar, Course, State, follow
+import pandas as pd
+
+from trading_bot.analysts.following import HORIZON, Bar, Course, State, follow
+from trading_bot.domain.errors import NoDataError
 from trading_bot.domain.market import Timeframe
 from trading_bot.domain.orders import Side
 from trading_bot.domain.proposals import Decision, EntryStyle, Outcome, Shadow, Target
-from trading_bot.domain.research import Analysis, EntryPlan, Recommendation
+from trading_bot.domain.research import Analysis, EntryPlan, Recommendation, TradeIdea
 from trading_bot.domain.values import ONE, ZERO, Amount, DecisionId, Finite, Positive, Ratio, Record, Symbol, UtcTime
 from trading_bot.market.entry import TARGETS
 from trading_bot.ports import View
@@ -24,6 +27,8 @@ BINS = 5
 _CENT = Decimal("0.01")
 _ENTERS = frozenset({Recommendation.STRONG_BUY, Recommendation.BUY})
 _SPARE_DAYS = 7
+_IDEAS_LIFE = timedelta(days=2)
+"""In which a trade in a coin may be entered and has to end: it goes round the clock."""
 
 
 class Followed(Record):
@@ -33,6 +38,8 @@ class Followed(Record):
     at: UtcTime
     analyst: str
     model: str | None
+    persona: str
+    """Whose confidence it is, by workflow."""
     symbol: Symbol
     confidence: Ratio
     state: State
@@ -89,21 +96,25 @@ class Scoreboard(Record):
 
 @dataclass(frozen=True)
 class _Voice:
-    """What one analyst said on one symbol in one task run: its analysis, and its plan if it made one."""
+    """What one analyst wanted to do in one task run, and how sure it was."""
 
     decision_id: DecisionId
     at: datetime
     analyst: str
     model: str | None
-    analysis: Analysis
+    persona: str
+    confidence: float
     plan: EntryPlan
+    price: float | None
+    """Of the day, where the plan's prices may have been split since."""
 
 
 def scoreboard(
     decisions: Sequence[Decision], shadows: Sequence[Shadow], view: View, costs: Mapping[str, Decimal], stake: Decimal = STAKE
 ) -> Scoreboard:
     """Return the scoreboard as of `view.now()`. `costs`: USD by analyst; who cost and planned nothing is listed too."""
-    followed = tuple(_followed(voice, view, stake) for voice in _voices(decisions, shadows))
+    voices = sorted((*_voices(decisions, shadows), *_ideas(decisions, shadows)), key=lambda voice: voice.at)
+    followed = tuple(_followed(voice, view, stake) for voice in voices)
     names = sorted({*costs, *(f.analyst for f in followed)})
     return Scoreboard(
         as_of=view.now(),
@@ -115,7 +126,7 @@ def scoreboard(
 
 
 def _voices(decisions: Sequence[Decision], shadows: Sequence[Shadow]) -> list[_Voice]:
-    """Everybody's purchases, in order of their decisions: those who were believed, then the shadows."""
+    """Everybody's purchases of stocks, in order of their decisions: those who were believed, then the shadows."""
     analyses = [d for d in decisions if d.workflow == "analyze"]
     plans = {(d.task_run, d.subject): d for d in decisions if d.workflow == "optimize"}
     beside = {s.decision_id: s for s in shadows}
@@ -138,7 +149,25 @@ def _voice(asked: Decision, judged: Decision | Shadow, planned: Decision | Shado
     if plan is None and planned is None and or_by_analysis:
         plan = _plan_of(analysis)
     model = judged.model if isinstance(judged, Decision) else None
-    return None if plan is None else _Voice(asked.id, asked.at, judged.analyst, model, analysis, plan)
+    if plan is None:
+        return None
+    return _Voice(asked.id, asked.at, judged.analyst, model, "analyze", analysis.confidence, plan, analysis.price)
+
+
+def _ideas(decisions: Sequence[Decision], shadows: Sequence[Shadow]) -> list[_Voice]:
+    """Everybody's trades in coins: those who were believed, then the shadows."""
+    beside = {s.decision_id: s for s in shadows}
+    asked = [d for d in decisions if d.workflow == "open"]
+    said = [(d, one) for d in asked for one in (d, beside.get(d.id)) if one is not None and one.outcome is Outcome.ANSWERED]
+    return [voice for decision, one in said if (voice := _idea(decision, one)) is not None]
+
+
+def _idea(asked: Decision, said: Decision | Shadow) -> _Voice | None:
+    idea = TradeIdea.model_validate_json(said.output)
+    model = said.model if isinstance(said, Decision) else None
+    if idea.plan is None:
+        return None
+    return _Voice(asked.id, asked.at, said.analyst, model, asked.workflow, idea.confidence, idea.plan, None)
 
 
 def _plan_of(analysis: Analysis) -> EntryPlan | None:
@@ -161,14 +190,15 @@ def _plan_of(analysis: Analysis) -> EntryPlan | None:
 
 
 def _followed(voice: _Voice, view: View, stake: Decimal) -> Followed:
-    course = follow(voice.plan, _bars_after(voice, view))
+    course = follow(voice.plan, *(_sessions_after(voice, view, voice.price) if voice.price else _bars_after(voice, view)))
     return Followed(
         decision_id=voice.decision_id,
         at=voice.at,
         analyst=voice.analyst,
         model=voice.model,
+        persona=voice.persona,
         symbol=voice.plan.symbol,
-        confidence=voice.analysis.confidence,
+        confidence=voice.confidence,
         state=course.state,
         r=None if course.r is None else round(course.r, 4),
         usd=_usd(course, stake),
@@ -180,13 +210,29 @@ def _usd(course: Course, stake: Decimal) -> Decimal:
     return ZERO if course.r is None else (Decimal(str(round(course.r, 4))) * stake).quantize(_CENT)
 
 
-def _bars_after(voice: _Voice, view: View) -> list[Bar]:
+def _sessions_after(voice: _Voice, view: View, price: float) -> tuple[list[Bar], int]:
     """Closed sessions that opened after the decision, in its own prices: splits and dividends since then are taken back."""
     days = (view.now() - voice.at).days + _SPARE_DAYS
     frame = view.bars(voice.plan.symbol, Timeframe.DAY, days)
     before, after = frame[frame.index < voice.at], frame[frame.index >= voice.at]
-    scale = voice.analysis.price / float(before["close"].iloc[-1]) if len(before) else 1.0
-    rows = after[["open", "high", "low", "close"]].to_numpy() * scale
+    scale = price / float(before["close"].iloc[-1]) if len(before) else 1.0
+    return _bars(after, scale), HORIZON
+
+
+def _bars_after(voice: _Voice, view: View) -> tuple[list[Bar], int]:
+    """Closed bars that began after the decision, of the finest timeframe that reaches back to it, and how many of them its life has."""
+    for timeframe in Timeframe:
+        try:
+            frame = view.bars(voice.plan.symbol, timeframe, (view.now() - voice.at) // timeframe.duration + 2)
+        except NoDataError:
+            continue
+        if len(frame) and frame.index[0] <= voice.at:
+            return _bars(frame[frame.index >= voice.at], 1.0), _IDEAS_LIFE // timeframe.duration
+    return [], 1
+
+
+def _bars(frame: pd.DataFrame, scale: float) -> list[Bar]:
+    rows = frame[["open", "high", "low", "close"]].to_numpy() * scale
     return [Bar(*(float(price) for price in row)) for row in rows]
 
 
@@ -205,16 +251,21 @@ def _score(analyst: str, followed: Sequence[Followed], cost: Decimal) -> Score:
 
 
 def _calibrations(followed: Sequence[Followed]) -> tuple[Calibration, ...]:
-    """By analyst and model, of plans whose event is known. The confidence is the analyzer's: no other persona states one."""
+    """By analyst, persona and model, of plans whose event is known."""
     known = [f for f in followed if f.hit is not None]
-    voices = sorted({(f.analyst, f.model or "") for f in known})
-    return tuple(_calibration(a, m, [f for f in known if (f.analyst, f.model or "") == (a, m)]) for a, m in voices)
+    voices = sorted({_voice_of(f) for f in known})
+    return tuple(_calibration(voice, [f for f in known if _voice_of(f) == voice]) for voice in voices)
 
 
-def _calibration(analyst: str, model: str, known: Sequence[Followed]) -> Calibration:
+def _voice_of(followed: Followed) -> tuple[str, str, str]:
+    return followed.analyst, followed.persona, followed.model or ""
+
+
+def _calibration(voice: tuple[str, str, str], known: Sequence[Followed]) -> Calibration:
+    analyst, persona, model = voice
     return Calibration(
         analyst=analyst,
-        persona="analyze",
+        persona=persona,
         model=model or None,
         count=len(known),
         brier=round(sum((f.confidence - bool(f.hit)) ** 2 for f in known) / len(known), 4),

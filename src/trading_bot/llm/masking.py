@@ -50,21 +50,22 @@ _NAMES: Mapping[Kind, str] = {
         rsi_14 rule rules score screened sentiment sessions sharpe side signals_held signals_missed silent sma_50_slope_percent sortino
         source spread_percent start_equity_usd state step stop_distance_percent stories story style technical tier timeframe today_usd
         tone total total_return_percent trade trades trades_total trend unknown unrealized_usd usable_usd value_usd volatility
-        volatility_percent volatility_rank volume win_percent wins lookback offset top detail period_days hours days""",
+        volatility_percent volatility_rank volume win_percent wins lookback offset top detail period_days hours days
+        action conviction id who""",
     Kind.SYMBOL: "symbol unprotected",
     Kind.LABEL: "name",
-    Kind.PRICE: """ask average_price bb_lower bb_upper bid entry entry_price exit_price mid noise price resistance risk_per_share sma_20
-        sma_50 stop stop_loss support targets""",
+    Kind.PRICE: """ask average_price bb_lower bb_upper bid entry entry_price exit_price first_stop mid noise price resistance risk_per_share
+        sma_20 sma_50 stop stop_loss support targets""",
     Kind.MEASURE: "atr_14 macd_histogram",
     Kind.SHARES: "ask_size bid_size quantity quantity_when_allowed",
     Kind.DATE: """as_of at bar closed_at closes_at expires_at first known_at last next_opens_at next_session oldest_mark opened_at session
         time""",
     Kind.NAMED: "basis observations reasons recommendations",
     Kind.LEVELS: "stop_basis why",
-    Kind.OTHERS: "abstain actual limit note reason status summary thesis untrusted_text",
+    Kind.OTHERS: "abstain actual limit note reason said status summary thesis untrusted_text",
 }
 KINDS: Mapping[str, Kind] = {name: kind for kind, names in _NAMES.items() for name in names.split()}
-"""Every field of every tool's question and result, and of every answer."""
+"""Every field of every tool's question and result, of every answer, and of a running trade."""
 _COLUMNS = {"start": Kind.DATE, "volume": Kind.SHARES, **dict.fromkeys(("open", "high", "low", "close"), Kind.PRICE)}
 _COUNTS = "eliminated"
 """Counts by reason: the reasons are words."""

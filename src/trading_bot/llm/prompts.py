@@ -41,6 +41,8 @@ WORKFLOWS: Mapping[str, Workflow] = {
     "review": Workflow("review-performance", "reviewer"),
     "backtest": Workflow("backtest-strategy", "backtest"),
     "approve": Workflow("second-opinion", "approver"),
+    "open": Workflow("open-trade", "trader"),
+    "watch": Workflow("watch-trade", "trader"),
     "judge-news": Workflow("judge-news", "news-judge"),
 }
 """Every headless workflow by name."""
