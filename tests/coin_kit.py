@@ -44,14 +44,15 @@ def market(folder: Path, change: Change = calm, days: int = 2, symbol: Symbol = 
     index = pd.date_range(START - timedelta(days=1), START + timedelta(days=days), freq="5min", inclusive="left")
     noise = np.random.default_rng(7).normal(0, 0.0004, len(index))
     steps = np.array([change(moment.to_pydatetime()) for moment in index]) + np.where(np.arange(len(index)) < 288, noise, noise / 4)
-    close = np.round(100_000 * np.exp(np.cumsum(steps)), 1)
-    opening = np.concatenate([[100_000.0], close[:-1]])
+    path = np.exp(np.cumsum(steps))
+    close = np.round(100_000 * path / path[287], 1)  # 100,000 at `START`
+    opening = np.concatenate([close[:1], close[:-1]])
     frame = pd.DataFrame({"ts": index, "open": opening, "close": close})
     frame["high"], frame["low"] = frame[["open", "close"]].max(axis=1) + 1, frame[["open", "close"]].min(axis=1) - 1
     frame["volume"] = 500.0
-    path = folder / f"{symbol}_5m.csv"
-    frame.to_csv(path, index=False)
-    return path
+    file = folder / f"{symbol}_5m.csv"
+    frame.to_csv(file, index=False)
+    return file
 
 
 def answered(value: Any) -> Answer[Any]:  # noqa: ANN401 - any answer

@@ -131,7 +131,7 @@ def test_a_sudden_move_wakes_the_analyst_at_once(tmp_path: Path) -> None:
     after = run(assembly, "10-06 00:30")
     assert [task for task, _, _ in after[len(before) :]] == ["wake-002500", "look-0030"]
     assert script.heard[2][0] == "00:25"
-    assert script.heard[2][1].startswith("volatility a move of +")
+    assert script.heard[2][1].startswith("volatility: a move of +")
     assert positions(assembly)[BTC] < whole
     assert [a.what for a in assembly.journal.all(Anomaly)] == [AnomalyKind.VOLATILITY]
 
@@ -233,14 +233,14 @@ def exported(home: Path) -> str:
 
 
 def test_a_desk_killed_at_any_write_and_started_again_does_the_same(tmp_path: Path) -> None:
-    """Every write of an eventful hour and a half, in every state of the loop."""
+    """Every eighth write of an eventful hour and a half, in every state of the loop."""
     data = market(tmp_path, crash_at("00:20", 0.008))
     assembly = assembled(tmp_path / "undisturbed", data, eventful())
     writes = counted(assembly)
     run(assembly, "10-06 01:30")
     wanted = exported(tmp_path / "undisturbed")
     assert {p.action for p in assembly.journal.all(Proposal)} == {"open", "reduce", "move_stop", "close"}
-    for number in range(1, len(writes) + 1, 3):
+    for number in range(1, len(writes) + 1, 8):
         home = tmp_path / f"killed-{number}"
         with pytest.raises(KilledError):
             run(dying(assembled(home, data, eventful()), number), "10-06 01:30")

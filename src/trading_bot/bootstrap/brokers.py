@@ -74,7 +74,7 @@ def build_broker(  # noqa: PLR0913 - what a venue is made from
     """Return the venue that the configuration names. `guardian`: for the process that may use the last of the request budget."""
     match config.broker.name:
         case "paper":
-            store = MemoryVenueStore() if setting.mode is Mode.BACKTEST else SqliteVenueStore(setting.home.paper)
+            store = MemoryVenueStore() if setting.mode is Mode.BACKTEST else SqliteVenueStore(setting.home.paper, relaxed=setting.simulated)
             return PaperBroker(store, source, calendars.__getitem__, clock, config.broker)
         case "alpaca":
             from trading_bot.brokers.alpaca.broker import AlpacaBroker  # noqa: PLC0415 - half a second of imports

@@ -117,10 +117,14 @@ class MemoryVenueStore:
 
 
 class SqliteVenueStore:
-    """A `VenueStore` in one file, made if it is missing. StorageError if it cannot be used; `close` lets go of it."""
+    """A `VenueStore` in one file, made if it is missing. StorageError if it cannot be used; `close` lets go of it.
 
-    def __init__(self, path: Path) -> None:
+    `relaxed`: turns survive the death of a process, and no longer that of the machine.
+    """
+
+    def __init__(self, path: Path, *, relaxed: bool = False) -> None:
         self._path = path
+        self._relaxed = relaxed
         self._lock = threading.Lock()
         self._last: State | None = None
         """What was last committed or read here: it is the file's state as long as the version is the same."""
@@ -154,7 +158,7 @@ class SqliteVenueStore:
     def _prepare(self) -> None:
         with _translated(self._path):
             self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=FULL")
+            self._connection.execute(f"PRAGMA synchronous={'NORMAL' if self._relaxed else 'FULL'}")
             self._connection.execute("BEGIN EXCLUSIVE")
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             if version > SCHEMA:

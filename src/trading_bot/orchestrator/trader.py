@@ -13,13 +13,14 @@ from trading_bot.domain.proposals import Decision, Outcome, Proposal, ProposalKi
 from trading_bot.domain.records import Anomaly, DeskState, TaskStatus
 from trading_bot.domain.research import EntryPlan, TradeIdea
 from trading_bot.domain.running import RunningTrade
-from trading_bot.domain.values import ProposalId, Symbol, derive_id
+from trading_bot.domain.values import DecisionId, ProposalId, Symbol, derive_id
 from trading_bot.llm.calls import Ending as CallEnding
 from trading_bot.orchestrator.desk import Desk
 from trading_bot.orchestrator.judging import mark, second_opinion
-from trading_bot.orchestrator.running import WATCH, Trader
+from trading_bot.orchestrator.running import WATCH
 from trading_bot.orchestrator.scheduler import Slot
 from trading_bot.orchestrator.workflow import Event
+from trading_bot.ports import Answer
 
 OPEN = "open"
 _MARKET = "market"
@@ -33,11 +34,10 @@ Ending = tuple[TaskStatus, str]
 
 def look(desk: Desk, slot: Slot) -> Ending:
     """Go the way that this look went before, if it did, else the one that the books say."""
-    trader = desk.round_the_clock
-    trade, before = trader.log.trade(), desk.workflow.first_event(slot.id)
-    if before is Event.MONITOR or (before is None and trade is not None):
-        return _watch(desk, trader, slot, trade)
-    return _open(desk, slot)
+    trade, before = desk.round_the_clock.log.trade(), desk.workflow.first_move(slot.id)
+    if before is None:
+        return _open(desk, slot) if trade is None else _watch(desk, slot, trade, trade.symbol)
+    return _watch(desk, slot, trade, Symbol(before.context["symbol"])) if before.event == Event.MONITOR else _open(desk, slot)
 
 
 # -- flat ------------------------------------------------------------------------------------------------------------
@@ -118,41 +118,49 @@ def _opened(plan: EntryPlan, verdict: Verdict | None) -> str:
 # -- in a trade ------------------------------------------------------------------------------------------------------
 
 
-def _watch(desk: Desk, trader: Trader, slot: Slot, trade: RunningTrade | None) -> Ending:
-    anomaly = desk.journal.get(Anomaly, slot.id)
-    woken = "" if anomaly is None else f"{anomaly.what} {anomaly.actual}, limit {anomaly.limit}"
-    desk.workflow.fire(Event.MONITOR, **({} if trade is None else _seen(desk, trade.symbol)))
-    if trade is None:
+def _watch(desk: Desk, slot: Slot, trade: RunningTrade | None, symbol: Symbol) -> Ending:
+    """Look after the trade in `symbol`; None if it ended after a process died that had looked at it."""
+    desk.workflow.fire(Event.MONITOR, **_seen(desk, symbol))
+    asked = desk.has_decided(slot, WATCH, symbol)
+    if not asked and (trade is None or not desk.fresh(symbol)):
         desk.workflow.fire(Event.FINISH)
-        return TaskStatus.DONE, "the trade is over"
-    if not (desk.fresh(trade.symbol) or desk.has_decided(slot, WATCH, trade.symbol)):
-        desk.workflow.fire(Event.FINISH)
-        return TaskStatus.FAILED, f"no_price: {trade.symbol} has no fresh price; its stop rests at the venue"
-    decision, proposals = desk.decide(
-        slot, WATCH, trade.symbol, tuple[Proposal, ...], lambda d: desk.analyst.watch_trade(desk.brief(d, woken_by=woken), trade)
-    )
-    told = [_carry_out(desk, proposal, trade) for proposal in proposals or ()]
-    trader.log.note(decision)
+        over = TaskStatus.DONE, "the trade is over"
+        return over if trade is None else (TaskStatus.FAILED, f"no_price: {symbol} has no fresh price; its stop rests at the venue")
+    woken = _why_woken(desk, slot)
+
+    def ask(decision: DecisionId) -> Answer[tuple[Proposal, ...]]:
+        assert trade is not None, "it is asked about a trade that runs"  # noqa: S101 - what was decided is not asked again
+        return desk.analyst.watch_trade(desk.brief(decision, woken_by=woken), trade)
+
+    decision, proposals = desk.decide(slot, WATCH, symbol, tuple[Proposal, ...], ask)
+    told = [_carry_out(desk, proposal, symbol) for proposal in proposals or ()]
+    desk.round_the_clock.log.note(decision)
     mark(desk, slot, slot.task)
     if woken and decision.outcome is Outcome.FAILED:
-        _nobody_there(desk, trade, woken)
+        _nobody_there(desk, symbol, woken)
     desk.workflow.fire(Event.FINISH)
-    return _unanswered(decision) if proposals is None else (TaskStatus.DONE, "; ".join(told) or f"hold {trade.symbol}")
+    return _unanswered(decision) if proposals is None else (TaskStatus.DONE, "; ".join(told) or f"hold {symbol}")
 
 
-def _carry_out(desk: Desk, proposal: Proposal, trade: RunningTrade) -> str:
+def _why_woken(desk: Desk, slot: Slot) -> str:
+    """What woke who is asked, empty at a look of its own time."""
+    anomaly = desk.journal.get(Anomaly, slot.id)
+    return "" if anomaly is None else f"{anomaly.what}: {anomaly.actual}, limit {anomaly.limit}"
+
+
+def _carry_out(desk: Desk, proposal: Proposal, symbol: Symbol) -> str:
     """Have one proposal about the trade judged; one about anything else, or that would add risk, is none."""
-    if proposal.symbol != trade.symbol or proposal.action is ProposalKind.OPEN:
+    if proposal.symbol != symbol or proposal.action is ProposalKind.OPEN:
         return f"{proposal.action} {proposal.symbol} is not about the trade: not done"
     verdict = desk.engine.handle(proposal)
     return f"{proposal.action} {proposal.symbol}: {'hold' if verdict is None else verdict.outcome}"
 
 
-def _nobody_there(desk: Desk, trade: RunningTrade, woken: str) -> None:
+def _nobody_there(desk: Desk, symbol: Symbol, woken: str) -> None:
     """An anomaly that nobody answered: the position stays guarded, and no new risk is taken until a person has looked."""
     if desk.switch.state() is DeskState.RUNNING:
-        desk.switch.reduce_only("trader", f"{trade.symbol}: {woken}, and nobody could be asked", desk.clock.now())
-        desk.engine.tell("An anomaly, and nobody to ask", f"{trade.symbol}: {woken}. The stop rests; the desk takes no new risk: `resume`")
+        desk.switch.reduce_only("trader", f"{symbol}: {woken}, and nobody could be asked", desk.clock.now())
+        desk.engine.tell("An anomaly, and nobody to ask", f"{symbol}: {woken}. The stop rests; the desk takes no new risk: `resume`")
 
 
 def _unanswered(decision: Decision) -> Ending:

@@ -88,10 +88,9 @@ class Workflow:
             raise IllegalTransitionError(msg)
         self._task_run, self._number, self.context = task_run, 0, {}
 
-    def first_event(self, task_run: TaskRunId) -> Event | None:
-        """The first move that a task run ever made, by a process that died since; None if it never did."""
-        known = self._journal.get(Transition, Transition.key_of(task_run, 1))
-        return None if known is None else Event(known.event)
+    def first_move(self, task_run: TaskRunId) -> Transition | None:
+        """The first move that a task run ever made, perhaps in a process that died since; None if it made none."""
+        return self._journal.get(Transition, Transition.key_of(task_run, 1))
 
     def fire(self, event: Event, **context: str) -> WorkflowState:
         """Move by `event`, keep `context`, journal both, and return the new state. IllegalTransitionError if the table lacks it."""

@@ -99,6 +99,10 @@ class SqlJournal:
             undo.pop_all()
         return opened
 
+    def relax(self) -> None:
+        """Keep what is written from a process's death alone: for time that is simulated, where nothing is at stake."""
+        self._database.relax()
+
     def __enter__(self) -> Self:
         return self
 
