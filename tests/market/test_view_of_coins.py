@@ -153,10 +153,19 @@ def test_what_the_source_has_itself_is_not_put_together() -> None:
 
 
 def test_nothing_finer_than_the_source_has_can_be_had() -> None:
-    """Hours make no minutes: the source says what is missing."""
+    """Hours make no minutes."""
     view = AsOfView(shelf(series_of(walk(2), HOUR)), lambda: NOON)
-    with pytest.raises(NoDataError, match="BTCUSDT: no 5m"):
+    with pytest.raises(NoDataError, match="coins has no bars of BTCUSDT that make 5m"):
         view.bars(COIN, M5, 1)
+
+
+def test_bars_that_begin_beside_the_clock_make_no_coarser_ones() -> None:
+    """The hour from half past three to half past four belongs to no four hours."""
+    beside = walk(96).set_axis(pd.date_range("2025-10-01 00:30", periods=96, freq="h", tz="UTC"))
+    view = AsOfView(shelf(series_of(beside, HOUR)), lambda: NOON)
+    with pytest.raises(NoDataError, match="coins has no bars of BTCUSDT that make 4h"):
+        view.bars(COIN, Timeframe.HOUR_4, 1)
+    assert len(view.bars(COIN, DAY, 9)) == 4
 
 
 def test_no_hours_are_made_of_a_session_that_opens_at_half_past(

@@ -51,8 +51,14 @@ def coarsened(bars: pd.DataFrame, own: Timeframe | None, wanted: str) -> Coarse:
     return Coarse(_grouped(bars, begins, ends, index), ends[:count], row)
 
 
+def is_on_the_clock(series: BarSeries) -> bool:
+    """Whether every bar begins at a whole multiple of its length in UTC, so that none reaches beyond the end of a coarser one."""
+    starts = pd.DatetimeIndex(series.frame.index).as_unit("ns").asi8
+    return not (starts % (series.timeframe.duration // timedelta(microseconds=1) * 1000)).any()
+
+
 def coarser(series: BarSeries, wanted: Timeframe) -> BarSeries:
-    """`series` brought to `wanted`; a bar is seen from the end of the row that closed it: where its last is missing, the next one's first."""
+    """`series` brought to `wanted`; a bar is seen from the end of the row that closed it: without its last, the next one's first."""
     bars, _, row = coarsened(series.frame, series.timeframe, wanted)
     closing = np.searchsorted(row, np.arange(len(bars)))
     return replace(series, timeframe=wanted, frame=bars, ends=series.ends[closing])

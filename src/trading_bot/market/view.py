@@ -24,7 +24,7 @@ from trading_bot.domain.perpetual import is_leveraged
 from trading_bot.domain.values import ZERO, Symbol
 from trading_bot.market.adjust import adjusted, carried, daily_from
 from trading_bot.market.calendar import AlwaysOpen, open_calendar
-from trading_bot.market.coarse import coarser
+from trading_bot.market.coarse import coarser, is_on_the_clock
 from trading_bot.market.indicators import compute
 from trading_bot.ports import BarSeries, Contracted, Funded, MarketSource
 
@@ -155,19 +155,17 @@ class AsOfView:
             return daily_from(raw, open_calendar(self._source.instrument(raw.symbol).calendar))
         return coarser(raw, timeframe)
 
-    def _can_be_made(self, symbol: Symbol, timeframe: Timeframe) -> bool:
-        """Whether finer bars fill it: sessions that open at half past do not fill hours of the clock."""
-        return timeframe is Timeframe.DAY or self._source.instrument(symbol).calendar == AlwaysOpen.name
-
     def _bars_for(self, symbol: Symbol, timeframe: Timeframe) -> BarSeries:
         """The series itself or, for bars that the source lacks, the finer one that reaches back furthest."""
-        has = self._source.timeframes(symbol)
-        finer = [one for one in has if one.duration < timeframe.duration]
-        if timeframe in has or (has and not finer) or not self._can_be_made(symbol, timeframe):
+        has, is_day = self._source.timeframes(symbol), timeframe is Timeframe.DAY
+        # Sessions that open at half past do not fill hours of the clock.
+        never_closes = self._source.instrument(symbol).calendar == AlwaysOpen.name
+        if timeframe in has or not (is_day or never_closes):
             return self._source.bars(symbol, timeframe)
-        found = [series for series in (self._source.bars(symbol, one) for one in finer) if len(series.ends)]
+        finer = (self._source.bars(symbol, one) for one in has if one.duration < timeframe.duration)
+        found = [series for series in finer if len(series.ends) and (is_day or is_on_the_clock(series))]
         if not found:
-            msg = f"{self._source.name} has no bars of {symbol}; check the symbol or add a file for it"
+            msg = f"{self._source.name} has no bars of {symbol} that make {timeframe}; check the symbol or add a file for it"
             raise NoDataError(msg)
         return min(found, key=lambda series: series.ends[0])
 
