@@ -11,13 +11,14 @@ from cli.command_line import Desk
 
 HELP = """
 import sys
-from trading_bot.cli.root import _COMMANDS
-from trading_bot.cli import main
-for command in [[], *([name] for name in _COMMANDS)]:
-    try:
-        main([*command, "--help"])
-    except SystemExit as end:
-        assert end.code == 0, command
+from trading_bot.cli.kinds import COINS, STOCKS
+from trading_bot.cli import main, trader
+for program, kind in ((main, STOCKS), (trader, COINS)):
+    for command in [[], *([name] for name in kind.commands)]:
+        try:
+            program([*command, "--help"])
+        except SystemExit as end:
+            assert end.code == 0, command
 print(sorted(sys.modules.keys() & {"pandas", "numpy", "pydantic", "sqlalchemy", "talib", "exchange_calendars", "rich.console"}))
 """
 

@@ -1,16 +1,18 @@
-"""What every command starts from: home, configuration, output. The only place that reads environment and folder defaults."""
+"""What every command starts from: kind of desk, home, configuration, output. The only place that reads environment and folder defaults."""
 
 import getpass
 import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from trading_bot.cli.kinds import STOCKS, Kind
 
 if TYPE_CHECKING:
     from trading_bot.bootstrap.setting import Setting
@@ -21,24 +23,32 @@ if TYPE_CHECKING:
     from trading_bot.storage.spending import SpendingPage
 
 OPERATOR_VARIABLE = "TRADING_BOT_OPERATOR_DIR"
-_DEFAULT_CONFIG = Path("config.yaml")
 
 
 @dataclass(frozen=True)
 class Context:
-    """Home and configuration as the command line names them."""
+    """Kind of desk, home and configuration as the command line names them."""
 
-    home_path: Path
+    named: Path | None
+    """The home, if it was named."""
     config_path: Path | None
     typed: tuple[str, ...] = ()
     """The whole command line after the program's name."""
+    kind: Kind = STOCKS
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that hold for everything that this command looks at."""
+
+    @cached_property
+    def home_path(self) -> Path:
+        """The home's folder."""
+        return self.named or Path(os.environ.get(self.kind.variable) or self.kind.home)
 
     def config(self, flags: Mapping[str, Any] | None = None) -> "Config":
         """Return the configuration with these flags on top."""
         from trading_bot.config import load
 
-        path = self.config_path or (_DEFAULT_CONFIG if _DEFAULT_CONFIG.is_file() else None)
-        return load(path, os.environ, flags)
+        path = self.config_path or (self.kind.config if self.kind.config.is_file() else None)
+        return load(path, os.environ, {**self.kind.flags, **self.flags, **(flags or {})})
 
     @cached_property
     def home(self) -> "Home":

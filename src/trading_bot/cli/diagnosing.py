@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 import click
@@ -25,16 +25,19 @@ _FREE_BYTES = 200 * 1024 * 1024
 def doctor(click_context: click.Context, *, fast: bool, analyst: str | None, as_json: bool) -> None:
     """Check machine, home, data, mandate and what the analyst needs, each with its fix; exit status 1 if anything fails."""
     context: Context = click_context.obj
-    own = [c for c in _CHECKS if not (fast and c is _mandate)]
+    own = [c for c in _CHECKS if not (fast and c is mandate)]
     checks = [*own, *diagnosing_broker.CHECKS, *(diagnosing_claude.CHECKS if _asks_claude(context, analyst) else (_claude_unasked,))]
-    findings = [_guarded(check, context) for check in checks]
+    report(click_context, [guarded(check, context) for check in checks], as_json=as_json)
+
+
+def report(click_context: click.Context, findings: Sequence[Finding], *, as_json: bool) -> None:
+    """Print what was found; exit status 1 if anything failed."""
     if as_json:
         click.echo(json.dumps([asdict(f) for f in findings], indent=2))
     else:
         for found in findings:
-            click.echo(
-                f"{'PASS' if found.passed else 'FAIL'}  {found.name:<14} {found.seen}" + (f"\n      fix: {found.fix}" if found.fix else "")
-            )
+            fix = f"\n      fix: {click_context.obj.kind.told(found.fix)}" if found.fix else ""
+            click.echo(f"{'PASS' if found.passed else 'FAIL'}  {found.name:<14} {found.seen}{fix}")
     if not all(f.passed for f in findings):
         click_context.exit(1)
 
@@ -52,7 +55,7 @@ def _claude_unasked(_context: Context) -> Finding:
     return Finding("claude", passed=True, seen="not asked here; `doctor --analyst claude` checks it")
 
 
-def _guarded(check: "Callable[[Context], Finding]", context: Context) -> Finding:
+def guarded(check: "Callable[[Context], Finding]", context: Context) -> Finding:
     """A check that cannot be made has failed; a desk's own errors say what to do."""
     name = check.__name__.strip("_").replace("_", " ")
     try:
@@ -63,13 +66,15 @@ def _guarded(check: "Callable[[Context], Finding]", context: Context) -> Finding
         return Finding(name, passed=False, seen=str(error), fix="install the locked dependencies: make install")
 
 
-def _python(_context: Context) -> Finding:
+def python(_context: Context) -> Finding:
+    """It is new enough."""
     seen = ".".join(map(str, sys.version_info[:3]))
     good = sys.version_info >= _OLDEST_PYTHON
     return Finding("python", good, seen, "" if good else "install Python 3.11 or newer and run `make install` again")
 
 
-def _libraries(_context: Context) -> Finding:
+def libraries(_context: Context) -> Finding:
+    """The one with a C core computes."""
     import numpy as np
     import talib
 
@@ -78,7 +83,8 @@ def _libraries(_context: Context) -> Finding:
     return Finding("libraries", good, f"TA-Lib {talib.__version__}", "" if good else "reinstall TA-Lib: make install")
 
 
-def _configuration(context: Context) -> Finding:
+def configuration(context: Context) -> Finding:
+    """The settings can be read."""
     config = context.config()
     return Finding(
         "configuration",
@@ -87,19 +93,22 @@ def _configuration(context: Context) -> Finding:
     )
 
 
-def _home(context: Context) -> Finding:
+def home(context: Context) -> Finding:
+    """The home can be written, and there is space."""
     context.home.prepare()
     free = shutil.disk_usage(context.home_path).free
     good = free >= _FREE_BYTES
     return Finding("home", good, f"{context.home_path}, {free // 2**20} MiB free", "" if good else "free some disk space")
 
 
-def _owner(context: Context) -> Finding:
+def owner(context: Context) -> Finding:
+    """Who runs a desk here; never a failure."""
     owner = context.home.lock_owner()
     return Finding("owner", passed=True, seen=str(owner) if owner else "no desk runs on this home")
 
 
-def _journal(context: Context) -> Finding:
+def journal(context: Context) -> Finding:
+    """The journal is as it was written."""
     from trading_bot.storage.audit import verify
     from trading_bot.storage.database import named
 
@@ -111,7 +120,8 @@ def _journal(context: Context) -> Finding:
     return Finding("journal", result.intact, seen, "" if result.intact else f"{result.problem}; restore a backup")
 
 
-def _desk_state(context: Context) -> Finding:
+def desk_state(context: Context) -> Finding:
+    """Nothing holds the desk back."""
     from trading_bot.domain.records import DeskState
     from trading_bot.risk.halt import DeskSwitch
 
@@ -123,7 +133,8 @@ def _desk_state(context: Context) -> Finding:
     return Finding("desk state", good, f"{state}: {reason}", "" if good else "look at `status`; when the cause is gone: `resume`")
 
 
-def _calendar(_context: Context) -> Finding:
+def calendar(_context: Context) -> Finding:
+    """The exchange's calendar knows what is ahead."""
     from datetime import timedelta
 
     from trading_bot.execution.clock import SystemWallClock
@@ -136,9 +147,10 @@ def _calendar(_context: Context) -> Finding:
     )
 
 
-def _market_data(context: Context) -> Finding:
+def market_data(context: Context) -> Finding:
+    """The first symbol has a quote."""
     from trading_bot.bootstrap.sources import build_source
-    from trading_bot.cli.tables import eastern
+    from trading_bot.cli.times import told
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.market.calendar import open_calendar
 
@@ -147,14 +159,19 @@ def _market_data(context: Context) -> Finding:
     symbol = config.universe.symbols[0]
     quote = source.quote(symbol, SystemWallClock().now())
     fix = "" if quote is not None else "the source has no quote of the first symbol; check source and dates"
-    return Finding("market data", quote is not None, "no quote" if quote is None else f"{symbol} {quote.mid} at {eastern(quote.time)}", fix)
+    return Finding(
+        "market data",
+        quote is not None,
+        "no quote" if quote is None else f"{symbol} {quote.mid} at {told(quote.time, context.kind.zone)}",
+        fix,
+    )
 
 
-def _mandate(context: Context) -> Finding:
+def mandate(context: Context) -> Finding:
     """Judged for the mode that it names; whether venue and home mean the same is `mode`'s to say."""
     from trading_bot.bootstrap.guardian import mode_of
     from trading_bot.bootstrap.setting import load_mandate
-    from trading_bot.cli.tables import eastern
+    from trading_bot.cli.times import told
     from trading_bot.execution.clock import SystemWallClock
 
     if context.home.has_journal:
@@ -164,18 +181,20 @@ def _mandate(context: Context) -> Finding:
     config = context.config()
     mode = diagnosing_broker.mandated(context) or mode_of(config)
     mandate = load_mandate(config, context.setting(mode, simulated=False), SystemWallClock())
-    return Finding("mandate", passed=True, seen=f"for {mandate.mode}, {mandate.autonomy}, until {eastern(mandate.expires_at)}")
+    return Finding(
+        "mandate", passed=True, seen=f"for {mandate.mode}, {mandate.autonomy}, until {told(mandate.expires_at, context.kind.zone)}"
+    )
 
 
 _CHECKS: tuple[Callable[[Context], Finding], ...] = (
-    _python,
-    _libraries,
-    _configuration,
-    _home,
-    _owner,
-    _journal,
-    _desk_state,
-    _calendar,
-    _market_data,
-    _mandate,
+    python,
+    libraries,
+    configuration,
+    home,
+    owner,
+    journal,
+    desk_state,
+    calendar,
+    market_data,
+    mandate,
 )

@@ -4,6 +4,7 @@ Promises that a home is never traded by another kind of desk than made it, that 
 holds, that real money needs words typed by a person, and that Ctrl-C and SIGTERM end a run between two steps.
 """
 
+import json
 import signal
 import threading
 import time
@@ -44,7 +45,7 @@ def demand_all(config: "Config", setting: "Setting") -> None:
     ask_words(f"This desk will trade real money. Type {_LIVE_WORD} to go on: ", _LIVE_WORD)
     if config.broker.name == "paper":
         raise ConfigError(
-            "live needs a broker with real money, and broker.name is paper; for paper money leave out --orchestrator-mode live"
+            "live needs a broker with real money, and broker.name is paper; for paper money leave out --orchestrator-mode live (or --live)"
         )
 
 
@@ -81,7 +82,7 @@ def demand_claude(config: "Config") -> None:
 
 
 def demand_fit(config: "Config", setting: "Setting") -> None:
-    """Raise HomeMismatchError if the home belongs to a desk with another clock or seed."""
+    """Raise HomeMismatchError if the home belongs to a desk of another kind, or with another clock or seed."""
     from trading_bot.domain.errors import HomeMismatchError
     from trading_bot.storage.journal import SqlJournal
 
@@ -89,16 +90,24 @@ def demand_fit(config: "Config", setting: "Setting") -> None:
     if not home.has_journal:
         return
     with SqlJournal.look(home.database) as journal:
-        clock, seed = journal.fact("clock kind"), journal.fact("seed")
+        clock, seed, kind = journal.fact("clock kind"), journal.fact("seed"), _kind_in(journal.fact("config"))
     wanted = "simulated" if setting.simulated else "real"
     other = "name another home with --home or TRADING_BOT_HOME"
+    if kind not in {None, config.desk}:
+        raise HomeMismatchError(f"{home.path} holds a desk of {kind}, and this is one of {config.desk}: {other}")
     if clock not in {None, wanted}:
-        hint = "go on with it without --fast" if setting.simulated else "go on with it with --fast"
+        fast = "with `simulate`" if config.desk == "coins" else "with --fast"
+        hint = f"go on with it {fast.replace('with', 'without', 1) if setting.simulated else fast}"
         msg = f"{home.path} holds a desk on a {clock} clock: {hint}, or {other}"
         raise HomeMismatchError(msg)
     if setting.simulated and seed not in {None, str(config.seed)}:
         msg = f"{home.path} holds a simulated desk with seed {seed}, not {config.seed}: go on with --seed {seed}, or {other}"
         raise HomeMismatchError(msg)
+
+
+def _kind_in(remembered: str | None) -> str | None:
+    """The kind of desk whose settings a journal remembers; the first versions knew of stocks alone."""
+    return None if remembered is None else str(json.loads(remembered).get("desk", "stocks"))
 
 
 @contextmanager

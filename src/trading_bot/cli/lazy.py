@@ -5,8 +5,7 @@ from typing import Any
 
 import click
 
-Table = dict[str, tuple[str, str]]
-"""Commands by name: the module in this room that has them, and what `--help` says."""
+from trading_bot.cli.kinds import Table
 
 
 class LazyGroup(click.Group):
@@ -16,19 +15,24 @@ class LazyGroup(click.Group):
         super().__init__(*args, **options)
         self._table = table
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return the names in the order of the table."""
-        return list(self._table)
+    def table(self, ctx: click.Context) -> Table:  # noqa: ARG002 - for groups that choose
+        """The table that holds here."""
+        return self._table
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the table."""
+        return list(self.table(ctx))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command."""
-        if cmd_name not in self._table:
+        known = self.table(ctx).get(cmd_name)
+        if known is None:
             return None
-        module = importlib.import_module(f"trading_bot.cli.{self._table[cmd_name][0]}")
+        module = importlib.import_module(f"trading_bot.cli.{known[0]}")
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in self._table.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in self.table(ctx).items()])

@@ -40,8 +40,8 @@ def sign(context: Context, mode: str) -> None:
 
     A simulated desk needs none, and its home cannot be traded on the real clock: there nothing is signed.
     """
-    from trading_bot.cli.tables import eastern
     from trading_bot.cli.terminal import ask_passphrase, ask_words, demand_terminal
+    from trading_bot.cli.times import told
     from trading_bot.domain.mandate import Mode
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.risk import mandate as mandates
@@ -68,7 +68,8 @@ def sign(context: Context, mode: str) -> None:
     context.home.mandate_signature.unlink(missing_ok=True)
     context.home.mandate.write_text(text, "utf-8")
     context.home.mandate_signature.write_bytes(signature)
-    click.echo(f"Signed: {context.home.mandate}, until {eastern(proposed.expires_at)}. `orchestrator` starts the desk.")
+    until = told(proposed.expires_at, context.kind.zone)
+    click.echo(f"Signed: {context.home.mandate}, until {until}. `{context.kind.start}` starts the desk.")
 
 
 @mandate.command()

@@ -1,19 +1,18 @@
 """How a run shows itself: one line for each task of a simulated day, one bar for recorded years and for whatever takes minutes."""
 
-from datetime import UTC
+from datetime import tzinfo
 from types import TracebackType
 from typing import Self
-from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from trading_bot.cli.times import NEW_YORK, clock_name
 from trading_bot.domain.records import TaskStatus
 from trading_bot.orchestrator.scheduler import Slot
 
-_EASTERN = ZoneInfo("America/New_York")
 _MARKS = {
     TaskStatus.DONE: "[green]done[/]",
     TaskStatus.SKIPPED: "[yellow]skipped[/]",
@@ -30,9 +29,10 @@ def bar(console: Console | None = None, *, shown: bool = True) -> Bar:
 
 
 class Progress:
-    """Listens to the orchestrator and shows it. `total`: slots to come, 0 if that has no end."""
+    """Listens to the orchestrator and shows it. `total`: slots to come, 0 if that has no end; `zone`: of the clock to tell times by."""
 
-    def __init__(self, total: int, *, by_session: bool = False) -> None:
+    def __init__(self, total: int, *, by_session: bool = False, zone: tzinfo = NEW_YORK) -> None:
+        self._zone = zone
         self._console = Console(stderr=True)
         self._by_session = by_session
         self._bar = bar(self._console, shown=bool(total))
@@ -52,5 +52,5 @@ class Progress:
             return
         self._bar.advance(self._task)
         if not self._by_session or status is TaskStatus.FAILED:
-            due = slot.due.replace(tzinfo=UTC).astimezone(_EASTERN)
-            self._console.print(f"{due:%Y-%m-%d %H:%M} ET  {slot.task:<13} {_MARKS[status]}  {escape(reason)}", highlight=False)
+            due = f"{slot.due.astimezone(self._zone):%Y-%m-%d %H:%M} {clock_name(self._zone)}"
+            self._console.print(f"{due}  {slot.task:<13} {_MARKS[status]}  {escape(reason)}", highlight=False)

@@ -2,7 +2,8 @@
 
 import click
 
-from trading_bot.cli.lazy import LazyGroup, Table
+from trading_bot.cli.kinds import Table
+from trading_bot.cli.lazy import LazyGroup
 
 _COMMANDS: Table = {
     "run": ("researching_run", "One strategy, bar by bar, through the desk's own gate, engine and paper broker."),

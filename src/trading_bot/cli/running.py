@@ -1,6 +1,7 @@
 """`orchestrator` and `run`: the commands that own the home and let the desk work."""
 
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,13 @@ from trading_bot.cli.context import Context
 from trading_bot.cli.guarding import demand_account, demand_all, desk_in, owned_as_desk, owned_for, stoppable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from trading_bot.bootstrap.desk import Assembly
     from trading_bot.bootstrap.setting import Setting
     from trading_bot.config import Config
     from trading_bot.domain.values import Symbol
+    from trading_bot.orchestrator.scheduler import Slot
     from trading_bot.ports import MarketSource
 
 _WORKFLOWS = ("pre-market", "market-open", "monitor", "end-of-day", "weekly")
@@ -67,7 +69,7 @@ def orchestrator(  # noqa: PLR0913 - flags of the main command
     """Run the desk until it is stopped (paper, live), for some sessions (--fast), or over recorded time (backtest)."""
     from trading_bot.domain.mandate import Mode
 
-    config = context.config(_to_settings(**flags))
+    config = context.config(to_settings(**flags))
     if mode == "backtest":
         if fast or start is None or end is None:
             raise click.UsageError("a backtest needs --start and --end, and takes no --fast")
@@ -83,7 +85,7 @@ def orchestrator(  # noqa: PLR0913 - flags of the main command
     if faults or fault_script:
         setting = _with_faults(setting, fault_script)
     demand_all(config, setting)
-    _trade(config, setting, sessions)
+    trade(config, setting, lambda assembly: assembly.scheduler.first_slots(sessions), partial(_tell_sessions, sessions))
 
 
 def _with_faults(setting: "Setting", script: Path | None) -> "Setting":
@@ -111,7 +113,7 @@ def run(context: Context, /, workflow: str, *, fast: bool, **flags: Any) -> None
     from trading_bot.bootstrap.desk import announce, build
     from trading_bot.domain.mandate import Mode
 
-    config = context.config(_to_settings(**flags))
+    config = context.config(to_settings(**flags))
     setting = context.setting(Mode.PAPER, simulated=fast)
     demand_all(config, setting)
     desk = desk_in(context.home)
@@ -130,7 +132,7 @@ def run(context: Context, /, workflow: str, *, fast: bool, **flags: Any) -> None
 
 
 def _run_once(assembly: "Assembly", workflow: str) -> str:
-    from trading_bot.cli.tables import eastern
+    from trading_bot.cli.times import eastern
     from trading_bot.domain.records import TaskRun
     from trading_bot.orchestrator.trading_orchestrator import TradingOrchestrator
 
@@ -152,13 +154,21 @@ def _run_once(assembly: "Assembly", workflow: str) -> str:
     return f"{before.task} of {before.session}: {'had run already; ' if done_before else ''}{outcome}"
 
 
-def _trade(config: "Config", setting: "Setting", sessions: int) -> None:
+def trade(
+    config: "Config",
+    setting: "Setting",
+    plan: "Callable[[Assembly], Sequence[Slot]]" = lambda _assembly: (),
+    tell_end: "Callable[[Assembly, Sequence[Slot], bool], None]" = lambda _assembly, _slots, _stopped: None,
+) -> None:
+    """Own the home and let its desk work: on a simulated clock through the slots of `plan`, on the real one until it is stopped.
+
+    `tell_end` hears of these slots and whether somebody stopped it.
+    """
     from trading_bot.bootstrap.desk import announce, build
     from trading_bot.bootstrap.doors import desk_socket
-    from trading_bot.bootstrap.faulty import audited, saves
     from trading_bot.bootstrap.sources import open_source
     from trading_bot.cli.progress import Progress
-    from trading_bot.cli.tables import closing_table, opening_lines, saves_table
+    from trading_bot.cli.tables import opening_lines
     from trading_bot.orchestrator.trading_orchestrator import TradingOrchestrator
 
     with owned_as_desk(setting), stoppable() as stop:
@@ -166,23 +176,31 @@ def _trade(config: "Config", setting: "Setting", sessions: int) -> None:
         if not setting.simulated:
             demand_account(assembly)
         announce(assembly, _version())
-        slots = assembly.scheduler.first_slots(sessions) if setting.simulated else []
+        slots = plan(assembly) if setting.simulated else ()
         left = [slot for slot in slots if not assembly.scheduler.has_ended(slot)]
         if not setting.simulated:
             opening_lines(assembly)
             open_source(assembly.source, config.universe.symbols)
-        with desk_socket(assembly), Progress(len(left)) as progress:
+        with desk_socket(assembly), Progress(len(left), zone=assembly.desk.calendar.zone) as progress:
             until = slots[-1].due if slots else None
             TradingOrchestrator(assembly.desk, assembly.scheduler, stop, until=until, tell=progress.tell).run()
         assembly.close()
-        closing_table(assembly, slots[-1].session if slots else None)
-        if assembly.faulty is not None:
-            found = audited(assembly.faulty, assembly.journal, assembly.desk.clock.now())
-            saves_table(saves(assembly.faulty, assembly.journal), [f"{v.rule} {v.subject}: {v.text}" for v in found])
+        tell_end(assembly, slots, stop.is_set())
         if stop.is_set():
             click.echo("Stopped. Start again to go on where it stopped; positions keep their stops at the broker.")
-        elif setting.simulated:
-            click.echo(f"Traded {sessions} simulated session(s); --sessions {sessions + 1} goes on. `report` tells more.")
+
+
+def _tell_sessions(sessions: int, assembly: "Assembly", slots: "Sequence[Slot]", stopped: bool) -> None:  # noqa: FBT001 - as `trade` tells it
+    """What came of a stock desk's sessions, and of their faults."""
+    from trading_bot.bootstrap.faulty import audited, saves
+    from trading_bot.cli.tables import closing_table, saves_table
+
+    closing_table(assembly, slots[-1].session if slots else None)
+    if assembly.faulty is not None:
+        found = audited(assembly.faulty, assembly.journal, assembly.desk.clock.now())
+        saves_table(saves(assembly.faulty, assembly.journal), [f"{v.rule} {v.subject}: {v.text}" for v in found])
+    if slots and not stopped:
+        click.echo(f"Traded {sessions} simulated session(s); --sessions {sessions + 1} goes on. `report` tells more.")
 
 
 def _backtest(context: Context, config: "Config", first: date, last: date) -> None:
@@ -245,7 +263,7 @@ def _early_ends(source: "MarketSource", symbols: "Sequence[Symbol]", last: date)
     ]
 
 
-def _to_settings(**flags: Any) -> dict[str, Any]:  # noqa: ANN401 - values of flags
+def to_settings(**flags: Any) -> dict[str, Any]:  # noqa: ANN401 - values of flags
     """Turn flags that were given into settings."""
     names = {"source": "source.name", "seed": "seed", "analyst": "analyst", "cassettes": "cassettes", "cash": "broker.cash"}
     settings = {names[k]: v for k, v in flags.items() if k in names and v is not None}

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trading_bot.analysts.scoreboard import Scoreboard
+from trading_bot.cli.times import NEW_YORK, eastern, told
 from trading_bot.domain.approvals import ApprovalRequest
 from trading_bot.domain.events import OrderUpdate
 from trading_bot.domain.orders import OrderRole
@@ -22,7 +23,6 @@ from trading_bot.domain.trades import RoundTrip
 from trading_bot.domain.values import DecisionId, Symbol
 from trading_bot.execution.ledger import Ledger
 from trading_bot.execution.protection import guarded
-from trading_bot.market.calendar import NEW_YORK
 from trading_bot.orchestrator.status import Status
 from trading_bot.ports import Journal
 from trading_bot.storage.database import named
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from trading_bot.bootstrap.desk import Assembly
     from trading_bot.bootstrap.faulty import Save
 
-_OUT = Console(highlight=False, markup=False)
+OUT = Console(highlight=False, markup=False)
 _REASON = 200
 
 
@@ -41,33 +41,28 @@ def closing_table(assembly: "Assembly", session: date | None) -> None:
     journal, ledger = assembly.journal, assembly.desk.engine.ledger
     if session is not None:
         _research_table(journal, ledger, session)
-        _OUT.print()
+        OUT.print()
         _trade_table(journal, ledger, session)
     _earned(journal, ledger)
-    _OUT.print(f"journal  {named(assembly.home.database)}\nreports  {assembly.home.reports}", soft_wrap=True)
+    OUT.print(f"journal  {named(assembly.home.database)}\nreports  {assembly.home.reports}", soft_wrap=True)
 
 
 def opening_lines(assembly: "Assembly") -> None:
     """What a desk on the real clock is about to do, since it may then be silent for hours."""
     desk, mandate = assembly.desk, assembly.authority.mandate
-    ahead = assembly.scheduler.upcoming(desk.clock.now())
+    ahead, zone = assembly.scheduler.upcoming(desk.clock.now()), desk.calendar.zone
     state, reason = desk.switch.explain()
     data = f"data {assembly.source.name}{' (invented prices)' if assembly.source.name == 'synthetic' else ''}"
-    _OUT.print(f"{desk.mode} desk in {assembly.home.path}: {len(desk.universe)} symbols, {data}", soft_wrap=True)
+    OUT.print(f"{desk.mode} desk in {assembly.home.path}: {len(desk.universe)} symbols, {data}", soft_wrap=True)
     if mandate is not None:
-        _OUT.print(f"mandate  autonomy {mandate.autonomy}, until {eastern(mandate.expires_at)}")
-    _OUT.print(f"state    {state}: {reason}", soft_wrap=True)
-    _OUT.print(f"next     {'nothing' if ahead is None else f'{ahead.task}, {eastern(ahead.due)}'}")
-    _OUT.print("Ctrl-C stops the desk; `halt` from another terminal stops new risk.")
-
-
-def eastern(moment: datetime) -> str:
-    """A moment on the exchange's clock."""
-    return f"{moment.astimezone(NEW_YORK):%a %Y-%m-%d %H:%M} ET"
+        OUT.print(f"mandate  autonomy {mandate.autonomy}, until {told(mandate.expires_at, zone)}")
+    OUT.print(f"state    {state}: {reason}", soft_wrap=True)
+    OUT.print(f"next     {'nothing' if ahead is None else f'{ahead.task}, {told(ahead.due, zone)}'}")
+    OUT.print("Ctrl-C stops the desk; `halt` from another terminal stops new risk.")
 
 
 def _research_table(journal: Journal, ledger: Ledger, session: date) -> None:
-    table = _table("symbol", "score", "analysis", "proposal", "gate", "filled", numbers=frozenset({"score", "filled"}))
+    table = new_table("symbol", "score", "analysis", "proposal", "gate", "filled", numbers=frozenset({"score", "filled"}))
     filled = _filled(ledger, session)
     decisions = [d for d in journal.all(Decision) if d.task_run.startswith(session.isoformat()) and d.output]
     screening = next((Screening.model_validate_json(d.output) for d in decisions if d.workflow == "screen"), None)
@@ -90,17 +85,17 @@ def _research_table(journal: Journal, ledger: Ledger, session: date) -> None:
             spoken += [f"{candidate.symbol} {verdict.outcome} by {f.rule}: {f.actual} (limit {f.limit})" for f in verdict.findings]
     reasons = Counter(e.reason.split(":")[0] for e in screening.eliminated) if screening is not None else Counter()
     screened = f"not passed by the screen: {', '.join(f'{reason} {n}' for reason, n in reasons.most_common()) or 'none'}"
-    _show(f"Session {session}: what was looked at", table, *spoken, screened)
+    show(f"Session {session}: what was looked at", table, *spoken, screened)
 
 
 def decisions_table(made: Sequence[Decision], costs: Mapping[DecisionId, Decimal]) -> None:
     """Decisions, oldest first, with what the ledger holds of each."""
-    table = _table("id", "time", "workflow", "subject", "analyst", "outcome", "USD", numbers=frozenset({"USD"}))
+    table = new_table("id", "time", "workflow", "subject", "analyst", "outcome", "USD", numbers=frozenset({"USD"}))
     for one in made:
         cost = f"{costs[one.id]:.4f}" if costs[one.id] else "-"
         table.add_row(_short(one.id), f"{one.at:%m-%d %H:%M}", one.workflow, one.subject, one.analyst, one.outcome, cost)
     notes = [f"{_short(one.id)} {one.note}" for one in made if one.note]
-    _show("Decisions, times in UTC", table, *notes, "`decision ID` shows one with its evidence; ids may be cut short.")
+    show("Decisions, times in UTC", table, *notes, "`decision ID` shows one with its evidence; ids may be cut short.")
 
 
 def _short(identity: str) -> str:
@@ -111,12 +106,12 @@ def _short(identity: str) -> str:
 def approvals_table(found: Sequence[tuple[ApprovalRequest, Proposal]]) -> None:
     """Proposals that wait for a person."""
     columns = ("id", "symbol", "side", "size", "entry", "stop", "at risk", "until")
-    table = _table(*columns, numbers=frozenset({"size", "entry", "stop", "at risk"}))
+    table = new_table(*columns, numbers=frozenset({"size", "entry", "stop", "at risk"}))
     for request, one in found:
         size, prices = f"{request.quantity:f}", (str(one.entry), str(one.stop_loss))
         table.add_row(one.id[:8], one.symbol, one.side, size, *prices, f"{request.risk:,.2f}", eastern(request.expires_at))
     reasons = [f"{one.id[:8]} {one.analyst}: {plain(one.thesis)}" for _, one in found]
-    _show("Waiting for a person", table, *reasons, "`approve ID` or `deny ID`; who does not answer in time has said no.")
+    show("Waiting for a person", table, *reasons, "`approve ID` or `deny ID`; who does not answer in time has said no.")
 
 
 def plain(thesis: str) -> str:
@@ -127,23 +122,23 @@ def plain(thesis: str) -> str:
 def score_table(board: Scoreboard) -> None:
     """What each analyst's plans came to."""
     columns = ("analyst", "plans", "entered", "ended", "R", "USD", "cost", "net USD")
-    table = _table(*columns, numbers=frozenset(columns[1:]))
+    table = new_table(*columns, numbers=frozenset(columns[1:]))
     for score in board.scores:
         counts = (str(score.plans), str(score.entered), str(score.ended))
         table.add_row(score.analyst, *counts, f"{score.r:+.2f}", f"{score.usd:+.2f}", f"{score.cost_usd:.4f}", f"{score.net_usd:+.2f}")
     note = f"Every plan with {board.stake_usd:f} USD at risk, by one rule (docs/claude.md), as of {board.as_of:%Y-%m-%d %H:%M} UTC."
-    _show("Plans of each analyst", table, note)
+    show("Plans of each analyst", table, note)
 
 
 def calibration_table(board: Scoreboard) -> None:
     """How well stated confidences came true."""
     columns = ("analyst", "persona", "model", "plans", "Brier", "stated", "came true")
-    table = _table(*columns, numbers=frozenset(columns[3:]))
+    table = new_table(*columns, numbers=frozenset(columns[3:]))
     for one in board.calibrations:
         stated = sum(b.stated * b.count for b in one.bins) / one.count
         true = sum(b.came_true * b.count for b in one.bins) / one.count
         table.add_row(one.analyst, one.persona, one.model or "-", str(one.count), f"{one.brier:.3f}", f"{stated:.0%}", f"{true:.0%}")
-    _show("Confidence and what came true", table, "Brier: 0 is perfect, 0.25 is what always saying 50 % earns.")
+    show("Confidence and what came true", table, "Brier: 0 is perfect, 0.25 is what always saying 50 % earns.")
 
 
 def _filled(ledger: Ledger, session: date) -> dict[Symbol, Decimal]:
@@ -163,7 +158,7 @@ def _outcome(verdict: Verdict) -> str:
     return f"{verdict.outcome} {verdict.quantity:f}" if verdict.quantity else str(verdict.outcome)
 
 
-def _table(*columns: str, numbers: frozenset[str] = frozenset()) -> Table:
+def new_table(*columns: str, numbers: frozenset[str] = frozenset()) -> Table:
     """A table that stays readable at 80 columns: few lines, numbers to the right."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in columns:
@@ -171,25 +166,25 @@ def _table(*columns: str, numbers: frozenset[str] = frozenset()) -> Table:
     return table
 
 
-def _show(title: str, table: Table, *notes: str) -> None:
+def show(title: str, table: Table, *notes: str) -> None:
     """Print a table between its title and notes, which may be wider than it; without a row, say so."""
-    _OUT.print(title if table.row_count else f"{title}: none", style="bold", soft_wrap=True)
+    OUT.print(title if table.row_count else f"{title}: none", style="bold", soft_wrap=True)
     if table.row_count:
-        _OUT.print(table)
+        OUT.print(table)
     for note in notes:
-        _OUT.print(note)
+        OUT.print(note)
 
 
 def _trade_table(journal: Journal, ledger: Ledger, session: date) -> None:
     columns = ("symbol", "quantity", "average price", "stop", "protected")
-    table = _table(*columns, numbers=frozenset(columns[1:]))
+    table = new_table(*columns, numbers=frozenset(columns[1:]))
     books = ledger.books
     for symbol, position in sorted(books.positions.items()):
         share = guarded(books, symbol) / abs(position.quantity)
         table.add_row(symbol, f"{position.quantity:f}", f"{position.average_price:.2f}", str(books.stops.get(symbol, "-")), f"{share:.0%}")
     closed = [t for t in ledger.trades.closed if t.closed_at.date() == session]
     won = sum((t.profit for t in closed), Decimal(0))
-    _show("Held at the end", table, f"{len(closed)} trades closed this session, profit {won:.2f}; {_vetoes(journal, session)}")
+    show("Held at the end", table, f"{len(closed)} trades closed this session, profit {won:.2f}; {_vetoes(journal, session)}")
 
 
 def _vetoes(journal: Journal, session: date) -> str:
@@ -202,24 +197,24 @@ def _earned(journal: Journal, ledger: Ledger) -> None:
     points = journal.all(EquityPoint)
     if points:
         earned = points[-1].equity - ledger.deposit
-        _OUT.print(f"equity   {points[-1].equity:,.2f} ({earned:+,.2f} since the start; fees {ledger.books.fees:,.2f})")
+        OUT.print(f"equity   {points[-1].equity:,.2f} ({earned:+,.2f} since the start; fees {ledger.books.fees:,.2f})")
 
 
 def saves_table(found: Sequence["Save"], wrong: Sequence[str]) -> None:
     """What went wrong on a day with faults, what came of it, and what the venue's own log shows to be wrong (`wrong`)."""
-    table = _table("first (ET)", "what went wrong", "times", "what came of it", "", numbers=frozenset({"times"}))
+    table = new_table("first (ET)", "what went wrong", "times", "what came of it", "", numbers=frozenset({"times"}))
     for save in found:
         when = datetime.fromisoformat(save.at).astimezone(NEW_YORK)
         table.add_row(f"{when:%H:%M:%S}", save.fault, str(save.times), save.outcome, "saved" if save.saved else "NOT SAVED")
     lost = sum(1 for save in found if not save.saved)
-    _show("What went wrong, and what came of it", table, f"kinds of fault: {len(found)}; saved: {len(found) - lost}; not saved: {lost}")
+    show("What went wrong, and what came of it", table, f"kinds of fault: {len(found)}; saved: {len(found) - lost}; not saved: {lost}")
     for line in wrong or ("The venue's own log agrees: nothing lost, doubled, never meant, or without its stop for 5 s.",):
-        _OUT.print(line)
+        OUT.print(line)
 
 
 def status_table(found: Status, home: Home, clock: str, owner: Owner | Starting | None) -> None:
     """A desk's state; `owner`: the process that has the home, if one does."""
-    table = _table("", "")
+    table = new_table("", "")
     table.show_header = False
     rows: Iterable[tuple[str, object]] = (
         ("run by", owner or "nobody"),
@@ -241,23 +236,23 @@ def status_table(found: Status, home: Home, clock: str, owner: Owner | Starting 
         stop = "NO STOP" if held.stop is None else f"stop {held.stop}"
         share = f"{held.protected / abs(held.quantity):.0%} protected"
         table.add_row(f"  {held.symbol}", f"{held.quantity:f} at {held.average_price:.2f}, {stop}, {share}")
-    _show(f"Desk in {home.path}", table)
+    show(f"Desk in {home.path}", table)
 
 
 def trades_table(closed: Sequence[RoundTrip], ledger: Ledger) -> None:
     """Closed trades and their sum."""
     columns = ("closed (ET)", "symbol", "side", "quantity", "entry", "exit", "by", "profit")
-    table = _table(*columns, numbers=frozenset({"quantity", "entry", "exit", "profit"}))
+    table = new_table(*columns, numbers=frozenset({"quantity", "entry", "exit", "profit"}))
     for t in closed:
         when, prices = t.closed_at.astimezone(NEW_YORK), (f"{t.entry_price:.2f}", f"{t.exit_price:.2f}")
         table.add_row(f"{when:%Y-%m-%d %H:%M}", t.symbol, t.side, f"{t.quantity:f}", *prices, t.exit_role, f"{t.profit:,.2f}")
     profit = sum((t.profit for t in closed), Decimal(0))
-    _show("Closed trades", table, f"profit of these {profit:,.2f}; open positions: {len(ledger.books.positions)}")
+    show("Closed trades", table, f"profit of these {profit:,.2f}; open positions: {len(ledger.books.positions)}")
 
 
 def report_table(content: Mapping[str, Any], path: Path) -> None:
     """The heart of a daily report."""
-    table = _table("", "")
+    table = new_table("", "")
     table.show_header = False
     money = {name: f"{Decimal(value):,.2f}" for name, value in (("profit", content["profit"]), ("equity", content["equity"]["end"]))}
     for name, value in (*money.items(), ("summary", content["review"]["summary"])):
@@ -266,8 +261,8 @@ def report_table(content: Mapping[str, Any], path: Path) -> None:
         table.add_row("seen", observation)
     for recommendation in content["review"]["recommendations"]:
         table.add_row("look at", recommendation)
-    _show(f"{content['session']}: {content['review']['grade']}", table)
-    _OUT.print(str(path), soft_wrap=True)
+    show(f"{content['session']}: {content['review']['grade']}", table)
+    OUT.print(str(path), soft_wrap=True)
 
 
 _FIGURES = (
@@ -293,13 +288,13 @@ def backtest_table(report: Mapping[str, Any], path: Path, journal: Path) -> None
     """Figures of a run, buy and hold beside them."""
     period, ours, theirs = report["period"], report["performance"], report["benchmark"]["performance"]
     title = f"{period['first']} to {period['last']}, {period['sessions']} sessions"
-    table = _table("", "desk", "buy and hold", numbers=frozenset({"desk", "buy and hold"}))
+    table = new_table("", "desk", "buy and hold", numbers=frozenset({"desk", "buy and hold"}))
     for name, key, form in _FIGURES:
         held = theirs[key] if key not in {"win_rate", "profit_factor", "trades", "turnover", "costs"} else None
         table.add_row(name, *(_formed(form, value) for value in (ours[key], held)))
     marks = sorted({f"{d['symbol']} {d['timeframe']}" for d in report["data"] if d["prices"] != "as traded"})
-    _show(title, table, f"NOT AS TRADED: {', '.join(marks)}" if marks else "prices as traded")
+    show(title, table, f"NOT AS TRADED: {', '.join(marks)}" if marks else "prices as traded")
     for status, reasons in report["tasks_skipped"].items():
         for reason, count in reasons.items():
-            _OUT.print(f"{count} tasks {status}: {reason}")
-    _OUT.print(f"report   {path}\njournal  {journal}", soft_wrap=True)
+            OUT.print(f"{count} tasks {status}: {reason}")
+    OUT.print(f"report   {path}\njournal  {journal}", soft_wrap=True)

@@ -1,8 +1,8 @@
-"""Who holds the home's lock, and taking the home from a desk that hangs.
+"""Who holds the home's lock, asking it to end, and taking the home from a desk that hangs.
 
-Promises that only the process which really holds the lock is killed: the kernel's own list of locks has to name the process that the lock
-file names, and that very process (by a descriptor, which no later process can inherit) gets the signal. Refuses to ask: a process
-that hangs would not answer, and one that does not hang could still send. Linux only.
+Promises that only the process which really holds the lock gets a signal: the kernel's own list of locks has to name the process that the
+lock file names, and that very process (by a descriptor, which no later process can inherit) gets it. Who takes the home refuses to ask: a
+process that hangs would not answer, and one that does not hang could still send. Linux only.
 """
 
 import os
@@ -40,26 +40,45 @@ def kill_owner(home: Home, patience_s: float) -> Owner | None:
 
     HomeLockedError if it cannot be proven who that is, may not be killed, or does not go within `patience_s`.
     """
+    return _end(home, signal.SIGKILL, patience_s, "could not be killed: end it by hand")
+
+
+def stop_owner(home: Home, patience_s: float) -> Owner | None:
+    """Ask who owns the home to end after the step that it is at, and return who that was once it is gone; None if nobody owns it.
+
+    HomeLockedError as for `kill_owner`; who does not go in time was asked all the same.
+    """
+    return _end(home, signal.SIGTERM, patience_s, f"was asked to end and has not within {patience_s:g} s")
+
+
+def _end(home: Home, number: signal.Signals, patience_s: float, failed: str) -> Owner | None:
     told = _announced(home)
     if told is None:
         return None
     if not isinstance(told, Owner) or told.pid == os.getpid() or holder(home.lock_file) != told.pid:
         raise HomeLockedError(f"{home.path} is owned by {told}, and the system does not confirm which process that is: end it by hand")
+    cannot = HomeLockedError(f"{home.path} is owned by {told}, which {failed}")
     try:
         handle = os.pidfd_open(told.pid)
     except OSError:
-        return told if home.lock_owner() is None else _cannot(home, told)
+        return _gone(home, told, cannot)
     try:
         # The handle is of whoever has this number now; only if that one still holds the lock is it the owner.
         if holder(home.lock_file) != told.pid:
-            return told if home.lock_owner() is None else _cannot(home, told)
-        signal.pidfd_send_signal(handle, signal.SIGKILL)
+            return _gone(home, told, cannot)
+        signal.pidfd_send_signal(handle, number)
         if not select.select([handle], [], [], patience_s)[0]:
-            _cannot(home, told)
-    except PermissionError:
-        _cannot(home, told)
+            raise cannot
+    except PermissionError as error:
+        raise cannot from error
     finally:
         os.close(handle)
+    return told
+
+
+def _gone(home: Home, told: Owner, cannot: HomeLockedError) -> Owner:
+    if home.lock_owner() is not None:
+        raise cannot
     return told
 
 
@@ -76,10 +95,6 @@ def _announced(home: Home) -> Owner | Starting | None:
             return told
         time.sleep(_PAUSE_S)
     return home.lock_owner()
-
-
-def _cannot(home: Home, owner: Owner) -> Owner:
-    raise HomeLockedError(f"{home.path} is owned by {owner}, which could not be killed: end it by hand")
 
 
 def _has_open(pid: int, file: Path) -> bool:
