@@ -119,6 +119,7 @@ def load(
     tree, origins = deepcopy(_defaults())
     own: _Origins = {}
     written = {} if path is None else _read(_text(path), str(path), own)
+    _demand_one_kind(written, own, flags or {})
     if _kind(written, variables, flags or {}) == "coins":
         preset, theirs = deepcopy(_coins())
         _merge(tree, preset)
@@ -149,6 +150,15 @@ def _coins() -> tuple[dict[str, Any], _Origins]:
 def _kind(written: Mapping[str, Any], variables: Mapping[str, str], flags: Mapping[str, Any]) -> object:
     """The kind of desk, whose defaults have to be known before anything else is read; checked with the rest."""
     return flags.get("desk") or variables.get(f"{ENV_PREFIX}DESK") or written.get("desk")
+
+
+def _demand_one_kind(written: Mapping[str, Any], origins: _Origins, flags: Mapping[str, Any]) -> None:
+    """Settings of one kind of desk are not taken for another's, whose limits they were not written for."""
+    said, asked = written.get("desk"), flags.get("desk")
+    if None not in {said, asked} and said != asked:
+        raise ConfigError(
+            f"{origins['desk',]}: desk is {said}, and a desk of {asked} was asked for: name that desk's own settings with --config"
+        )
 
 
 def recall(remembered: str | None) -> Config:

@@ -1,5 +1,6 @@
 """`reconcile`, `protect`, `flatten`, `guardian`: what is held at the venue, what guards it, and closing it for sure."""
 
+import json
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from trading_bot.bootstrap.looking import VenueLook
+    from trading_bot.config import Config
     from trading_bot.domain.values import Symbol
     from trading_bot.execution.guardian_sight import Holdings
 
@@ -206,6 +208,7 @@ def guardian(context: Context, *, once: bool) -> None:
 
     config = context.config()
     _demand_real_clock(context)
+    _demand_venue(context, config)
     context.home.prepare()
     with stoppable() as stop, AppriseNotifier(config.notify.urls) as notifier:
         watcher = build_guardian(config, context.setting(mode_of(config), simulated=False), notifier, stop, click.echo)
@@ -219,16 +222,34 @@ def guardian(context: Context, *, once: bool) -> None:
         watcher.run(ready=systemd.ready, alive=systemd.alive)
 
 
-def _demand_real_clock(context: Context) -> None:
-    """A simulated home has nobody to guard: its market stands still while no process runs."""
-    from trading_bot.domain.errors import HomeMismatchError, StorageError
+def _facts(context: Context) -> dict[str, str]:
+    """What the home's journal says of it; nothing if it cannot be read now."""
+    from trading_bot.domain.errors import StorageError
     from trading_bot.storage.peek import peek
 
     try:
-        facts = peek(context.home.database, (), 0).facts if context.home.has_journal else {}
+        return peek(context.home.database, (), 0).facts if context.home.has_journal else {}
     except StorageError:
-        return
-    if facts.get("clock kind") == "simulated":
+        return {}
+
+
+def _demand_venue(context: Context, config: "Config") -> None:
+    """A guardian that looks at another venue than the desk trades at sees that all is well."""
+    from trading_bot.domain.errors import HomeMismatchError
+
+    known = json.loads(_facts(context).get("config", "{}")).get("broker", {}).get("name", config.broker.name)
+    if known != config.broker.name:
+        raise HomeMismatchError(
+            f"the desk in {context.home_path} last traded at {known}, and these settings name {config.broker.name}: "
+            f"write `broker: {known}` into {context.kind.config}, or start the desk with these settings first"
+        )
+
+
+def _demand_real_clock(context: Context) -> None:
+    """A simulated home has nobody to guard: its market stands still while no process runs."""
+    from trading_bot.domain.errors import HomeMismatchError
+
+    if _facts(context).get("clock kind") == "simulated":
         raise HomeMismatchError(
             f"{context.home_path} holds a simulated desk, whose market stands still while it does not run: there is nothing to guard"
         )

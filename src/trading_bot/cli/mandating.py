@@ -1,13 +1,24 @@
 """`mandate show | sign | verify`: what the operator allows."""
 
 import json
+from collections.abc import Callable
 
 import click
 
 from trading_bot.cli.context import Context, json_option
 from trading_bot.cli.guarding import demand_fit
+from trading_bot.cli.starting import VENUES, rhythm_settings, venue_option
 
-_MODES = click.Choice(["paper", "live"])
+
+def _terms(function: Callable[..., None]) -> Callable[..., None]:
+    """Options of a mandate: the mode, and what the settings may be told otherwise when the desk is started."""
+    for option in (
+        click.option("--symbols", help="Comma-separated universe, if the desk is started with --symbols."),
+        venue_option,
+        click.option("--mode", type=click.Choice(["paper", "live"]), default="paper", show_default=True),
+    ):
+        function = option(function)
+    return function
 
 
 @click.group()
@@ -33,9 +44,9 @@ def show(context: Context, *, as_json: bool) -> None:
 
 
 @mandate.command()
-@click.option("--mode", type=_MODES, default="paper", show_default=True)
+@_terms
 @click.pass_obj
-def sign(context: Context, mode: str) -> None:
+def sign(context: Context, mode: str, venue: str | None, symbols: str | None) -> None:
     """Make a mandate from the configuration, show it, and sign it with the operator's key.
 
     A simulated desk needs none, and its home cannot be traded on the real clock: there nothing is signed.
@@ -49,7 +60,7 @@ def sign(context: Context, mode: str) -> None:
     from trading_bot.risk.operator import sign as signature_of
 
     demand_terminal("a mandate's signature")
-    config = context.config()
+    config = context.config(VENUES[venue] | rhythm_settings(symbols=symbols))
     demand_fit(config, context.setting(Mode(mode), simulated=False))
     context.home.prepare()
     proposed = mandates.propose(config, config.broker.account, Mode(mode), SystemWallClock().now())
@@ -69,14 +80,14 @@ def sign(context: Context, mode: str) -> None:
     context.home.mandate.write_text(text, "utf-8")
     context.home.mandate_signature.write_bytes(signature)
     until = told(proposed.expires_at, context.kind.zone)
-    click.echo(f"Signed: {context.home.mandate}, until {until}. `{context.kind.start}` starts the desk.")
+    click.echo(context.kind.told(f"Signed: {context.home.mandate}, until {until}. `orchestrator` starts the desk."))
 
 
 @mandate.command()
-@click.option("--mode", type=_MODES, default="paper", show_default=True)
+@_terms
 @json_option
 @click.pass_context
-def verify(click_context: click.Context, mode: str, *, as_json: bool) -> None:
+def verify(click_context: click.Context, mode: str, venue: str | None, symbols: str | None, *, as_json: bool) -> None:
     """Say what of the mandate holds and what does not; exit status 1 if anything does not."""
     from trading_bot.domain.mandate import Mode
     from trading_bot.execution.clock import SystemWallClock
@@ -84,7 +95,7 @@ def verify(click_context: click.Context, mode: str, *, as_json: bool) -> None:
     from trading_bot.risk.operator import pinned_key
 
     context: Context = click_context.obj
-    config, home = context.config(), context.home
+    config, home = context.config(VENUES[venue] | rhythm_settings(symbols=symbols)), context.home
     binding = Binding(config.broker.account, Mode(mode), config.risk_digest())
     checks = examine(home.mandate, home.mandate_signature, pinned_key(context.operator), binding, SystemWallClock().now())
     if as_json:

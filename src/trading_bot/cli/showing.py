@@ -3,8 +3,9 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import datetime, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ import click
 from trading_bot.cli.context import Context, json_option
 
 if TYPE_CHECKING:
+    from trading_bot.config import Config
+    from trading_bot.execution.ledger import Ledger
+    from trading_bot.orchestrator.round_status import RoundStatus
     from trading_bot.orchestrator.status import Status
     from trading_bot.storage.home import Owner, Starting
     from trading_bot.storage.journal import SqlJournal
@@ -22,19 +26,35 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def status(context: Context, *, as_json: bool) -> None:
-    """State, positions and their protection, next task."""
+    """State, positions and their protection, next task; of a desk that goes round the clock its trade and its last looks too."""
     from trading_bot.cli.tables import status_table
+    from trading_bot.cli.trader_tables import round_rows
 
-    found, clock, owner = _status(context)
+    seen = _status(context)
     if as_json:
-        held_by = None if owner is None else asdict(owner)
-        click.echo(json.dumps({**found.model_dump(mode="json"), "clock": clock, "owner": held_by}, indent=2, default=datetime.isoformat))
+        owner = None if seen.owner is None else asdict(seen.owner)
+        rounds = {} if seen.rounds is None else seen.rounds.model_dump(mode="json")
+        value = {**seen.found.model_dump(mode="json"), **rounds, "clock": seen.clock, "owner": owner}
+        click.echo(json.dumps(value, indent=2, default=datetime.isoformat))
     else:
-        status_table(found, context.home, clock, owner)
+        more = () if seen.rounds is None else round_rows(seen.rounds, seen.zone)
+        status_table(seen.found, context.home, seen.clock, seen.owner, seen.zone, more)
 
 
-def _status(context: Context) -> "tuple[Status, str, Owner | Starting | None]":
-    """The desk's state, its kind of clock, and who runs it."""
+@dataclass(frozen=True)
+class _Seen:
+    """The desk's state, its kind of clock, who runs it, and its market's zone."""
+
+    found: "Status"
+    clock: str
+    owner: "Owner | Starting | None"
+    zone: tzinfo
+    rounds: "RoundStatus | None"
+    """None of a desk of stocks."""
+
+
+def _status(context: Context) -> _Seen:
+    from trading_bot.bootstrap.kinds import kind_of
     from trading_bot.config import recall
     from trading_bot.domain.mandate import Mode
     from trading_bot.execution.clock import SystemWallClock
@@ -47,13 +67,13 @@ def _status(context: Context) -> "tuple[Status, str, Owner | Starting | None]":
 
     with context.journal() as journal:
         config, clock = recall(journal.fact("config")), journal.fact("clock kind") or "real"
-        reached = journal.clock()
+        reached, kind, ledger = journal.clock(), kind_of(config), Ledger(journal)
         now = reached if reached is not None and clock == "simulated" else SystemWallClock().now()
-        calendar, owner = open_calendar("XNYS"), context.home.lock_owner()
+        calendar, owner = open_calendar(kind.calendar), context.home.lock_owner()
         found = statuses.status(
             journal=journal,
-            ledger=Ledger(journal),
-            scheduler=Scheduler(calendar, config.schedule, journal, now),
+            ledger=ledger,
+            scheduler=Scheduler(calendar, config.schedule, journal, now, kind.table(config)),
             switch=DeskSwitch(context.home.halt_file, journal),
             calendar=calendar,
             now=now,
@@ -62,7 +82,23 @@ def _status(context: Context) -> "tuple[Status, str, Owner | Starting | None]":
             spent=spent_today(context.home, SystemWallClock()),
             running=owner is not None,
         )
-    return found, clock, owner
+        rounds = _rounds(context, config, journal, ledger, now) if config.desk == "coins" else None
+    return _Seen(found, clock, owner, calendar.zone, rounds)
+
+
+def _rounds(context: Context, config: "Config", journal: "SqlJournal", ledger: "Ledger", now: datetime) -> "RoundStatus":
+    from trading_bot.bootstrap.sources import CALENDARS, build_source
+    from trading_bot.cli.trade_history import cost_of
+    from trading_bot.market.calendar import open_calendar
+    from trading_bot.market.view import AsOfView
+    from trading_bot.orchestrator.round_status import round_status
+
+    def view() -> AsOfView:
+        source = build_source(config, {name: open_calendar(name) for name in CALENDARS}, lambda: now, context.home)
+        return AsOfView(source, lambda: now)
+
+    with context.spending() as page:
+        return round_status(journal, ledger, now, view, partial(cost_of, page))
 
 
 @click.command()

@@ -67,6 +67,7 @@ def _config(context: Context, **flags: Any) -> "Config":  # noqa: ANN401 - value
     """Settings of a simulation: rules unless somebody else is asked for, and no market that is somewhere else."""
     from trading_bot.sources.files_read import Library
 
+    flags["data"] = [path.absolute() for path in flags["data"]]  # the home remembers them, whoever looks at it from where
     settings = {"analyst": "rules", "broker.name": "paper", **rhythm_settings(**flags)}
     config = context.config(settings)
     if config.source.name == "files" and not flags.get("symbols"):

@@ -21,6 +21,12 @@ VENUES: "dict[str | None, dict[str, str]]" = {
 """What `--venue` sets. The paper venue trades at the prices of the source that the settings name: Bybit's, if they name none."""
 
 
+def venue_option(function: "Callable[..., None]") -> "Callable[..., None]":
+    """Which venue it is about."""
+    text = "Whose orders: the home's own paper venue, or Bybit's.  [default: what the settings name, else paper]"
+    return click.option("--venue", type=click.Choice(["paper", "bybit"]), help=text)(function)
+
+
 def rhythm_options(function: "Callable[..., None]") -> "Callable[..., None]":
     """Options of whoever goes round the clock."""
     for option in (
@@ -33,7 +39,7 @@ def rhythm_options(function: "Callable[..., None]") -> "Callable[..., None]":
     return function
 
 
-def rhythm_settings(interval: int | None, **flags: "Any") -> "dict[str, Any]":  # noqa: ANN401 - values of flags
+def rhythm_settings(interval: int | None = None, **flags: "Any") -> "dict[str, Any]":  # noqa: ANN401 - values of flags
     """Settings of the flags that were given."""
     from trading_bot.cli.running import to_settings
 
@@ -41,9 +47,7 @@ def rhythm_settings(interval: int | None, **flags: "Any") -> "dict[str, Any]":  
 
 
 @click.command()
-@click.option(
-    "--venue", type=click.Choice(["paper", "bybit"]), help="Whose orders: the home's own paper venue, or Bybit's.  [default: paper]"
-)
+@venue_option
 @click.option("--live", is_flag=True, help="Real money: Bybit's live environment. Asks for words typed by a person.")
 @rhythm_options
 @click.pass_obj
@@ -56,6 +60,8 @@ def start(context: Context, /, *, venue: str | None, live: bool, **flags: "Any")
     config = context.config(VENUES[venue] | rhythm_settings(**flags))
     setting = context.setting(Mode.LIVE if live else Mode.PAPER, simulated=False)
     demand_all(config, setting)
+    if config.risk_digest() != context.config().risk_digest():
+        click.echo(f"note: the guardian reads the settings alone: write into {context.kind.config} what --venue and --symbols say here")
     trade(config, setting, tell_end=_tell_end)
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -212,19 +212,21 @@ def saves_table(found: Sequence["Save"], wrong: Sequence[str]) -> None:
         OUT.print(line)
 
 
-def status_table(found: Status, home: Home, clock: str, owner: Owner | Starting | None) -> None:
-    """A desk's state; `owner`: the process that has the home, if one does."""
+def status_table(  # noqa: PLR0913, PLR0917 - all that a status tells of
+    found: Status, home: Home, clock: str, owner: Owner | Starting | None, zone: tzinfo, more: Iterable[tuple[str, object]] = ()
+) -> None:
+    """A desk's state; `owner`: the process that has the home, if one does; `more`: rows of its kind of desk."""
     table = new_table("", "")
     table.show_header = False
     rows: Iterable[tuple[str, object]] = (
         ("run by", owner or "nobody"),
         ("mode", f"{found.mode}, {clock} clock"),
-        ("time", eastern(found.time)),
+        ("time", told(found.time, zone)),
         ("desk state", f"{found.desk_state} ({found.desk_state_reason})"),
         ("workflow", found.workflow_state),
         ("equity", f"{found.equity:,.2f}, of it cash {found.cash:,.2f}"),
         ("trades today", found.trades_today),
-        ("next task", "none" if found.next_task is None else f"{found.next_task.task}, {eastern(found.next_task.due)}"),
+        ("next task", "none" if found.next_task is None else f"{found.next_task.task}, {told(found.next_task.due, zone)}"),
         ("models today", f"{found.daily_cost:.2f} USD, {found.budget_remaining:.2f} left"),
         ("doubtful orders", found.unresolved or "none"),
         ("approvals", f"{len(found.approvals)} waiting, see `approvals`" if found.approvals else "none waiting"),
@@ -235,7 +237,9 @@ def status_table(found: Status, home: Home, clock: str, owner: Owner | Starting 
     for held in found.positions:
         stop = "NO STOP" if held.stop is None else f"stop {held.stop}"
         share = f"{held.protected / abs(held.quantity):.0%} protected"
-        table.add_row(f"  {held.symbol}", f"{held.quantity:f} at {held.average_price:.2f}, {stop}, {share}")
+        table.add_row(f"  {held.symbol}", f"{held.quantity:f} at {held.average_price:.6g}, {stop}, {share}")
+    for name, value in more:
+        table.add_row(name, str(value))
     show(f"Desk in {home.path}", table)
 
 

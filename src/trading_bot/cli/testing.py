@@ -10,7 +10,7 @@ import click
 from trading_bot.cli import diagnosing, diagnosing_broker, diagnosing_claude
 from trading_bot.cli.context import Context, json_option
 from trading_bot.cli.findings import Finding
-from trading_bot.cli.starting import VENUES, rhythm_options, rhythm_settings
+from trading_bot.cli.starting import VENUES, rhythm_options, rhythm_settings, venue_option
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,7 +28,7 @@ _ASKING = frozenset({"claude", "auto"})
 
 
 @click.command()
-@click.option("--venue", type=click.Choice(["paper", "bybit"]), help="As for `start`.")
+@venue_option
 @rhythm_options
 @json_option
 @click.pass_context

@@ -1,6 +1,8 @@
 """`history`: closed trades, newest first, each with all that it earned and cost."""
 
 import json
+from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -8,7 +10,9 @@ import click
 from trading_bot.cli.context import Context, json_option
 
 if TYPE_CHECKING:
+    from trading_bot.domain.values import DecisionId
     from trading_bot.orchestrator.closed_trades import ClosedTrade
+    from trading_bot.storage.spending import SpendingPage
 
 
 @click.command()
@@ -28,12 +32,13 @@ def history(context: Context, *, limit: int, as_json: bool) -> None:
 
 def closed(context: Context, limit: int) -> "tuple[ClosedTrade, ...]":
     """The `limit` trades of this home that were closed last, newest first."""
-    from decimal import Decimal
-
     from trading_bot.execution.ledger import Ledger
     from trading_bot.orchestrator.closed_trades import closed_trades
 
     with context.journal() as journal, context.spending() as page:
-        return closed_trades(
-            journal, Ledger(journal), limit, lambda identity: sum((call.counted for call in page.of_trade(identity)), Decimal(0))
-        )
+        return closed_trades(journal, Ledger(journal), limit, partial(cost_of, page))
+
+
+def cost_of(page: "SpendingPage", trade: "DecisionId") -> Decimal:
+    """USD of all calls about a trade."""
+    return sum((call.counted for call in page.of_trade(trade)), Decimal(0))

@@ -1,15 +1,17 @@
 """Tables of a desk that goes round the clock, for people. Everything shown comes from the journal, the books or the ledger of calls."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, tzinfo
 from typing import TYPE_CHECKING
 
 from trading_bot.cli.tables import OUT, new_table, plain, show
+from trading_bot.cli.times import told
 from trading_bot.domain.events import CashReason, CashUpdate
 from trading_bot.domain.records import Anomaly, TaskRun, TaskStatus
 from trading_bot.domain.values import ZERO
 from trading_bot.orchestrator.closed_trades import ClosedTrade
+from trading_bot.orchestrator.round_status import RoundStatus, TradeNow
 from trading_bot.orchestrator.scheduler import LOOK
 from trading_bot.storage.database import named
 from trading_bot.storage.spending import SpendingLedger
@@ -27,8 +29,30 @@ def history_table(found: Sequence[ClosedTrade], zone: tzinfo) -> None:
         money = (f"{t.profit:+,.2f}", f"{t.claude_usd:.4f}", f"{t.net:+,.2f}")
         rows.add_row(*times, f"{t.side} {t.symbol}", f"{t.entry:.6g}", f"{t.exit:.6g}", t.closed_by, *money)
     reasons = [f"{t.closed_at.astimezone(zone):%m-%d %H:%M} {plain(t.why)}" for t in found]
-    net = sum((t.net for t in found), ZERO)
-    show("Closed trades, newest first", rows, *reasons, f"profit after fees and funding, less what Claude cost: {net:+,.2f}")
+    total = [f"profit after fees and funding, less what Claude cost: {sum((t.net for t in found), ZERO):+,.2f}"] if found else []
+    show("Closed trades, newest first", rows, *reasons, *total)
+
+
+def round_rows(found: RoundStatus, zone: tzinfo) -> Iterator[tuple[str, str]]:
+    """Rows of a status: the trade that runs, the last looks, failures in a row."""
+    if found.trade is None:
+        yield "trade", "none"
+    else:
+        yield from _trade_rows(found.trade, zone)
+    for name, look in zip(("last looks", "", ""), found.looks, strict=False):
+        yield name, f"{told(look.due, zone)}: {look.status}, {look.reason}"
+    yield "failures", f"{found.failures} in a row" if found.failures else "none in a row"
+
+
+def _trade_rows(now: TradeNow, zone: tzinfo) -> Iterator[tuple[str, str]]:
+    trade = now.trade
+    yield "trade", f"{trade.side} {trade.quantity:f} {trade.symbol} at {trade.entry:.6g}, since {told(trade.opened_at, zone)}"
+    yield "  stop", "NONE" if trade.stop is None else f"{trade.stop}, at first {trade.first_stop or 'unknown'}"
+    yield "  mark", "unknown" if now.mark is None else f"{now.mark:.6g}, unrealised {now.unrealised:+,.2f}"
+    if now.liquidation is not None:
+        away = "" if now.liquidation_distance is None else f", {now.liquidation_distance:.2%} away"
+        yield "  liquidation", f"{now.liquidation:.6g}{away}"
+    yield "  Claude", f"{now.claude_usd:.4f} USD on it so far"
 
 
 def round_table(assembly: "Assembly") -> None:
