@@ -209,6 +209,20 @@ def test_a_stock_has_no_place_on_a_desk_of_coins(quiet: Path, tmp_path: Path) ->
         assembled(tmp_path, quiet, Script(), {"source.name": "synthetic", "universe.symbols": ["AAPL"]})
 
 
+def test_a_bug_is_logged_without_the_values_of_variables(quiet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One of them may be a key."""
+
+    def broken(_brief: object) -> Any:  # noqa: ANN401 - it never answers
+        key = "sk-" + "not-for-the-log"
+        raise RuntimeError("a bug" if key else "none")
+
+    ended = run(assembled(tmp_path, quiet, Script(opens={"00:00": broken})), "10-06 00:00")
+    logged = capsys.readouterr().out
+    assert ended[0] == ("look-0000", "failed", "RuntimeError: a bug")
+    assert "in broken" in logged
+    assert "sk-not-for-the-log" not in logged
+
+
 class KilledError(BaseException):
     """Stands for SIGKILL: nobody in the desk catches it."""
 

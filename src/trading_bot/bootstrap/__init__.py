@@ -2,6 +2,7 @@
 
     setting.py    what distinguishes one run from another, and its mandate
     desk.py       clock, source, broker, analyst and journal of a desk
+    kinds.py      what tells a desk of stocks from one of coins      logs.py  what the log says of an error
     sources.py    the market that a configuration names
     bench.py      what a desk's tools look at
     tools.py      the same without a running desk        doors.py    the running desk's socket

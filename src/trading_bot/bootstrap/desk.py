@@ -19,6 +19,7 @@ from trading_bot.bootstrap.claude import build_asker, build_chair
 from trading_bot.bootstrap.faulty import FaultyVenue
 from trading_bot.bootstrap.kinds import demand_kind, kind_of
 from trading_bot.bootstrap.laboratory import Laboratory
+from trading_bot.bootstrap.logs import tell_plainly
 from trading_bot.bootstrap.news import NewsDoor
 from trading_bot.bootstrap.setting import Setting, authority_of
 from trading_bot.bootstrap.sources import CALENDARS, build_source
@@ -41,6 +42,7 @@ from trading_bot.llm.budget import spent_today
 from trading_bot.market.calendar import open_calendar
 from trading_bot.market.view import AsOfView
 from trading_bot.monitoring.notify import AppriseNotifier
+from trading_bot.monitoring.systemd import Systemd
 from trading_bot.orchestrator.desk import Desk
 from trading_bot.orchestrator.lookout import Lookout
 from trading_bot.orchestrator.running import Streak, TradeLog, Trader
@@ -96,6 +98,7 @@ class Assembly:
 
 def build(config: Config, setting: Setting, stop: threading.Event | None = None) -> Assembly:
     """Return a wired desk. Raises ConfigError, HomeError, StorageError or ClockError; a missing mandate only forbids new risk."""
+    tell_plainly()
     stop = stop or threading.Event()
     calendars = {name: open_calendar(name) for name in CALENDARS}
     wall = SystemWallClock()
@@ -128,7 +131,7 @@ def build(config: Config, setting: Setting, stop: threading.Event | None = None)
     )
     approvals = Approvals(journal, engine, clock, partial(_authenticate_approval, setting, journal, wall))
     inbox = Inbox(journal, engine, switch, clock, partial(_authenticate, setting, journal, wall), approvals)
-    bell, beat = (clock.bell, partial(_beat, setting.home, wall)) if isinstance(clock, RealClock) else (Bell(), _still)
+    bell, beat = (clock.bell, partial(_beat, setting.home, wall, Systemd())) if isinstance(clock, RealClock) else (Bell(), _still)
     session = Session(clock=clock, journal=journal, broker=broker, engine=engine, inbox=inbox, stop=stop, bell=bell, beat=beat)
     news = NewsDoor(config, setting.home, clock.now) if setting.mode is not Mode.BACKTEST else None
     lab = Laboratory(config, source, calendars.__getitem__)
@@ -241,6 +244,7 @@ def _journal(config: Config, setting: Setting, wall: WallClock) -> Journal:
     clock = "simulated" if setting.simulated else "real"
     journal.bind({"clock kind": clock, "mode": setting.mode, "account": config.broker.account, "source": config.source.name})
     if setting.simulated:
+        journal.relax()
         journal.bind({"seed": str(config.seed)})
     journal.remember("config", config.canonical())
     import_intents(setting.home.guardian_log, journal)
@@ -266,9 +270,10 @@ def _first_morning(config: Config, setting: Setting, calendar: Calendar) -> date
     return calendar.hours(session)[0] - (_EASTERN_MORNING if config.desk == "stocks" else timedelta(0))
 
 
-def _beat(home: Home, wall: WallClock) -> None:
-    """Show the guardian that the loop turns."""
+def _beat(home: Home, wall: WallClock, systemd: Systemd) -> None:
+    """Show guardian and systemd that the loop turns."""
     Heartbeat(home.heartbeat).beat(wall.now())
+    systemd.alive()
 
 
 def _still() -> None:
