@@ -150,7 +150,7 @@ def test_a_desk_without_room_stops_with_an_error_and_goes_on_to_the_same_day(roo
         _, error = running.communicate(timeout=120)
     if running.returncode != 0:
         assert "Traceback" not in error
-        assert error.startswith(("error [storage_error]", "error [disk_full]"))
+        assert error.startswith(("error [database_away]", "error [disk_full]"))
     day = Day(tmp_path, SEED)
     if not day.is_over():
         day.finish()

@@ -134,7 +134,7 @@ def test_another_passphrase_or_no_terminal_is_no_yes_and_a_no_needs_neither(real
         child.sendline("something else")
         child.expect("error ")
     piped = real.run("approve", wanted.id)
-    assert piped.code == 1
+    assert piped.code == 78
     assert "has to be typed by a person at a terminal" in piped.err
     assert (journaled(real, ApprovalEnded), journaled(real, InboxDone)) == ([], [])
     assert real.run("deny", wanted.id).code == 0

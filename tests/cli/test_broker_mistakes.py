@@ -92,7 +92,7 @@ def test_a_desk_does_not_come_up_with_keys_that_open_nothing(desk: Desk, monkeyp
         configure(monkeypatch, vendor, url)
         missing = desk.run("orchestrator")
     for ended in (wrong, missing):
-        assert (ended.code, ended.out) == (1, "")
+        assert (ended.code, ended.out) == (78, "")
         assert ended.err.startswith("error [")
         assert "keys" in ended.err or VARIABLES[vendor][0] in ended.err
         assert not any(word in ended.err for word in (WRONG.key, WRONG.secret))
@@ -108,7 +108,7 @@ def test_paper_keys_and_a_live_setting_do_not_meet(desk: Desk, monkeypatch: Patc
         assert "open live account 913847502, and alpaca.environment is paper: take the other" in said_of_broker(desk.run("doctor"))
         sign(desk, "alpaca", on.emulator.url)
         ended = desk.run("orchestrator")
-        assert (ended.code, ended.out) == (1, "")
+        assert (ended.code, ended.out) == (78, "")
         assert "open live account" in ended.err
 
 
@@ -125,7 +125,7 @@ def test_the_desk_s_mode_and_the_venue_s_environment_mean_the_same_money(
     configure(monkeypatch, "alpaca", "http://127.0.0.1:1", ALPACA_KEYS, environment=environment)
     sign(desk, "alpaca", "http://127.0.0.1:1", Mode(mode), environment=environment)
     ended = desk.run("orchestrator", "--orchestrator-mode", mode)
-    assert (ended.code, ended.out) == (1, "")
+    assert (ended.code, ended.out) == (78, "")
     assert f"alpaca.environment is {environment}, and this desk is {mode}: set it to" in ended.err
 
 
@@ -188,7 +188,7 @@ def test_a_mandate_from_before_the_settings_changed_holds_no_more(desk: Desk, mo
     sign(desk, "alpaca", url)
     monkeypatch.setenv(f"TRADING_BOT__{variable}", value)
     ended = desk.run("orchestrator")
-    assert (ended.code, ended.out) == (1, "")
+    assert (ended.code, ended.out) == (78, "")
     assert "error [mandate_mismatch]" in ended.err
     assert "make and sign a new one with `mandate sign`" in ended.err
 

@@ -230,7 +230,7 @@ def test_reconcile_tells_of_a_position_that_the_desk_never_traded(coins: Desk) -
 def test_a_simulated_home_has_nobody_to_guard(traded: Desk) -> None:
     """Its market stands still while no process runs."""
     ended = traded.run("guardian", "--once")
-    assert (ended.code, "there is nothing to guard" in ended.err) == (1, True)
+    assert (ended.code, "there is nothing to guard" in ended.err) == (78, True)
 
 
 def test_without_a_mandate_the_guardian_cures_and_says_that_it_may_no_more(coins: Desk) -> None:

@@ -1,4 +1,4 @@
-"""Whatever a user gets wrong ends in a sentence that says what to do, with exit status 1 (or 2 for the command line itself)."""
+"""Whatever a user gets wrong ends in a sentence that says what to do, with exit status 78 (1 where it may pass, 2 for the command line)."""
 
 import sqlite3
 from pathlib import Path
@@ -63,7 +63,7 @@ def test_data_that_cannot_serve_are_named(desk: Desk, tmp_path: Path, flags: tup
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty.csv").touch()
     ended = desk.run(*BACKTEST, *flags)
-    assert (ended.code, ended.out) == (1, "")
+    assert (ended.code, ended.out) == (78, "")
     assert ended.err.startswith("error [")
     assert message in ended.err
     assert not list(desk.home.glob("logs/reports/*"))
@@ -96,7 +96,7 @@ def test_a_typo_in_the_settings_names_key_file_and_line(desk: Desk, tmp_path: Pa
     """Found in the working folder's config.yaml too."""
     (tmp_path / "config.yaml").write_text("risk:\n  limits:\n    positon: 0.1\n", "utf-8")
     ended = desk.run("run", "pre-market", "--fast")
-    assert ended.code == 1
+    assert ended.code == 78
     assert ended.err == "error [config_invalid]: config.yaml, line 3: risk.limits.positon is not a known setting (a typo?)\n"
 
 
@@ -113,7 +113,7 @@ def test_a_home_that_is_a_file_is_refused(desk: Desk) -> None:
     """With the fix."""
     desk.home.write_text("not a folder", "utf-8")
     ended = desk.run("orchestrator", "--fast")
-    assert ended.code == 1
+    assert ended.code == 78
     assert "is not a folder; move that file away, or choose another folder with TRADING_BOT_HOME" in ended.err
 
 
@@ -122,7 +122,7 @@ def test_a_damaged_journal_is_never_traded_or_shown(traded: Desk, command: tuple
     """It says what to do with it."""
     damage(traded.home, "journal.db")
     ended = traded.run(*command)
-    assert (ended.code, ended.out) == (1, "")
+    assert (ended.code, ended.out) == (78, "")
     assert "error [journal_damaged]" in ended.err
     assert "restore it from a backup" in ended.err
 
@@ -134,7 +134,7 @@ def test_a_journal_of_a_newer_version_is_refused(traded: Desk, command: tuple[st
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     database.close()
     ended = traded.run(*command)
-    assert ended.code == 1
+    assert ended.code == 78
     assert "update the program" in ended.err
 
 
@@ -142,7 +142,7 @@ def test_a_damaged_venue_is_refused(traded: Desk) -> None:
     """The paper broker's file is the truth about positions."""
     damage(traded.home, "paper.db")
     ended = traded.run("run", "pre-market", "--fast")
-    assert ended.code == 1
+    assert ended.code == 78
     assert "cannot be used" in ended.err
 
 
@@ -150,7 +150,7 @@ def test_halt_is_in_place_even_if_the_journal_is_damaged(traded: Desk) -> None:
     """The file is written first."""
     damage(traded.home, "journal.db")
     ended = traded.run("halt")
-    assert ended.code == 1
+    assert ended.code == 78
     assert "HALT is in place" in ended.out
     assert (traded.home / "HALT").exists()
 
@@ -160,7 +160,7 @@ def test_a_halt_file_that_cannot_be_read_halts(traded: Desk) -> None:
     (traded.home / "HALT").mkdir()
     assert '"desk_state": "halted"' in traded.run("status", "--json").out
     ended = traded.run("resume")
-    assert ended.code == 1
+    assert ended.code == 78
     assert "remove it by hand, then resume" in ended.err
 
 
@@ -171,7 +171,7 @@ def test_a_report_that_was_cut_off_is_named(traded: Desk, command: tuple[str, ..
     report = next(traded.home.glob("logs/reports/daily_*.json"))
     report.write_text(content, "utf-8")
     ended = traded.run(*command)
-    assert ended.code == 1
+    assert ended.code == 78
     assert f"{report} is not a report" in ended.err
 
 
@@ -192,12 +192,12 @@ def test_an_unknown_backtest_is_not_answered_with_the_desks_journal(traded: Desk
 def test_a_simulated_home_is_not_traded_on_the_real_clock(traded: Desk) -> None:
     """The message names both ways on, and comes before any mandate is asked for."""
     ended = traded.run("orchestrator")
-    assert ended.code == 1
+    assert ended.code == 78
     assert "holds a desk on a simulated clock: go on with it with --fast, or name another home" in ended.err
 
 
 def test_a_simulated_home_keeps_its_seed(traded: Desk) -> None:
     """Another market would make nonsense of its books."""
     ended = traded.run("orchestrator", "--fast", "--seed", "99")
-    assert ended.code == 1
+    assert ended.code == 78
     assert "holds a simulated desk with seed" in ended.err

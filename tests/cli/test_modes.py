@@ -44,7 +44,7 @@ def test_a_paper_desk_without_a_mandate_says_mandate_sign(desk: Desk) -> None:
     """It does not start."""
     for command in (("orchestrator",), ("run", "pre-market"), LIVE):
         ended = desk.run(*command)
-        assert (ended.code, ended.out) == (1, "")
+        assert (ended.code, ended.out) == (78, "")
         assert "`mandate sign`" in ended.err
 
 
@@ -88,7 +88,7 @@ def test_other_words_than_sign_sign_nothing(desk: Desk) -> None:
 def test_nothing_is_signed_from_a_pipe(desk: Desk) -> None:
     """A program cannot sign, and no key is made for it."""
     ended = desk.run("mandate", "sign")
-    assert ended.code == 1
+    assert ended.code == 78
     assert "has to be typed by a person at a terminal" in ended.err
     assert not desk.operator.exists()
 
@@ -122,7 +122,7 @@ def test_a_mandate_for_something_else_stops_the_desk(
     desk.sign_mandate()
     monkeypatch.setenv(f"TRADING_BOT__{variable}", value)
     ended = desk.run("orchestrator")
-    assert ended.code == 1
+    assert ended.code == 78
     assert message in ended.err
 
 
@@ -136,7 +136,7 @@ def test_live_refuses_without_a_person(desk: Desk) -> None:
     """The words are not taken from a pipe."""
     desk.sign_mandate(Mode.LIVE)
     ended = desk.run(*LIVE)
-    assert ended.code == 1
+    assert ended.code == 78
     assert "'TRADE REAL MONEY' has to be typed by a person at a terminal" in ended.err
 
 
@@ -212,5 +212,5 @@ def test_a_real_home_is_not_simulated(desk: Desk) -> None:
     desk.sign_mandate()
     desk.run("run", "monitor")
     ended = desk.run("orchestrator", "--fast")
-    assert ended.code == 1
+    assert ended.code == 78
     assert "holds a desk on a real clock: go on with it without --fast" in ended.err

@@ -34,7 +34,7 @@ def test_a_run_whose_data_changed_is_not_repeated(desk: Desk, data: Path) -> Non
     desk.run("backtest", "run", "buy_and_hold", "--data", data, "--symbols", "AAA")
     daily_file(data, "AAA", [(100.0, 101.0, 99.0, 100.51), *WAVE[1:]])
     again = desk.run("backtest", "repeat", "last")
-    assert again.code == 1
+    assert again.code == 78
     assert "error [card_mismatch]: " in again.err
     assert "data of AAA 1d changed" in again.err
 
@@ -43,7 +43,7 @@ def test_a_strategy_that_reads_the_future_is_refused_by_bar_and_column(desk: Des
     """Before anything is reckoned or kept."""
     cheat = frames.strategy_file(tmp_path, CHEATS["the next close"])
     shown = desk.run("backtest", "run", cheat, "--data", data, "--symbols", "AAA")
-    assert shown.code == 1
+    assert shown.code == 78
     assert "error [look_ahead]: " in shown.err
     assert "entry" in shown.err
     assert desk.run("backtest", "list").out.startswith("no run was kept yet")

@@ -1,7 +1,9 @@
 """What the loop does while a venue is away, and while an analyst thinks."""
 
+import socket
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 from execution.test_guard_at_venues import STOCK
@@ -11,6 +13,7 @@ from trading_bot.execution.clock import RealClock
 from trading_bot.execution.engine import Engine
 from trading_bot.execution.inbox import Inbox
 from trading_bot.execution.session import Session
+from trading_bot.monitoring.systemd import Systemd
 from trading_bot.ports import Broker, InboxItem
 from trading_bot.storage.memory import MemoryJournal
 from venues import alpaca_desk
@@ -88,6 +91,23 @@ def test_stops_are_looked_after_while_an_analyst_thinks() -> None:
     session.run(agenda)
     assert agenda.answer == "3 looks"
     assert agenda.thread is not threading.current_thread()
+
+
+def test_systemd_hears_that_the_desk_has_caught_up_and_of_every_turn_while_an_analyst_thinks(tmp_path: Path) -> None:
+    """By its own socket: a desk that hangs is one that falls silent, however long a model may take."""
+    looked, stop, path = Looked(), threading.Event(), tmp_path / "notify"
+    clock, agenda, parts = RealClock(stop), Thinking(looked), cast("Any", looked)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
+        door.bind(str(path))
+        door.settimeout(_LONG)
+        systemd = Systemd({"NOTIFY_SOCKET": str(path)})
+        agenda.session = session = Session(
+            clock=clock, journal=MemoryJournal("desk01"), broker=parts, engine=parts, inbox=parts, stop=stop, bell=clock.bell,
+            beat=systemd.alive,
+        )  # fmt: skip
+        session.run(agenda, systemd.ready)
+        assert agenda.answer == "3 looks"
+        assert [door.recv(100) for _ in range(5)] == [b"WATCHDOG=1", b"READY=1", *[b"WATCHDOG=1"] * 3]
 
 
 def test_what_an_analyst_raises_reaches_who_asked() -> None:

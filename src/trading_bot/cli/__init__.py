@@ -1,4 +1,8 @@
-"""The command line, `python -m trading_bot` and `claude-trader`. Wraps errors at its edge; what is heavy is imported where it is needed."""
+"""The command line, `python -m trading_bot` and `claude-trader`. Wraps errors at its edge; what is heavy is imported where it is needed.
+
+Exit status: 0 done, 1 failed (the same command may do better later) or something is not as it should be, 2 the command line is wrong,
+78 (EX_CONFIG of sysexits.h) it will fail again until a person changes something. So a service manager knows what to start again.
+"""
 
 import sys
 from typing import NoReturn
@@ -8,11 +12,11 @@ import click
 from trading_bot.cli import root
 from trading_bot.domain.errors import DeskError
 
-FAILED, FOR_A_PERSON = 1, 1
+FAILED, FOR_A_PERSON = 1, 78
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command; a desk's error, or one of the system, ends with its code, its message and exit status 1."""
+    """Run a command; a desk's error, or one of the system, ends with its code, its message and its exit status."""
     _run(root.cli, arguments)
 
 

@@ -169,6 +169,7 @@ def trade(
     from trading_bot.bootstrap.sources import open_source
     from trading_bot.cli.progress import Progress
     from trading_bot.cli.tables import opening_lines
+    from trading_bot.monitoring.systemd import Systemd
     from trading_bot.orchestrator.trading_orchestrator import TradingOrchestrator
 
     with owned_as_desk(setting), stoppable() as stop:
@@ -183,7 +184,7 @@ def trade(
             open_source(assembly.source, config.universe.symbols)
         with desk_socket(assembly), Progress(len(left), zone=assembly.desk.calendar.zone) as progress:
             until = slots[-1].due if slots else None
-            TradingOrchestrator(assembly.desk, assembly.scheduler, stop, until=until, tell=progress.tell).run()
+            TradingOrchestrator(assembly.desk, assembly.scheduler, stop, until=until, tell=progress.tell).run(Systemd().ready)
         assembly.close()
         tell_end(assembly, slots, stop.is_set())
         if stop.is_set():

@@ -9,6 +9,7 @@
     │   ├── JournalConflictError  a key exists with another content
     │   ├── JournalDamagedError   rows were changed, lost or cannot be read
     │   ├── SchemaTooNewError     written by a newer version of this program
+    │   ├── DatabaseAwayError     its server, or its disk, does not answer now
     │   └── DiskFullError         nothing more can be made durable
     ├── DataError                 market data is missing or wrong
     │   ├── NoDataError           the source does not have what was asked for
@@ -117,6 +118,13 @@ class SchemaTooNewError(StorageError):
     """The database was written by a newer version of this program."""
 
     code = "schema_too_new"
+
+
+class DatabaseAwayError(StorageError):
+    """A server or a disk does not answer, or broke off; what was kept of the last write is seen when it answers again."""
+
+    code = "database_away"
+    retryable = True
 
 
 class DiskFullError(StorageError):
@@ -251,6 +259,7 @@ class ClockError(DeskError):
     """Time jumped or went backwards by more than is tolerated."""
 
     code = "clock_jump"
+    retryable = True
 
 
 class NotOnTerminalError(DeskError):

@@ -75,6 +75,7 @@ class Guardian:
     say: Callable[[str], None] = lambda _line: None
     _hands: Hands | None = None
     _began: datetime | None = None
+    _stays: bool = False
     _rest: datetime | None = None
     """When it may act again after an act that was not enough."""
     _last: tuple[datetime, Holdings] | None = None
@@ -96,6 +97,7 @@ class Guardian:
 
     def run(self, ready: Callable[[], None] = lambda: None, alive: Callable[[], None] = lambda: None) -> None:
         """Look until asked to stop. `ready`: called after the first look, `alive`: after each."""
+        self._stays = True
         self._look_on()
         ready()
         while not self.stop.wait(self.settings.interval_seconds):
@@ -156,6 +158,7 @@ class Guardian:
         return Sight(
             now=now,
             began=self._began,
+            stays=self._stays,
             owner=self.home.lock_owner(),
             beat=self._heard(now),
             halted=why if state is DeskState.HALTED else "",

@@ -92,6 +92,8 @@ class Sight:
     now: datetime
     began: datetime
     """Since when the guardian looks."""
+    stays: bool
+    """Whether it goes on looking: who has just come up with the machine waits for a desk that comes up beside it."""
     owner: Owner | Starting | None
     beat: Beat | None
     halted: str
@@ -113,7 +115,9 @@ class Sight:
     @property
     def silence(self) -> float:
         """Seconds for which the desk was not heard of."""
-        heard = [(self.now - self.began).total_seconds() if self.beat is None else self.beat.silence(self.now)]
+        heard = [] if self.beat is None else [self.beat.silence(self.now)]
+        if self.beat is None or self.stays:
+            heard.append((self.now - self.began).total_seconds())
         if isinstance(self.owner, Owner):
             heard.append((self.now - self.owner.since).total_seconds())
         return max(min(heard), 0.0)

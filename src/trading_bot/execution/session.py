@@ -82,18 +82,19 @@ class Session:
         self._journal.mark_clock(self._clock.now())
         self._tend()
 
-    def run(self, agenda: Agenda) -> None:
-        """Run until the agenda is empty or the desk is asked to stop."""
+    def run(self, agenda: Agenda, ready: Callable[[], None] = lambda: None) -> None:
+        """Run until the agenda is empty or the desk is asked to stop. `ready`: called once it has caught up."""
         with self.turn:
             self._running = True
             try:
+                self.begin()
+                ready()
                 self._run(agenda)
             finally:
                 self._running = False
                 self._broker.close()
 
     def _run(self, agenda: Agenda) -> None:
-        self.begin()
         while not self._stop.is_set():
             due = agenda.next_due()
             if due is None:

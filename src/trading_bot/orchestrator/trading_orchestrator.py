@@ -51,11 +51,11 @@ class TradingOrchestrator:
         self._tell = tell or (lambda _slot, _status, _reason: None)
         self._running = False
 
-    def run(self) -> None:
-        """Run until the end, or until `stop`."""
+    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Run until the end, or until `stop`. `ready`: called once the desk has caught up with venue and inbox."""
         self._running = True
         try:
-            self._desk.session.run(self)
+            self._desk.session.run(self, ready)
         finally:
             self._running = False
 

@@ -19,7 +19,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.engine.url import URL, make_url
 from sqlalchemy.pool import NullPool
 
-from trading_bot.domain.errors import HomeError, JournalDamagedError, SchemaTooNewError, StorageError
+from trading_bot.domain.errors import DatabaseAwayError, HomeError, JournalDamagedError, SchemaTooNewError
 from trading_bot.settings import without_password
 from trading_bot.storage.refusals import UNREACHABLE, translated
 from trading_bot.storage.schema import VERSIONS
@@ -97,6 +97,12 @@ class Database:
             undo.pop_all()
         return database
 
+    def relax(self) -> None:
+        """Let a commit survive the death of a process, and no longer that of the machine, where that costs time: in a file."""
+        if self._engine.dialect.name == "sqlite":
+            with self.reading() as connection:
+                connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
+
     def close(self) -> None:
         """Give the connection back; what was committed stays."""
         self._connection.close()
@@ -148,7 +154,7 @@ class Database:
     def _unbroken(self) -> Connection:
         """The connection. A new one would not hold what the broken one held, and nobody would have looked at what it left."""
         if self._connection.invalidated:
-            raise StorageError(f"{self.name}: {UNREACHABLE}")
+            raise DatabaseAwayError(f"{self.name}: {UNREACHABLE}")
         return self._connection
 
     def _roll_back(self) -> None:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from trading_bot.config import Config
-from trading_bot.domain.errors import ConfigError, HomeError, HomeLockedError
+from trading_bot.domain.errors import ConfigError, DiskFullError, HomeError, HomeLockedError
 from trading_bot.domain.values import canonical_json
 from trading_bot.storage.claim import Claim
 
@@ -37,6 +37,9 @@ _FIXES = {
     errno.ENOTDIR: "it is not a folder; move that file away, or choose another folder with TRADING_BOT_HOME",
     errno.EISDIR: "a folder stands where a file belongs; move it away",
 }
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+"""What ends by itself once somebody makes room: the same home is good again then."""
 
 _held: set[int] = set()
 
@@ -206,7 +209,7 @@ class Home:
         return self.path / "guardian.json"
 
     def prepare(self) -> None:
-        """Make the folders, readable by this user alone. HomeError with a fix if that or writing is impossible."""
+        """Make the folders, readable by this user alone. HomeError or DiskFullError with a fix if that or writing is impossible."""
         try:
             self.path.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
             for folder in (self.bars, self.path / "logs", self.llm_logs, self.reports, self.backtests):
@@ -277,9 +280,10 @@ class Home:
             with suppress(OSError):
                 probe.unlink(missing_ok=True)
 
-    def _unusable(self, error: OSError) -> HomeError:
+    def _unusable(self, error: OSError) -> HomeError | DiskFullError:
         fix = _FIXES.get(error.errno or 0, "choose another folder with TRADING_BOT_HOME")
-        return HomeError(f"{self.path} cannot be the desk's home: {fix} ({error})")
+        kind = DiskFullError if error.errno in _FULL else HomeError
+        return kind(f"{self.path} cannot be the desk's home: {fix} ({error})")
 
 
 def _take(descriptor: int) -> bool:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from trading_bot.domain.errors import (
+    DatabaseAwayError,
     DeskError,
     DiskFullError,
     HomeError,
@@ -24,11 +25,12 @@ _Advice = Mapping[str, tuple[type[DeskError], str]]
 _LOCKED = "another process has kept it locked for 10 s; nothing was written, try again"
 _FULL = "the disk is full, so nothing more is journaled or sent; free some space and start again"
 _CONTRADICTION = "its rows contradict each other; run `audit verify`"
+_THEN = "whether the last write was kept is seen then"
 _DAMAGED = "it is damaged; restore it from a backup, or move it away to begin anew"
 
 _SQLITE: _Advice = {
     "SQLITE_FULL": (DiskFullError, _FULL),
-    "SQLITE_IOERR": (StorageError, "the disk did not take or give it: look at free space, quotas, limits and the disk, then start again"),
+    "SQLITE_IOERR": (DatabaseAwayError, "the disk did not take or give it; look at it, free space, quotas and limits, then start again"),
     "SQLITE_READONLY": (HomeError, "it is read-only; make file and folder writable for this user"),
     "SQLITE_CANTOPEN": (HomeError, "it cannot be opened; its folder must exist and be writable for this user"),
     "SQLITE_PERM": (HomeError, "this user may not use it; change its owner"),
@@ -42,7 +44,7 @@ _SQLITE: _Advice = {
 """By SQLite's primary result code; an extended code (`SQLITE_READONLY_DBMOVED`) begins with it."""
 
 _POSTGRESQL: _Advice = {
-    "08": (StorageError, "the connection broke; start again when the server can be reached: whether the last write was kept is seen then"),
+    "08": (DatabaseAwayError, f"the connection broke; start again when the server can be reached: {_THEN}"),
     "23": (JournalDamagedError, _CONTRADICTION),
     "25006": (HomeError, "it is read-only (a standby, or a setting of the role); name the server that takes writes"),
     "28": (HomeError, "it does not let this user in; look at user and password in storage.url, PGPASSWORD or ~/.pgpass"),
@@ -51,10 +53,10 @@ _POSTGRESQL: _Advice = {
     "40P01": (HomeLockedError, _LOCKED),
     "42501": (HomeError, "this user lacks a right there; make it the owner of the database or schema"),
     "53100": (DiskFullError, _FULL),
-    "53300": (StorageError, "the server has no connection left; raise max_connections or end some, then start again"),
+    "53300": (DatabaseAwayError, "the server has no connection left; raise max_connections or end some, then start again"),
     "55P03": (HomeLockedError, _LOCKED),
-    "57P": (StorageError, "the server is going down or coming up; start again when it runs: whether the last write was kept is seen then"),
-    "58030": (StorageError, "the server's disk did not take or give it; look at that disk, then start again"),
+    "57P": (DatabaseAwayError, f"the server is going down or coming up; start again when it runs: {_THEN}"),
+    "58030": (DatabaseAwayError, "the server's disk did not take or give it; look at that disk, then start again"),
     "XX001": (JournalDamagedError, _DAMAGED),
     "XX002": (JournalDamagedError, _DAMAGED),
 }
@@ -92,5 +94,5 @@ def desk_error(name: str, error: BaseException, *, lost: bool = False) -> DeskEr
             if code.startswith(beginning):
                 return kind(f"{name}: {advice} ({said})")
     if lost or (not sqlite and not state and type(error).__name__ == "OperationalError"):
-        return StorageError(f"{name}: {UNREACHABLE} ({said})")
+        return DatabaseAwayError(f"{name}: {UNREACHABLE} ({said})")
     return StorageError(f"{name}: the database refused; nothing of this write is kept ({said})")
