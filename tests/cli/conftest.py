@@ -1,12 +1,15 @@
 """Desks for tests of the command line: one that has never run, and one after a simulated session."""
 
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cli.command_line import Desk, Outcome
 from trading_bot.cli import main
+from trading_bot.cli import trader as claude_trader
 
 
 @pytest.fixture
@@ -18,16 +21,29 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
     monkeypatch.setenv("TRADING_BOT_OPERATOR_DIR", str(operator))
     monkeypatch.setenv("COLUMNS", "80")
 
+    return Desk(home, operator, _runner(main, capfd))
+
+
+@pytest.fixture
+def trader(desk: Desk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Desk:
+    """A desk of coins that has never run, and `claude-trader`; its market is invented from a short past on, which is quick."""
+    monkeypatch.setenv("TRADING_BOT_TRADER_HOME", str(desk.home))
+    monkeypatch.delenv("TRADING_BOT_HOME")
+    monkeypatch.setenv("TRADING_BOT__SOURCE__SYNTHETIC__START", "2024-02-01")
+    return replace(desk, run=_runner(claude_trader, capfd))
+
+
+def _runner(program: Callable[[list[str]], None], capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
     def run(*arguments: object) -> Outcome:
         capfd.readouterr()
         try:
-            main([str(a) for a in arguments])
+            program([str(a) for a in arguments])
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
         out, err = capfd.readouterr()
         return Outcome(code, out, err)
 
-    return Desk(home, operator, run)
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ def test(click_context: click.Context, /, *, venue: str | None, as_json: bool, *
     context: Context = replace(click_context.obj, flags=VENUES[venue] | rhythm_settings(**flags))
     config = context.config()
     claude = (diagnosing_claude.claude_binary, diagnosing_claude.claude_billing, budget) if config.analyst in _ASKING else ()
-    checks = (*_FIRST, *claude, diagnosing_broker.broker, diagnosing_broker.mode, leverage, data, clock, diagnosing.mandate)
+    checks = (*_FIRST, *claude, diagnosing_broker.broker, diagnosing_broker.mode, data, clock, diagnosing.mandate)
     diagnosing.report(click_context, [diagnosing.guarded(check, context) for check in checks], as_json=as_json)
 
 
@@ -50,17 +50,6 @@ def budget(context: Context) -> Finding:
         return found
     fix = f"look every {-(-_HOUR_MINUTES // most)} minutes or less often (--interval), or raise budget.calls_per_hour"
     return replace(found, passed=False, seen=f"{looks} looks an hour, and {most} calls are allowed", fix=fix)
-
-
-def leverage(context: Context) -> Finding:
-    """What the venue is told to lend is within what the limits allow."""
-    config = context.config()
-    wanted, most = config.bybit.leverage, config.risk.limits.leverage
-    good = config.broker.name != "bybit" or most == "none" or wanted <= most
-    seen = f"{wanted} at Bybit, {most} in the limits" if config.broker.name == "bybit" else f"{most} in the limits"
-    return Finding(
-        "leverage", good, seen, "" if good else f"set bybit.leverage to {most} or less, or raise risk.limits.leverage and sign again"
-    )
 
 
 def data(context: Context) -> Finding:
