@@ -76,6 +76,7 @@ def test_costs_are_told_by_workflow_model_and_token_class(desk: Desk) -> None:
             {**share("claude-haiku-4-5", "0.03"), "calls": 2, "open": 1, "reserved_usd": "0.25"},
             share("claude-next", "0.1", failures=1),
         ],
+        "by_trade": [],
         "today": today,
         "purses": [
             {"tier": "claude", "spent_today_usd": "0.38", "forecast_usd": "0.58", "limit_usd": "5", "left_usd": "4.62"},
@@ -159,6 +160,24 @@ def test_a_free_reading_goes_on_where_its_row_cannot_be_written(desk: Desk) -> N
     local = read_by_all(desk)
     local._ledger.close()
     assert local.judge([Passage("news")])[0].model == "llama3.2"
+
+
+def test_a_trade_that_was_watched_has_its_costs_and_a_look_that_opened_none_has_none(desk: Desk) -> None:
+    """The opening counts with the looks after it; where nothing was traded there is no table."""
+    desk.home.mkdir()
+    budget = opened(desk.home / "journal.db", Wall(datetime.now(UTC)))
+
+    def look(call: str, decision: str, trade: str) -> None:
+        budget.reserve(call, decision_id=decision, workflow="watch", model="claude-haiku-4-5", amount=Decimal("0.1"), trade=trade)
+        end(budget, call, "0.01")
+
+    look("c1", "d1", "d1")
+    assert "trade" not in desk.run("costs").out
+    for call, decision, trade in (("c2", "d2", "d2"), ("c3", "d3", "d2"), ("c4", "d4", "d2")):
+        look(call, decision, trade)
+    found = json.loads(desk.run("costs", "--json").out)
+    assert [(share["name"], share["calls"], share["settled_usd"]) for share in found["by_trade"]] == [("d2", 3, "0.03")]
+    assert "trade" in desk.run("costs").out
 
 
 def test_another_day_and_several_days_can_be_asked_for(desk: Desk) -> None:

@@ -45,7 +45,7 @@ class Bench:
     manager: ClaudeCodeManager
     ledger: SpendingLedger
 
-    def ask(
+    def ask(  # noqa: PLR0913 - what tests vary
         self,
         decision: str = "d1",
         workflow: str = "screen",

@@ -45,9 +45,9 @@ def limits(usd: str = "1", calls: int = 50, failures: int = 3, minutes: int = 15
     )
 
 
-def reserve(budget: Budget, call: str, amount: str = "0.1", workflow: str = "screen", model: str = MODEL) -> None:
+def reserve(budget: Budget, call: str, amount: str = "0.1", workflow: str = "screen", model: str = MODEL, trade: str = "") -> None:  # noqa: PLR0913, PLR0917 - what tests vary
     """Set an amount aside."""
-    budget.reserve(call, decision_id=f"decision of {call}", workflow=workflow, model=model, amount=Decimal(amount))
+    budget.reserve(call, decision_id=f"decision of {call}", workflow=workflow, model=model, amount=Decimal(amount), trade=trade)
 
 
 def opened(path: Path, wall: Wall, of: BudgetSettings | None = None, tier: Tier = Tier.CLAUDE) -> Budget:

@@ -106,6 +106,24 @@ def test_processes_that_reserve_at_once_never_reserve_more_than_the_day_has(path
     assert opened(path, wall).spent() == Decimal(1)
 
 
+def test_a_trade_has_a_purse_of_its_own_on_all_its_days(path: Path, wall: Wall) -> None:
+    """What was refused leaves nothing; another trade, and what is about none, may go on."""
+    budget = opened(path, wall)
+    reserve(budget, "a", "0.3", trade="t1")
+    budget.settle("a", paid("0.25"), Ending.ANSWERED)
+    wall.move(days=1)
+    reserve(budget, "b", "0.25", trade="t1")
+    budget.settle("b", paid("0.05"), Ending.ANSWERED)
+    words = r"0\.3000 of the 0\.50 USD for the trade t1 .* budget\.claude_usd_per_trade"
+    with pytest.raises(BudgetSpentError, match=words):
+        reserve(budget, "c", "0.21", trade="t1")
+    reserve(budget, "c", "0.2", trade="t1")
+    reserve(budget, "d", "0.5", trade="t2")
+    reserve(budget, "e", "0.1")
+    with pytest.raises(BudgetSpentError, match="the trade t3"):
+        reserve(budget, "f", "0.51", trade="t3")
+
+
 @pytest.mark.parametrize("of", [limits(usd="0"), limits(calls=0)])
 def test_a_limit_of_nothing_allows_nothing(path: Path, wall: Wall, of: object) -> None:
     """0 is no word for `no limit`: not even a call that costs nothing."""
@@ -194,7 +212,7 @@ def test_a_trial_whose_process_died_does_not_keep_the_breaker_open(path: Path, w
 
 
 @pytest.mark.parametrize("ending", Ending)
-def test_every_ending_but_four_counts_against_the_models_health(path: Path, wall: Wall, ending: Ending) -> None:
+def test_every_ending_but_the_healthy_ones_counts_against_the_models_health(path: Path, wall: Wall, ending: Ending) -> None:
     """A refusal and a limit are answers of a healthy model."""
     budget = opened(path, wall, BIG)
     for number in range(3):

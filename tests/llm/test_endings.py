@@ -5,15 +5,17 @@ The events are those of the real binary, as it was seen to send them; `test_mana
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from trading_bot.llm.calls import Ending
 from trading_bot.llm.ending import Expected, bad_start, judge
+from trading_bot.llm.prices import Tokens
 from trading_bot.llm.process import Cut, Exit
 from trading_bot.llm.stream import Transcript
-from trading_bot.llm.usage import broke_off, usage_of
+from trading_bot.llm.usage import broke_off, reported, usage_of
 
 QUOTE = "mcp__desk__get_quote"
 EXPECTED = Expected("screen", "desk", frozenset({QUOTE, "StructuredOutput"}), "n1")
@@ -143,6 +145,17 @@ def test_a_call_that_was_cut_off_answers_nothing(cut: Cut, expected: Ending) -> 
     assert ending(*WORK, result(), end=Exit(-9, cut, "", "")) is expected
 
 
+@pytest.mark.parametrize(
+    "errors", ["No conversation found with session ID: x", "Error: Session ID x is already in use.", "Failed to resume session: EISDIR"]
+)
+def test_a_conversation_that_cannot_be_gone_on_with_is_lost_only_before_it_began(errors: str) -> None:
+    """What the program says once the model is at work is another failure."""
+    early = result(subtype="error_during_execution", is_error=True, num_turns=0, structured_output=None)
+    end = Exit(1, None, "", errors)
+    assert [ending(*events, end=end) for events in ((early,), ())] == [Ending.LOST] * 2
+    assert [ending(*events, end=end) for events in ((init(), early), (said("Well"),))] == [Ending.API_ERROR, Ending.CRASHED]
+
+
 def test_an_answer_with_a_bad_exit_status_is_not_believed() -> None:
     """It answered, and then something went wrong that it did not tell."""
     assert ending(*WORK, result(), end=Exit(-11, None, "", "")) is Ending.CRASHED
@@ -194,6 +207,42 @@ def test_a_call_that_another_model_answered_costs_what_that_one_costs() -> None:
     assert one is not None
     assert other is not None
     assert other.cost_usd == 15 * one.cost_usd
+
+
+def counted(cost: float, read: int, said: int, own: int = 0) -> Event:
+    """A result: what the program counted in all, and what this run's own prompts were."""
+    told = {"claude-haiku-4-5": {"inputTokens": read, "outputTokens": said}}
+    return result(total_cost_usd=cost, modelUsage=told, usage={"input_tokens": own, "output_tokens": 1})
+
+
+@pytest.mark.parametrize(
+    ("later", "heard", "cost"),
+    [
+        (counted(0.0035, 2000, 300, own=900), 900, "0.002"),
+        (counted(0.004, 2000, 300, own=900), 900, "0.0025"),
+        (counted(0.0012, 2000, 300, own=900), 900, "0.002"),
+        (counted(0.0025, 1500, 200, own=1500), 1500, "0.0025"),
+        (counted(0.0025, 1500, 200, own=0), 1500, "0.0025"),
+        (counted(0.0035, 2000, 300, own=0), 900, "0.002"),
+        (result(total_cost_usd=0.0035, usage={"input_tokens": 900, "output_tokens": 200}), 900, "0.0035"),
+    ],
+    ids=[
+        "the list price",
+        "a dearer report",
+        "a sum that fell",
+        "a sum that began anew",
+        "the same, capped",
+        "a cap",
+        "no tokens by model",
+    ],
+)
+def test_a_turn_of_a_conversation_costs_what_was_counted_since_the_last(later: Event, heard: int, cost: str) -> None:
+    """Never less than its own turns told, and all of it where the sum before is not in it."""
+    before = reported(counted(0.0015, 1000, 100))
+    assert before is not None
+    found = usage_of(later, "claude-haiku-4-5", before=before, heard=Tokens(input=heard))
+    assert found is not None
+    assert found.cost_usd == Decimal(cost)
 
 
 def test_what_the_model_said_is_counted_in_bytes() -> None:

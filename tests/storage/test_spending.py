@@ -130,6 +130,18 @@ def test_the_journals_chain_does_not_know_the_ledger(path: Address) -> None:
     assert verify(path).intact
 
 
+def test_calls_of_a_home_that_knew_no_trades_belong_to_none(path: Address) -> None:
+    """They stay as they were; what comes after is found by its trade."""
+    shell(path, "DROP INDEX ix_spending_trade", "ALTER TABLE spending DROP COLUMN trade", "UPDATE alembic_version SET version_num = '0003'")
+    later = CALL.model_copy(update={"call_id": "c2", "trade": "t1"})
+    with SpendingLedger.open(path) as ledger:
+        with ledger.writing() as page:
+            page.reserve(later)
+        with ledger.reading() as page:
+            assert page.of_decision(CALL.decision_id) == (CALL.model_copy(update={"settlement": ENDED}), later)
+            assert page.of_trade("t1") == (later,)
+
+
 def test_a_home_of_the_version_before_gets_its_ledger_when_it_is_opened(path: Address) -> None:
     """Its journal stays as it was."""
     with SqlJournal.open(path, desk="desk01") as journal:

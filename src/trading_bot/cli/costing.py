@@ -24,7 +24,7 @@ _REMEMBERED = timedelta(days=7)
 @json_option
 @click.pass_obj
 def costs(context: Context, *, day: datetime | None, days: int, as_json: bool) -> None:
-    """What models cost, by tier, workflow, model and token class; forecast of the day and budget left."""
+    """What models cost, by tier, workflow, model, trade and token class; forecast of the day and budget left."""
     found = _costs(context, None if day is None else day.date(), days)
     if as_json:
         click.echo(json.dumps(found.model_dump(mode="json"), indent=2))
@@ -68,6 +68,8 @@ def _show(found: "Costs") -> None:
         out.print(_tiers(found.by_tier))
         out.print(_table("workflow", (*found.by_workflow, found.total)))
         out.print(_table("model", found.by_model))
+        if found.by_trade:
+            out.print(_table("trade", found.by_trade))
     for name, text in _lines(found):
         out.print(f"{name:<9}{text}", soft_wrap=True)
 

@@ -67,6 +67,11 @@ class Asked:
         return prompt_of(self.question, briefed=self.conversation != "resumed")
 
     @property
+    def remembered(self) -> int:
+        """Tokens that were said in its conversation before."""
+        return 0 if self.turn is None or self.turn.resumed is None else self.turn.resumed.context
+
+    @property
     def before(self) -> Reported:
         """What its conversation is known to have counted."""
         return Reported() if self.turn is None or self.turn.resumed is None else self.turn.resumed.reported

@@ -183,7 +183,7 @@ class ClaudeCodeManager:
             decision_id=asked.question.decision_id,
             workflow=asked.question.workflow,
             model=model,
-            amount=reservation(self._settings, model, 0 if session is None else self._around.session_tokens),
+            amount=reservation(self._settings, model, asked.remembered),
             trade="" if session is None else session.trade,
         )
 

@@ -93,7 +93,7 @@ def judge(end: Exit, said: Transcript, expected: Expected) -> Judged:
         return Judged(_CUTS[end.cut], f"cut off: {end.cut}")
     if end.size > MOST_BYTES:
         return Judged(Ending.TOO_LONG, "it said more than any honest call does")
-    if said.init is None and not said.texts() and any(sign in end.errors for sign in _LOST):
+    if said.init is None and not said.bytes_said() and any(sign in end.errors for sign in _LOST):
         return Judged(Ending.LOST, "its conversation is lost")
     if said.result is None or said.init is None:
         return Judged(Ending.CRASHED, f"it ended with {_how(end.code)} and no result")

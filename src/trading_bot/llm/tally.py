@@ -1,4 +1,4 @@
-"""What calls of models came to: sums by tier, workflow, model and token class, and what the day will come to. Pure; no clock, no file."""
+"""What calls of models came to, by tier, workflow, model, trade and token class, and what the day will come to. Pure; no clock, no file."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
@@ -57,6 +57,8 @@ class Costs(Record):
     """Cheapest first."""
     by_workflow: tuple[Share, ...]
     by_model: tuple[Share, ...]
+    by_trade: tuple[Share, ...]
+    """Of trades that were looked at after the question which opened them; a look that opened none is in `by_workflow` alone."""
     today: date
     purses: tuple[Purse, ...]
     """Of each paid tier; the four figures below are Claude's once more."""
@@ -77,6 +79,7 @@ def costs(  # noqa: PLR0913 - what it sums
     """
     purses = {tier: purse(tier, [c for c in recent if c.tier == tier], today, limits) for tier in PAID}
     own = purses[Tier.CLAUDE]
+    watched = {c.trade for c in shown if c.trade and c.trade != c.decision_id}
     return Costs(
         first=days[0],
         last=days[1],
@@ -84,6 +87,7 @@ def costs(  # noqa: PLR0913 - what it sums
         by_tier=tuple(_tier_share(tier, called) for tier in Tier if (called := [c for c in shown if c.tier == tier])),
         by_workflow=_shares(shown, lambda c: c.workflow),
         by_model=_shares(shown, lambda c: c.model),
+        by_trade=_shares([c for c in shown if c.trade in watched], lambda c: c.trade),
         today=today,
         purses=tuple(purses.values()),
         spent_today_usd=own.spent_today_usd,
