@@ -28,7 +28,7 @@ from trading_bot.execution.parts import Authority, Parts
 from trading_bot.execution.session import Session
 from trading_bot.market.calendar import open_calendar
 from trading_bot.market.view import AsOfView
-from trading_bot.ports import BarSeries, Broker, Journal
+from trading_bot.ports import BarSeries, Broker, Journal, MarketSource
 from trading_bot.risk.halt import DeskSwitch
 from trading_bot.sources.bar_quotes import BarQuotes
 from trading_bot.storage.memory import MemoryJournal
@@ -112,12 +112,13 @@ def small_desk(  # noqa: PLR0913 - parts that tests exchange
     broker: Broker | None = None,
     clock: SimulatedClock | None = None,
     authority: Authority | None = None,
+    source: MarketSource | None = None,
     authenticate: Authenticate = lambda _word, _proposal: None,
 ) -> SmallDesk:
     """Return a started desk at the opening of 2024-03-05; parts that are given are used instead of new ones."""
     clock = clock or SimulatedClock(NOW)
     journal = journal or MemoryJournal("desk01")
-    source = ScriptedSource(bars, actions=actions)
+    source = source or ScriptedSource(bars, actions=actions)
     settings = config.load(flags={"broker.fees": "none", "broker.slippage_bps": "0"}).broker
     broker = broker or PaperBroker(MemoryVenueStore(), source, open_calendar, clock, settings)
     switch = DeskSwitch(halt_file, journal)

@@ -1,7 +1,7 @@
 """Small desks at emulated venues: real gate, engine and adapter, over real sockets, on a simulated clock that the emulator follows."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -172,12 +172,13 @@ class VenueDesk:
         return [(i.order.spec.side, i.order.spec.role) for i in self.engine.ledger.intents]
 
 
-def generous(symbol: Symbol) -> Mandate:
-    """Allows a tenth of 100,000 in one position, and nearly everything else."""
-    return mandate(
-        universe=(symbol,), position="0.1", approval_above="none", risk_per_trade="none", price_collar="none", short_selling=True,
-        sector="none", open_risk="none", max_spread="none", reentry_minutes="none", trades_per_day="none",
-    )  # fmt: skip
+def generous(symbol: Symbol, **limits: Any) -> Mandate:  # noqa: ANN401 - values of limits
+    """Allows a tenth of 100,000 in one position, and nearly everything else; `limits` that a test wants otherwise."""
+    wide = dict.fromkeys(_WIDE.split(), "none")
+    return mandate(**{"universe": (symbol,), "position": "0.1", "short_selling": True, **wide, **limits})
+
+
+_WIDE = "approval_above risk_per_trade price_collar sector open_risk max_spread reentry_minutes trades_per_day"
 
 
 def _market(instrument: Instrument) -> EmulatedMarket:
@@ -185,11 +186,11 @@ def _market(instrument: Instrument) -> EmulatedMarket:
     return EmulatedMarket(path, open_calendar)
 
 
-def _desk(venue: Any, broker: Broker, instrument: Instrument, clock: SimulatedClock) -> VenueDesk:  # noqa: ANN401 - either emulator
+def _desk(venue: Any, broker: Broker, instrument: Instrument, clock: SimulatedClock, **limits: Any) -> VenueDesk:  # noqa: ANN401 - either emulator
     journal, stop, told = MemoryJournal("desk01"), threading.Event(), Told()
     hand = Hand({instrument.symbol: instrument}, clock)
     switch = DeskSwitch(None, journal)
-    authority = Authority(generous(instrument.symbol), SimulatedClock(NOW))
+    authority = Authority(generous(instrument.symbol, **limits), SimulatedClock(NOW))
     calendars = {name: open_calendar(name) for name in ("XNYS", "24/7")}
     view = AsOfView(hand, clock.now)
     engine = Engine(Parts(journal, broker, view, clock, switch, authority, calendars, {instrument.symbol: "all"}, notifier=told))
@@ -215,8 +216,10 @@ def alpaca_desk(instrument: Instrument) -> Iterator[VenueDesk]:
 
 
 @contextmanager
-def bybit_desk(instrument: Instrument, category: str) -> Iterator[VenueDesk]:
-    """A desk at an emulated Bybit, at the same time."""
+def bybit_desk(
+    instrument: Instrument, category: str, veil: Callable[[Broker], Broker] = lambda broker: broker, **limits: str
+) -> Iterator[VenueDesk]:
+    """A desk at an emulated Bybit, at the same time, under these limits. `veil`: what the desk sees of the adapter."""
     clock = SimulatedClock(NOW)
     setup = BybitSetup({category: _market(instrument)}, EmulatedClock.following(clock.now), SystemWallClock(), cash=Decimal(100_000))
     with BybitApi(setup) as venue:
@@ -226,6 +229,6 @@ def bybit_desk(instrument: Instrument, category: str) -> Iterator[VenueDesk]:
         )  # fmt: skip
         broker = BybitBroker(settings, KEYS, "", lambda _symbol: instrument, clock, lambda: clock.now().timestamp(), lambda: 0.0)
         try:
-            yield _desk(venue, broker, instrument, clock)
+            yield _desk(venue, veil(broker), instrument, clock, **limits)
         finally:
             broker.close()

@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import pytest
 from brokers.bybit_kit import BTC, KEYS, Call, Said, Scripted, approved, perpetual, settings, spec, stop
 from brokers.test_bybit_books import books, order_row
 from trading_bot.brokers.bybit import BybitBroker
+from trading_bot.brokers.bybit.accounts import margin_states
 from trading_bot.brokers.bybit.wire import order_of
 from trading_bot.domain.errors import BrokerUnavailableError, OrderRejectedError, OutcomeUnknownError
 from trading_bot.domain.orders import OrderState, Side
+from trading_bot.domain.perpetual import MarginState
 from trading_bot.domain.values import ClientOrderId
 from trading_bot.execution.clock import RealClock
 
@@ -68,6 +71,32 @@ def test_a_list_in_words_that_nobody_knows_is_no_answer(venue: Scripted, row: di
     for ask in (broker(venue).open_orders, broker(venue).positions):
         with pytest.raises(BrokerUnavailableError):
             ask()
+
+
+@pytest.mark.parametrize(("told", "liquidation"), [("27000.5", Decimal("27000.5")), ("", None), ("0", None), ("0.00", None)])
+def test_margins_are_told_as_the_venue_reckons_them(venue: Scripted, told: str, liquidation: Decimal | None) -> None:
+    """An empty price or a 0 means that none would bring the liquidation about; what is not held is not told."""
+    flat = position(markPrice="3000", liqPrice="") | {"symbol": "ETHUSDT"}
+    venue.say(POSITIONS, listed(position("0.01", markPrice="50000.1", liqPrice=told), flat))
+    assert broker(venue).standing() == {BTC: MarginState(symbol=BTC, mark=Decimal("50000.1"), liquidation=liquidation)}
+
+
+@pytest.mark.parametrize("changed", [{}, {"markPrice": ""}, {"markPrice": "0"}, {"markPrice": "much"}, {"markPrice": "1", "liqPrice": "x"}])
+def test_a_margin_in_words_that_nobody_knows_is_no_answer(venue: Scripted, changed: dict[str, str]) -> None:
+    """A position without a mark price is not taken for one that is far from its end."""
+    venue.say(POSITIONS, listed(position("0.01", **changed)))
+    with pytest.raises(BrokerUnavailableError, match="reading margins"):
+        broker(venue).standing()
+
+
+def test_recorded_margins_are_read(shared: Path) -> None:
+    """Of Bybit's documentation, and of another client's recordings."""
+    folder = shared / "fixtures" / "bybit"
+    for name in ("docs_v5/position_position_0_Response_Example.json", "nautilus_lgpl/http_get_positions.json"):
+        rows = json.loads((folder / name).read_text())["result"]["list"]
+        held = [row for row in rows if float(row["size"] or 0)]
+        states = margin_states(rows)
+        assert {symbol: state.mark for symbol, state in states.items()} == {r["symbol"]: Decimal(r["markPrice"]) for r in held}
 
 
 def test_no_entry_in_hedge_mode(venue: Scripted) -> None:

@@ -1,7 +1,8 @@
 """The engine: judges proposals through the gate, has `dispatch` send what it allows, keeps the books and guards what is held.
 
-Promises that books come from broker events alone; that a position without a live stop gets one or is closed, whenever and however often
-the desk was started in between; and that a desk which may take no new risk leaves no entry at the venue.
+Promises that books come from broker events alone; that a position without a live stop gets one or is closed, and one near its liquidation
+is closed, whenever and however often the desk was started in between; and that a desk which may take no new risk leaves no entry at the
+venue.
 Refuses to trade its books right: a drift makes the desk reduce-only and is told.
 """
 
@@ -20,10 +21,12 @@ from trading_bot.domain.reconciliation import Difference, Reaction
 from trading_bot.domain.records import DeskState, Drift, StrategySuspension
 from trading_bot.domain.research import Opinion
 from trading_bot.domain.values import ClientOrderId, DecisionId, Journaled, Symbol, derive_id
+from trading_bot.execution.apart import Apart
 from trading_bot.execution.dispatch import Dispatch
 from trading_bot.execution.guard import Guard
 from trading_bot.execution.judge import Judge
 from trading_bot.execution.ledger import Ledger
+from trading_bot.execution.margin import MarginWatch
 from trading_bot.execution.parts import Parts
 from trading_bot.execution.reconcile import BrokerSide, Ours, differences
 from trading_bot.risk.case import Consent
@@ -62,6 +65,7 @@ class Engine:
             traits=parts.broker.traits,
         )
         self._guard = Guard(parts, self.ledger, self._dispatch, self.judge)
+        self._margin = MarginWatch(parts, self.ledger, self._dispatch, self.judge)
         self._open = False
         self._compared: Account | None = None
         self._ruling_on: Account | None = None
@@ -95,6 +99,7 @@ class Engine:
         if events:
             self._journal.append(*(BookedEvent(at=e.at, event=e) for e in events))
             self.ledger.note_events(events)
+            self._margin.note(events)
         self.protect()
         return len(events)
 
@@ -147,8 +152,12 @@ class Engine:
             self._parts.switch.reduce_only("engine", f"books and broker differ: {'; '.join(serious)}", now)
 
     def protect(self) -> None:
-        """Give every naked quantity a stop, or close it where no stop can be."""
-        self._guard.watch()
+        """Give every naked quantity a stop, or close it where no stop can be; close what comes near its liquidation."""
+        apart = Apart()
+        with apart.one():
+            self._guard.watch()
+        self._margin.watch()
+        apart.end()
 
     # -- the analyst's side --------------------------------------------------------------------------------------
 

@@ -42,24 +42,24 @@ _NAMES: Mapping[Kind, str] = {
     Kind.PLAIN: """above_sma_50_percent adx_14 age_seconds analyst anomaly article articles atr_percent autonomy backed backed_confidence
         buying_power_usd calendar calm came_of_it cash_usd columns confidence currency days_held decisions_total deviation deviations
         drawdown_percent effect end_equity_usd entering_usd equity_percent equity_usd evidence exit expectancy_usd exposure feed feeds
-        fees_usd field fraction gate grade gross_percent gross_usd horizon in_universe income_usd journal_age_seconds judgement
-        largest_loss_usd limits liquidity losses market_regime marks max_drawdown_percent mean mean_percent minutes_to_change needed
-        net_usd next_offset nonce novelty open open_risk_percent open_risk_usd others outcome positions positions_left profit_factor
-        profit_percent profit_usd proposal protected quarantined realized_usd recommendation regime relative_volume reserve_usd
-        reserved_by_orders_usd return_percent reward_multiple risk_in_atr risk_percent risk_to_stop_usd risk_usd role rose_percent
-        rsi_14 rule rules score screened sentiment sessions sharpe side signals_held signals_missed silent sma_50_slope_percent sortino
-        source spread_percent start_equity_usd state step stop_distance_percent stories story style technical tier timeframe today_usd
-        tone total total_return_percent trade trades trades_total trend unknown unrealized_usd usable_usd value_usd volatility
-        volatility_percent volatility_rank volume win_percent wins lookback offset top detail period_days hours days
-        action conviction id who""",
+        fees_usd field fraction funding_rate_percent funding_usd gate grade gross_percent gross_usd horizon in_universe income_usd
+        journal_age_seconds judgement largest_loss_usd leverage limits liquidation_distance_percent liquidity losses market_regime marks
+        max_drawdown_percent mean mean_percent minutes_to_change needed net_usd next_offset nonce novelty open open_risk_percent
+        open_risk_usd others outcome positions positions_left profit_factor profit_percent profit_usd proposal protected quarantined
+        realized_usd recommendation regime relative_volume reserve_usd reserved_by_orders_usd return_percent reward_multiple risk_in_atr
+        risk_percent risk_to_stop_usd risk_usd role rose_percent rsi_14 rule rules score screened sentiment sessions sharpe side
+        signals_held signals_missed silent sma_50_slope_percent sortino source spread_percent start_equity_usd state step
+        stop_distance_percent stories story style technical tier timeframe today_usd tone total total_return_percent trade trades
+        trades_total trend unknown unrealized_usd usable_usd value_usd volatility volatility_percent volatility_rank volume win_percent wins
+        lookback offset top detail period_days hours days action conviction id who""",
     Kind.SYMBOL: "symbol unprotected",
     Kind.LABEL: "name",
-    Kind.PRICE: """ask average_price bb_lower bb_upper bid entry entry_price exit_price first_stop mid noise price resistance risk_per_share
-        sma_20 sma_50 stop stop_loss support targets""",
+    Kind.PRICE: """ask average_price bb_lower bb_upper bid entry entry_price exit_price first_stop liquidation_price mark_price mid noise
+        price resistance risk_per_share sma_20 sma_50 stop stop_loss support targets""",
     Kind.MEASURE: "atr_14 macd_histogram",
     Kind.SHARES: "ask_size bid_size quantity quantity_when_allowed",
-    Kind.DATE: """as_of at bar closed_at closes_at expires_at first known_at last next_opens_at next_session oldest_mark opened_at session
-        time""",
+    Kind.DATE: """as_of at bar closed_at closes_at expires_at first known_at last next_funding_at next_opens_at next_session
+        oldest_mark opened_at session time""",
     Kind.NAMED: "basis observations reasons recommendations",
     Kind.LEVELS: "stop_basis why",
     Kind.OTHERS: "abstain actual limit note reason said status summary thesis untrusted_text",

@@ -21,7 +21,14 @@ from trading_bot.risk.rules import RULES, reject
 from trading_bot.risk.shapes import Namer, entries, market_exit, pairs, resting_stops, resting_targets, trailing_stop, trailing_stops
 from trading_bot.risk.sizing import Sizing, size
 
-_DONE = {"protect": "protected", "flatten": "flattened", "pairs": "paired", "targets": "given targets", "target": "sold at its target"}
+_DONE = {
+    "protect": "protected",
+    "flatten": "flattened",
+    "margin": "closed before its venue does",
+    "pairs": "paired",
+    "targets": "given targets",
+    "target": "sold at its target",
+}
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,11 @@ def rule_on_exit(proposal: Proposal, case: Exit) -> Ruling:
 def rule_on_flatten(case: Exit, decision: DecisionId) -> Ruling:
     """Allow the closing of all that is held of one symbol. `decision` names the command that asked for it."""
     return _protective(case, decision, "flatten", case.closable, None)
+
+
+def rule_on_margin(case: Exit, decision: DecisionId) -> Ruling:
+    """Allow the closing of all that is held of one symbol, since its venue would soon do so at a price of its own."""
+    return _protective(case, decision, "margin", case.closable, None)
 
 
 def rule_on_protection(case: Exit, decision: DecisionId, quantity: Decimal, stop: Decimal | None) -> Ruling:

@@ -6,6 +6,7 @@ Promises what the rules see, as of the scope's time, with time, source and feed 
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import pandas as pd
 
@@ -46,7 +47,20 @@ def get_quote(scope: Scope, query: queries.OfSymbol) -> results.QuoteTold:
         source=quote.source,
         feed=quote.feed,
         currency=instrument.currency,
+        **_contract(scope, instrument),
     )
+
+
+def _contract(scope: Scope, instrument: Instrument) -> dict[str, Any]:
+    """What the venue of a perpetual says of it besides; nothing of anything else."""
+    found = scope.view.contract(instrument.symbol)
+    if found is None:
+        return {}
+    return {
+        "mark_price": level(instrument, found.mark),
+        "funding_rate_percent": float(100 * found.funding_rate),
+        "next_funding_at": found.next_funding_at,
+    }
 
 
 def get_historical(scope: Scope, query: queries.Historical) -> results.HistoricalTold:

@@ -3,17 +3,22 @@
 Promises the desk's own books at the newest visible prices, each with its time and source. Refuses to ask a broker: no tool has one.
 """
 
+from decimal import Decimal
+from typing import Any
+
 from trading_bot.backtest.facts import Protection, protections
 from trading_bot.backtest.statistics import closes
 from trading_bot.domain.books import Position
 from trading_bot.domain.errors import ToolFailedError
+from trading_bot.domain.events import CashReason, CashUpdate
 from trading_bot.domain.orders import Order
 from trading_bot.domain.proposals import Proposal, ProposalKind
 from trading_bot.domain.values import ZERO, Symbol
+from trading_bot.execution.margin import reckoned
 from trading_bot.tools import queries
 from trading_bot.tools import results_position as results
 from trading_bot.tools.envelope import wrap
-from trading_bot.tools.looking import Worth, journal_age, past, percent, worth
+from trading_bot.tools.looking import Worth, journal_age, level, on_tick, past, percent, worth
 from trading_bot.tools.memory import history
 from trading_bot.tools.scope import Scope
 
@@ -73,10 +78,33 @@ def get_position_details(scope: Scope, query: queries.OfSymbol) -> results.Detai
         risk_to_stop_usd=None if distance is None else distance * abs(position.quantity),
         stop_distance_percent=None if distance is None else percent(distance, mark.price),
         orders=tuple(_order(order) for order in found.books.working_orders(query.symbol)),
+        **_margin(scope, position),
         confidence=None if cause is None else cause.confidence,
         analyst=None if cause is None else cause.analyst,
         thesis=None if cause is None else wrap(cause.thesis),
     )
+
+
+def _margin(scope: Scope, position: Position) -> dict[str, Any]:
+    """How far a perpetual is from its liquidation, reckoned from its average price, and what funding has cost; nothing of anything else."""
+    state, instrument = reckoned(scope.view, position), scope.view.instrument(position.symbol)
+    if state is None:
+        return {}
+    liquidation = state.liquidation
+    distance = None if liquidation is None else (state.mark - liquidation) * position.side.sign
+    return {
+        "leverage": float(instrument.leverage_cap),
+        "mark_price": level(instrument, state.mark),
+        "liquidation_price": on_tick(instrument, liquidation),
+        "liquidation_distance_percent": None if distance is None else percent(distance, state.mark),
+        "funding_usd": _funding(scope, position),
+    }
+
+
+def _funding(scope: Scope, position: Position) -> Decimal:
+    """Funding of a symbol since its position was opened."""
+    cash = (e for e in past(scope).material.events if isinstance(e, CashUpdate) and e.reason is CashReason.FUNDING)
+    return sum((e.amount for e in cash if e.symbol == position.symbol and e.at >= position.opened_at), ZERO)
 
 
 def _cause(scope: Scope, position: Position) -> Proposal | None:

@@ -23,6 +23,10 @@ class QuoteTold(Result):
     source: str
     feed: str
     currency: str
+    mark_price: Price | None = None
+    """Of a perpetual, as the next two; longs pay shorts the rate at the next funding, and get it where it is below 0."""
+    funding_rate_percent: Number | None = None
+    next_funding_at: UtcTime | None = None
 
 
 Cell = str | float | None

@@ -2,7 +2,7 @@
 
 from trading_bot.domain.values import Record, UtcTime
 from trading_bot.tools.envelope import Untrusted
-from trading_bot.tools.results import Mark, OfBooks, Percent, Price, Quantity, Score, Usd
+from trading_bot.tools.results import Mark, Number, OfBooks, Percent, Price, Quantity, Score, Usd
 
 
 class PositionTold(Record):
@@ -47,6 +47,13 @@ class DetailsTold(OfBooks):
     risk_to_stop_usd: Usd | None
     stop_distance_percent: Percent | None
     orders: tuple[OrderTold, ...]
+    leverage: Number | None = None
+    """Of a perpetual, as the next four."""
+    mark_price: Price | None = None
+    liquidation_price: Price | None = None
+    liquidation_distance_percent: Percent | None = None
+    funding_usd: Usd | None = None
+    """Paid (below 0) or got since it was opened."""
     confidence: float | None = None
     analyst: str | None = None
     thesis: Untrusted | None = None

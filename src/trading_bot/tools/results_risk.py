@@ -34,6 +34,8 @@ class PositionRiskTold(Result):
     risk_per_share: Price | None = None
     risk_percent: Percent | None = None
     risk_in_atr: Number | None = None
+    liquidation_price: Price | None = None
+    """Of a perpetual: where its venue would end the trade."""
 
 
 class ShareTold(Record):

@@ -12,15 +12,16 @@ from typing import Any
 from trading_bot.backtest.facts import Facts, facts
 from trading_bot.backtest.review import review
 from trading_bot.domain.errors import ToolFailedError
-from trading_bot.domain.instrument import SESSIONS_PER_YEAR
+from trading_bot.domain.instrument import SESSIONS_PER_YEAR, Instrument
 from trading_bot.domain.mandate import Mandate
+from trading_bot.domain.perpetual import is_leveraged, liquidation_price
 from trading_bot.domain.proposals import Effect, Finding, Proposal
 from trading_bot.domain.values import ZERO
 from trading_bot.execution.protection import open_risk
 from trading_bot.risk.sizing import CAPS, size
 from trading_bot.tools import planning, queries
 from trading_bot.tools import results_risk as results
-from trading_bot.tools.looking import journal_age, mark_of, past, percent, quote_of, worth, zone
+from trading_bot.tools.looking import journal_age, mark_of, on_tick, past, percent, quote_of, worth, zone
 from trading_bot.tools.scope import Scope
 
 _PAGE = 25
@@ -41,7 +42,14 @@ def calculate_position_risk(scope: Scope, query: queries.Prices) -> results.Posi
     }
     if found is None:
         return results.PositionRiskTold(**fields, trade=False, why=(ground.why_no_plan(),))
-    return results.PositionRiskTold(**fields, **_measured(found, ground.snapshot.atr))
+    return results.PositionRiskTold(
+        **fields, **_measured(found, ground.snapshot.atr), liquidation_price=_liquidation(ground.instrument, found)
+    )
+
+
+def _liquidation(instrument: Instrument, found: planning.Levels) -> Decimal | None:
+    """Where the venue would end the trade; None of what it does not end, or at no price."""
+    return on_tick(instrument, liquidation_price(found.side, found.entry, instrument)) if is_leveraged(instrument) else None
 
 
 def _measured(found: planning.Levels, atr: float | None) -> dict[str, Any]:

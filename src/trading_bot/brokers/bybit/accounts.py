@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from trading_bot.brokers.bybit.wire import SETTLE_COIN, Row, amount, moment, side_of
 from trading_bot.domain.books import Account, Position
+from trading_bot.domain.perpetual import MarginState
 from trading_bot.domain.values import ZERO, Symbol
 
 _STABLE = frozenset({SETTLE_COIN})
@@ -66,6 +67,17 @@ def linear_positions(rows: Iterable[Row]) -> tuple[Position, ...]:
         if amount(row.get("size"))
     )
     return tuple(sorted(found, key=lambda p: p.symbol))
+
+
+def margin_states(rows: Iterable[Row]) -> dict[Symbol, MarginState]:
+    """Open perpetuals as the venue reckons them. No price that is 0 or left out would bring their liquidation about."""
+    return {
+        Symbol(row["symbol"]): MarginState(
+            symbol=Symbol(row["symbol"]), mark=amount(row["markPrice"]), liquidation=amount(row.get("liqPrice")) or None
+        )
+        for row in rows
+        if amount(row.get("size"))
+    }
 
 
 def spot_positions(

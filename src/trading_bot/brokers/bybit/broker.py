@@ -10,7 +10,15 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from trading_bot.brokers.bybit.accounts import cash_of, described, linear_account, linear_positions, spot_account, spot_positions
+from trading_bot.brokers.bybit.accounts import (
+    cash_of,
+    described,
+    linear_account,
+    linear_positions,
+    margin_states,
+    spot_account,
+    spot_positions,
+)
 from trading_bot.brokers.bybit.bookkeeping import Bookkeeper
 from trading_bot.brokers.bybit.connection import CONNECT_SECONDS, Connection, Row, understood
 from trading_bot.brokers.bybit.guarding import Guarding, Readiness, mode_of
@@ -34,6 +42,7 @@ from trading_bot.domain.errors import (
 from trading_bot.domain.events import BrokerEvent
 from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.orders import ApprovedOrder, Order, OrderIntent, OrderRole, OrderSpec, OrderState
+from trading_bot.domain.perpetual import MarginState
 from trading_bot.domain.traits import VenueTraits
 from trading_bot.domain.values import ZERO, ClientOrderId, Symbol
 from trading_bot.network.keys import Keys
@@ -139,6 +148,12 @@ class BybitBroker:
         ours = self._books.books.positions.values()
         self._hurry_unless({p.symbol: p.quantity for p in found} == {p.symbol: p.quantity for p in ours})
         return found
+
+    @understood("reading margins")
+    def standing(self) -> dict[Symbol, MarginState]:
+        """Every perpetual with its mark price and where the venue would end it."""
+        self._check_account()
+        return margin_states(self._reader.positions()) if self._linear else {}
 
     @understood("reading open orders")
     def open_orders(self) -> tuple[Order, ...]:
