@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.command_line import Desk
+from cli.command_line import PASSPHRASE, Desk
+from trading_bot import config
 from trading_bot.cli.kinds import COINS, STOCKS
+from trading_bot.storage.journal import SqlJournal
 
 
 def invented_now(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,6 +129,33 @@ def test_real_money_needs_the_venue_the_settings_the_mandate_and_a_persons_words
         check=False,
     )
     assert "has to be typed by a person at a terminal" in said.stderr
+
+
+def test_what_start_will_be_told_is_signed_for(trader: Desk) -> None:
+    """Coins and venue are the mandate's: other flags than those that were signed for do not hold."""
+    with trader.at_terminal("trader", "mandate", "sign", "--symbols", "BTCUSDT,ETHUSDT") as child:
+        child.expect("New passphrase.*: ")
+        child.sendline(PASSPHRASE)
+        child.expect("The same again: ")
+        child.sendline(PASSPHRASE)
+        child.expect("Type SIGN to sign")
+        child.sendline("SIGN")
+        child.expect(r"until \w{3} [\d-]+ [\d:]+ UTC. `claude-trader start` starts the desk.")
+    assert trader.run("mandate", "verify", "--symbols", "BTCUSDT,ETHUSDT").code == 0
+    assert trader.run("mandate", "verify").code == 1
+    assert "was changed after signing" in trader.run("start", "--analyst", "rules", "--symbols", "BTCUSDT").err
+
+
+def test_a_guardian_does_not_watch_another_venue_than_the_desk_trades_at(trader: Desk) -> None:
+    """There it would see that all is well."""
+    trader.home.mkdir()
+    with SqlJournal.open(trader.home / "journal.db") as journal:
+        journal.bind({"clock kind": "real"})
+        journal.remember("config", config.load(flags={"desk": "coins", "broker.name": "bybit"}).canonical())
+    assert trader.run("guardian", "--once").err == (
+        f"error [home_mismatch]: the desk in {trader.home} last traded at bybit, and these settings name paper: "
+        "write `broker: bybit` into trader.yaml, or start the desk with these settings first\n"
+    )
 
 
 def test_test_names_everything_with_its_fix(trader: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,7 +117,7 @@ def trades(context: Context, *, limit: int, as_json: bool) -> None:
             rows = [{**t.model_dump(mode="json"), "strategy": ledger.strategy_of(t)} for t in closed]
             click.echo(json.dumps({"trades": rows, "open": [p.model_dump(mode="json") for p in ledger.books.positions.values()]}, indent=2))
         else:
-            trades_table(closed, ledger)
+            trades_table(closed, ledger, context.kind.zone)
 
 
 @click.command()

@@ -115,17 +115,19 @@ def _demand_same(config: "Config", home: "Home", first: datetime | None) -> None
 
 
 def _first_day(config: "Config", setting: "Setting", wanted: datetime | None) -> "date | None":
-    """The first day of a new simulation; None leaves it to the settings. NoDataError if recorded bars do not reach it."""
+    """The first day of a new simulation; None leaves it to the settings. ConfigError for no coin, NoDataError without bars."""
     from datetime import timedelta
 
+    from trading_bot.bootstrap.kinds import demand_kind
     from trading_bot.bootstrap.sources import CALENDARS, build_source
     from trading_bot.domain.errors import NoDataError
     from trading_bot.execution.clock import SystemWallClock
     from trading_bot.market.calendar import open_calendar
 
+    source = build_source(config, {name: open_calendar(name) for name in CALENDARS}, SystemWallClock().now, setting.home)
+    demand_kind(config, source)
     if config.source.name != "files":
         return None if wanted is None else wanted.date()
-    source = build_source(config, {name: open_calendar(name) for name in CALENDARS}, SystemWallClock().now, setting.home)
     begin, end = _reach(source, config)
     day = begin.date() + timedelta(days=_HISTORY_DAYS) if wanted is None else wanted.date()
     if not begin.date() <= day < end.date():

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trading_bot.analysts.scoreboard import Scoreboard
-from trading_bot.cli.times import NEW_YORK, eastern, told
+from trading_bot.cli.times import NEW_YORK, clock_name, eastern, told
 from trading_bot.domain.approvals import ApprovalRequest
 from trading_bot.domain.events import OrderUpdate
 from trading_bot.domain.orders import OrderRole
@@ -243,12 +243,12 @@ def status_table(  # noqa: PLR0913, PLR0917 - all that a status tells of
     show(f"Desk in {home.path}", table)
 
 
-def trades_table(closed: Sequence[RoundTrip], ledger: Ledger) -> None:
+def trades_table(closed: Sequence[RoundTrip], ledger: Ledger, zone: tzinfo) -> None:
     """Closed trades and their sum."""
-    columns = ("closed (ET)", "symbol", "side", "quantity", "entry", "exit", "by", "profit")
+    columns = (f"closed ({clock_name(zone)})", "symbol", "side", "quantity", "entry", "exit", "by", "profit")
     table = new_table(*columns, numbers=frozenset({"quantity", "entry", "exit", "profit"}))
     for t in closed:
-        when, prices = t.closed_at.astimezone(NEW_YORK), (f"{t.entry_price:.2f}", f"{t.exit_price:.2f}")
+        when, prices = t.closed_at.astimezone(zone), (f"{t.entry_price:.6g}", f"{t.exit_price:.6g}")
         table.add_row(f"{when:%Y-%m-%d %H:%M}", t.symbol, t.side, f"{t.quantity:f}", *prices, t.exit_role, f"{t.profit:,.2f}")
     profit = sum((t.profit for t in closed), Decimal(0))
     show("Closed trades", table, f"profit of these {profit:,.2f}; open positions: {len(ledger.books.positions)}")
