@@ -163,7 +163,7 @@ def test_bars_that_begin_beside_the_clock_make_no_coarser_ones() -> None:
     """The hour from half past three to half past four belongs to no four hours."""
     beside = walk(96).set_axis(pd.date_range("2025-10-01 00:30", periods=96, freq="h", tz="UTC"))
     view = AsOfView(shelf(series_of(beside, HOUR)), lambda: NOON)
-    with pytest.raises(NoDataError, match="coins has no bars of BTCUSDT that make 4h"):
+    with pytest.raises(NoDataError, match="BTCUSDT: bars of 1h that begin beside the clock make none of 4h"):
         view.bars(COIN, Timeframe.HOUR_4, 1)
     assert len(view.bars(COIN, DAY, 9)) == 4
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from trading_bot.domain.errors import StrategyError
+from trading_bot.domain.errors import NoDataError, StrategyError
 from trading_bot.domain.market import Timeframe
 from trading_bot.ports import BarSeries
 
@@ -51,14 +51,14 @@ def coarsened(bars: pd.DataFrame, own: Timeframe | None, wanted: str) -> Coarse:
     return Coarse(_grouped(bars, begins, ends, index), ends[:count], row)
 
 
-def is_on_the_clock(series: BarSeries) -> bool:
-    """Whether every bar begins at a whole multiple of its length in UTC, so that none reaches beyond the end of a coarser one."""
-    starts = pd.DatetimeIndex(series.frame.index).as_unit("ns").asi8
-    return not (starts % (series.timeframe.duration // timedelta(microseconds=1) * 1000)).any()
-
-
 def coarser(series: BarSeries, wanted: Timeframe) -> BarSeries:
-    """`series` brought to `wanted`; a bar is seen from the end of the row that closed it: without its last, the next one's first."""
+    """`series` brought to `wanted`; a bar is seen from the end of the row that closed it: without its last, the next one's first.
+
+    NoDataError for bars that do not begin at whole multiples of their length in UTC: they would reach beyond the end of a coarser one.
+    """
+    starts = pd.DatetimeIndex(series.frame.index).as_unit("ns").asi8
+    if (starts % (series.timeframe.duration // timedelta(microseconds=1) * 1000)).any():
+        raise NoDataError(f"{series.symbol}: bars of {series.timeframe} that begin beside the clock make none of {wanted}")
     bars, _, row = coarsened(series.frame, series.timeframe, wanted)
     closing = np.searchsorted(row, np.arange(len(bars)))
     return replace(series, timeframe=wanted, frame=bars, ends=series.ends[closing])

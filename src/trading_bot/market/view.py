@@ -24,7 +24,7 @@ from trading_bot.domain.perpetual import is_leveraged
 from trading_bot.domain.values import ZERO, Symbol
 from trading_bot.market.adjust import adjusted, carried, daily_from
 from trading_bot.market.calendar import AlwaysOpen, open_calendar
-from trading_bot.market.coarse import coarser, is_on_the_clock
+from trading_bot.market.coarse import coarser
 from trading_bot.market.indicators import compute
 from trading_bot.ports import BarSeries, Contracted, Funded, MarketSource
 
@@ -59,6 +59,8 @@ class AsOfView:
     def __init__(self, source: MarketSource, now: Callable[[], datetime]) -> None:
         self._source = source
         self._now = now
+        self._contracted = source if isinstance(source, Contracted) else None
+        self._funded = source if isinstance(source, Funded) else None
         self._known: dict[tuple[Symbol, Timeframe], _Known] = {}
         self._lock = threading.RLock()
         """An analyst may look from a thread of its own while the desk goes on."""
@@ -86,8 +88,8 @@ class AsOfView:
     def quote(self, symbol: Symbol) -> Quote | None:
         """Newest quote, however old, None before the first; one from before a split that has come is told in new shares."""
         now = self.now()
-        quote = self._source.quote(symbol, now)
-        return None if quote is None else carried(quote, self._source.actions(symbol), self._source.instrument(symbol), now)
+        quote, actions = self._source.quote(symbol, now), self._source.actions(symbol)
+        return quote if quote is None or not actions else carried(quote, actions, self._source.instrument(symbol), now)
 
     def bars(self, symbol: Symbol, timeframe: Timeframe, count: int) -> pd.DataFrame:
         """Last `count` closed bars, fewer if there are fewer, adjusted so that the newest is as traded.
@@ -123,8 +125,8 @@ class AsOfView:
         """
         if not is_leveraged(self._source.instrument(symbol)):
             return None
-        if isinstance(self._source, Contracted):
-            return self._source.contract(symbol, self.now())
+        if self._contracted is not None:
+            return self._contracted.contract(symbol, self.now())
         now, quote = self.now(), self.quote(symbol)
         if quote is None:
             return None
@@ -133,7 +135,7 @@ class AsOfView:
 
     def _last_rate(self, symbol: Symbol, now: datetime) -> Decimal:
         """Rate of the last funding by `now`."""
-        fundings = self._source.fundings(symbol) if isinstance(self._source, Funded) else ()
+        fundings = () if self._funded is None else self._funded.fundings(symbol)
         known = bisect_right(fundings, now, key=attrgetter("at"))
         return fundings[known - 1].rate if known else ZERO
 
@@ -141,33 +143,37 @@ class AsOfView:
         return np.datetime64(self.now().replace(tzinfo=None), "ns")
 
     def _look(self, symbol: Symbol, timeframe: Timeframe) -> _Known:
-        raw = self._bars_for(symbol, timeframe)
-        actions = self._source.actions(symbol) if raw.basis is PriceBasis.AS_TRADED else ()
         known = self._known.get((symbol, timeframe))
+        raw = self._bars_for(symbol, timeframe, known)
+        actions = self._source.actions(symbol) if raw.basis is PriceBasis.AS_TRADED else ()
         if known is None or known.raw is not raw or known.actions != actions:
             series = raw if raw.timeframe is timeframe else self._brought(raw, timeframe)
             exes = np.array([action.ex.replace(tzinfo=None) for action in actions], dtype="datetime64[ns]")
             known = self._known[symbol, timeframe] = _Known(raw, series, actions, exes)
         return known
 
-    def _brought(self, raw: BarSeries, timeframe: Timeframe) -> BarSeries:
-        if timeframe is Timeframe.DAY:
-            return daily_from(raw, open_calendar(self._source.instrument(raw.symbol).calendar))
-        return coarser(raw, timeframe)
-
-    def _bars_for(self, symbol: Symbol, timeframe: Timeframe) -> BarSeries:
-        """The series itself or, for bars that the source lacks, the finer one that reaches back furthest."""
-        has, is_day = self._source.timeframes(symbol), timeframe is Timeframe.DAY
-        # Sessions that open at half past do not fill hours of the clock.
-        never_closes = self._source.instrument(symbol).calendar == AlwaysOpen.name
-        if timeframe in has or not (is_day or never_closes):
+    def _bars_for(self, symbol: Symbol, timeframe: Timeframe, known: _Known | None) -> BarSeries:
+        """The series itself or, for bars that the source lacks, the finer one that reaches back furthest; looked for once."""
+        if known is not None:
+            return self._source.bars(symbol, known.raw.timeframe)
+        has = self._source.timeframes(symbol)
+        if timeframe in has or not self._can_be_made(symbol, timeframe):
             return self._source.bars(symbol, timeframe)
         finer = (self._source.bars(symbol, one) for one in has if one.duration < timeframe.duration)
-        found = [series for series in finer if len(series.ends) and (is_day or is_on_the_clock(series))]
+        found = [series for series in finer if len(series.ends)]
         if not found:
             msg = f"{self._source.name} has no bars of {symbol} that make {timeframe}; check the symbol or add a file for it"
             raise NoDataError(msg)
         return min(found, key=lambda series: series.ends[0])
+
+    def _can_be_made(self, symbol: Symbol, timeframe: Timeframe) -> bool:
+        """Whether finer bars fill it: sessions that open at half past fill no hours of the clock."""
+        return timeframe is Timeframe.DAY or self._source.instrument(symbol).calendar == AlwaysOpen.name
+
+    def _brought(self, raw: BarSeries, timeframe: Timeframe) -> BarSeries:
+        if timeframe is Timeframe.DAY:
+            return daily_from(raw, open_calendar(self._source.instrument(raw.symbol).calendar))
+        return coarser(raw, timeframe)
 
 
 def _next_funding(now: datetime) -> datetime:
