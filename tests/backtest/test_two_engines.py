@@ -1,7 +1,7 @@
 """One fill model, two engines: whatever the strategy, the bars and the costs, event engine and kernel trade the same."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -19,7 +19,7 @@ from trading_bot.domain.values import Symbol
 from trading_bot.market.frame import IndicatorFrame
 from trading_bot.settings import BrokerSettings
 from trading_bot.sources.still import StillSource
-from two_engines import assert_equal, run_both
+from two_engines import Both, assert_equal, run_both
 
 NAMES = (Symbol("A"), Symbol("B"), Symbol("C"))
 RATIOS = tuple(map(Decimal, ("2", "3", "1.5", "0.5", "0.1", "0.333333")))
@@ -44,6 +44,8 @@ class World:
     risk: Decimal | None
     reserve: Decimal
     leverage: Decimal
+    maintenance: Decimal
+    """Of a perpetual."""
     by_day: bool
     """Whether signals come from daily bars where there are finer ones."""
 
@@ -75,13 +77,15 @@ worlds = st.builds(
     risk=st.none() | _decimals("0.002", "0.02"),
     reserve=_decimals("0", "0.02", "0.5"),
     leverage=_decimals("1", "1", "2", "3"),
+    maintenance=_decimals("0.3", "0.01", "0.28"),
     by_day=st.booleans(),
 )
 
 
 def _instrument(world: World, symbol: Symbol, rng: np.random.Generator) -> Instrument:
     coin = world.round_the_clock and symbol == NAMES[0]
-    changed = {"asset_class": AssetClass.CRYPTO_PERPETUAL, "calendar": "24/7", "lot_size": Decimal("0.001")} if coin else {}
+    perpetual = {"asset_class": AssetClass.CRYPTO_PERPETUAL, "calendar": "24/7", "lot_size": Decimal("0.001")}
+    changed = {**perpetual, "maintenance_rate": world.maintenance} if coin else {}
     shortable = bool(rng.random() < 0.8)
     return Instrument.model_validate({"symbol": symbol, "leverage_cap": world.leverage, "shortable": shortable, **changed})
 
@@ -128,7 +132,7 @@ def _actions(name: Symbol, calendar: Weekdays, world: World, rng: np.random.Gene
         ex = calendar.hours(day)[0]
         if rng.random() < 0.08:
             found.append(Dividend(symbol=name, ex=ex, amount=Decimal(str(round(float(rng.uniform(0.01, 0.4)), 4)))))
-        if rng.random() < 0.06 and not any(isinstance(a, Split) for a in found):
+        if calendar.name == "XNYS" and rng.random() < 0.06 and not any(isinstance(a, Split) for a in found):
             found.append(Split(symbol=name, ex=ex, ratio=RATIOS[int(rng.integers(len(RATIOS)))]))
     return tuple(found)
 
@@ -166,7 +170,18 @@ def _plan(world: World, source: Typed) -> Plan:
 @given(world=worlds)
 def test_chance_trades_the_same_in_both_engines(world: World) -> None:
     """Longs and shorts, stops and targets, partial fills, splits, dividends, borrow, fees: every trade and every close is equal."""
+    assert_equal(_both(world))
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(world=worlds, maintenance=_decimals("0.3", "0.32", "0.25"))
+def test_what_is_carried_with_leverage_is_ended_the_same_in_both_engines(world: World, maintenance: Decimal) -> None:
+    """Three times the margin, all of it in one perpetual: jumps, thin bars and slippage bring it to liquidation eight times a world."""
+    all_in = replace(world, share=Decimal(1), risk=None, reserve=Decimal(0), busy=0.5, shorts=True)
+    assert_equal(_both(replace(all_in, round_the_clock=True, leverage=Decimal(3), maintenance=maintenance)))
+
+
+def _both(world: World) -> Both:
     source = _typed(world, np.random.default_rng(world.seed))
     market = Market(StillSource(source, world.spread), Weekdays, world.settings, world.spread)
-    both = run_both(market, _plan(world, source), _wild(world))
-    assert_equal(both)
+    return run_both(market, _plan(world, source), _wild(world))

@@ -98,12 +98,13 @@ def bybit_bench(category: str = "linear") -> Iterator[Bench]:
     markets = invented([symbol], 1, open_calendar, categories=[category])
     made = Setup(markets, EmulatedClock.running(wall), wall, credentials=Credentials(KEYS.key, KEYS.secret), cash=Decimal(100_000))
     with BybitApi(made) as api:
-        instrument = markets[category].instrument(symbol)
+        leverage = Decimal(2 if category == "linear" else 1)
+        instrument = markets[category].instrument(symbol).model_copy(update={"leverage_cap": leverage})
         hold = Hold(api.control, instrument, Decimal(60_000))
 
         def broker(keys: Keys = KEYS) -> Broker:
             around = (lambda _: instrument, RealClock(threading.Event()), time.monotonic, lambda: 0.0)
-            wanted = settings(api.url, category=category, receive_window_ms=5000, leverage="2" if category == "linear" else "1")
+            wanted = settings(api.url, category=category, receive_window_ms=5000, leverage=str(leverage))
             return impatient(BybitBroker(wanted, keys, "", *around, timeout=1.0))
 
         yield Bench(

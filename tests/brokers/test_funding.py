@@ -39,7 +39,7 @@ def hours(folder: Path, rates: str = RATES) -> Path:
 def study(folder: Path, side: int, kind: str = "crypto_perpetual", out: int = 19) -> tuple[Study, Strategy]:
     """In at 02:00, out at 20:00, or after another row."""
     coin = {"BTCUSDT": {**COIN["BTCUSDT"], "asset_class": kind, "shortable": True}}
-    strategy = scripted({1: Said(entry=side, stop=50 if side > 0 else 200), out: Said(exit=True)})
+    strategy = scripted({1: Said(entry=side, stop=50 if side > 0 else 150), out: Said(exit=True)})
     settings = {"universe.instruments": coin, "broker.borrow_bps_per_year": "500"}
     return study_on(folder, ["BTCUSDT"], strategy, share=Decimal("0.5"), settings=settings), strategy
 

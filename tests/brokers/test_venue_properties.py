@@ -21,13 +21,16 @@ from trading_bot.brokers.venue_store import MemoryVenueStore, SqliteVenueStore, 
 from trading_bot.domain.books import Books
 from trading_bot.domain.errors import OrderNotFoundError, OrderRejectedError
 from trading_bot.domain.events import BrokerEvent
+from trading_bot.domain.instrument import AssetClass, Instrument
 from trading_bot.domain.market import CorporateAction, Dividend, Split
 from trading_bot.domain.orders import OrderSpec
+from trading_bot.domain.perpetual import liquidation_price
 from trading_bot.domain.values import ClientOrderId, Symbol
 
 D = Decimal
 B = Symbol("B")
 
+PERPETUAL = Instrument(symbol=A, asset_class=AssetClass.CRYPTO_PERPETUAL, calendar="24/7", leverage_cap=D(20), maintenance_rate=D("0.01"))
 COSTS: dict[str, Any] = {"slippage_bps": "3", "participation": "0.1", "fees": "us_equity", "borrow_bps_per_year": "500"}
 
 
@@ -55,7 +58,10 @@ def _rows(draw: st.DrawFn, bars: int = 24) -> list[Row]:
 
 @st.composite
 def _market(draw: st.DrawFn) -> Market:
-    """A: bars of the end of Monday and the start of Tuesday, maybe a dividend and a split between. B: daily bars."""
+    """A: bars of the end of Monday and the start of Tuesday, maybe a dividend and a split between. B: daily bars.
+
+    Sometimes A is a perpetual at twenty times its margin, which many of these bars bring to liquidation.
+    """
     actions: list[CorporateAction] = []
     if draw(st.booleans()):
         actions.append(Dividend(symbol=A, ex=at("14:30", 5), amount=D("0.37")))
@@ -63,7 +69,8 @@ def _market(draw: st.DrawFn) -> Market:
         actions.append(Split(symbol=A, ex=at("14:30", 5), ratio=draw(st.sampled_from([D(2), D("0.5"), D("1.5"), D("0.333333")]))))
     monday, tuesday = draw(_rows()), draw(_rows())
     starts = [at("19:00") + n * STEP for n in range(len(monday))] + [at("14:30", 5) + n * STEP for n in range(len(tuesday))]
-    return Market(events=tuple(actions)).minutes_at([*monday, *tuesday], starts).days(draw(_rows(2)), symbol=B)
+    kinds = {A: PERPETUAL} if draw(st.booleans()) else {}
+    return Market(events=tuple(actions), instruments=kinds).minutes_at([*monday, *tuesday], starts).days(draw(_rows(2)), symbol=B)
 
 
 @st.composite
@@ -172,6 +179,23 @@ def test_exits_never_open_or_turn_a_position(market: Market, script: list[Act]) 
             new = books.positions[fill.symbol].quantity if fill.symbol in books.positions else D(0)
             assert abs(new) < abs(old)
             assert old * new >= 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(_market(), _script())
+def test_a_liquidation_ends_the_position_at_its_price_or_worse_and_costs_what_its_fill_says(market: Market, script: list[Act]) -> None:
+    """Reckoned at the fill's own price, the account is worth its fee less afterwards."""
+    books = Books()
+    for event in _run(market, script, MemoryVenueStore(), None).broker.events(0):
+        before, books = books, books.apply(event)
+        fill = getattr(event, "fill", None)
+        if fill is not None and fill.client_order_id.startswith("venue-"):
+            held = before.positions[A]
+            end = liquidation_price(held.side, held.average_price, PERPETUAL)
+            assert end is not None
+            assert (fill.price - end) * held.side.sign <= 0
+            assert A not in books.positions
+            assert books.equity({A: fill.price, B: D(1)}) == before.equity({A: fill.price, B: D(1)}) - fill.fee
 
 
 @settings(max_examples=30, deadline=None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 
 import pandas as pd
@@ -36,6 +36,7 @@ class Weekdays:
 
     def __init__(self, name: str, early: frozenset[date] = frozenset()) -> None:
         self.name = name
+        self.zone: tzinfo = UTC
         self._early = early
 
     def is_session(self, day: date) -> bool:

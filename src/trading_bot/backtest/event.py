@@ -20,9 +20,10 @@ from trading_bot.backtest.plan import Market, Plan, Result
 from trading_bot.backtest.statistics import Curve, performance
 from trading_bot.backtest.wanted import Wanted
 from trading_bot.brokers.units import moment, stamp
-from trading_bot.domain.instrument import SESSIONS_PER_YEAR
+from trading_bot.domain.instrument import SESSIONS_PER_YEAR, Instrument
 from trading_bot.domain.market import PriceBasis
 from trading_bot.domain.orders import OrderRole, Side
+from trading_bot.domain.perpetual import is_leveraged, liquidation_price
 from trading_bot.domain.proposals import Effect, Proposal, ProposalKind, Target, Verdict, VerdictOutcome
 from trading_bot.domain.records import CLOSE, EquityPoint
 from trading_bot.domain.values import ONE, ZERO, DecisionId, ProposalId, Symbol, derive_id
@@ -128,9 +129,9 @@ class SignalAgenda:
         quote = self._desk.view.quote(row.symbol)
         if quote is None or (not row.stop and side is Side.SELL):
             return None
-        tick = self._desk.view.instrument(row.symbol).tick_size
+        instrument = self._desk.view.instrument(row.symbol)
         entry = quote.ask if side is Side.BUY else quote.bid
-        stop, target = max(row.stop, 1) * tick, row.target * tick
+        stop, target = (row.stop or _lowest(instrument, entry)) * instrument.tick_size, row.target * instrument.tick_size
         crossed = (entry - stop) * side.sign <= 0 or (row.target and (target - entry) * side.sign <= 0)
         if crossed:
             return None
@@ -172,6 +173,12 @@ class SignalAgenda:
         )
         self._desk.journal.append(point)
         engine.ledger.note_equity(point)
+
+
+def _lowest(instrument: Instrument, entry: Decimal) -> int:
+    """Ticks of the stop of a long that wants none: the last one before a perpetual is liquidated, else the least price there is."""
+    end = liquidation_price(Side.BUY, entry, instrument) if is_leveraged(instrument) else None
+    return 1 if end is None else int(end // instrument.tick_size) + 1
 
 
 def _by_moment(wanted: Sequence[Wanted]) -> dict[int, tuple[Row, ...]]:

@@ -21,7 +21,7 @@ BOOK = np.dtype(
         (name, np.int64)
         for name in (
             *("lots", "side", "seen", "bar_at", "row", "row_at", "row_bar", "due_at", "action"),
-            *("opened", "entered", "exited", "fees"),
+            *("opened", "entered", "exited", "fees", "cost", "end"),
             *("reserve", "entry_until", "close_until", "stop", "hit", "target", "target_from"),
         )
     ]
@@ -29,15 +29,16 @@ BOOK = np.dtype(
 )
 """One symbol. `lots` held (a short's below 0), on `side`; `seen`: newest bar that was looked at. Next moments of bars, signals, and
 expiries or actions: `bar_at`, `row_at`, `due_at`; `row` and `action` are the next of theirs, `row_bar` begins at `row_at`. Of the running
-trade: its time, values in and out, fees. Of the orders: where they stand and when they end; `hit`: whether the stop was touched; of each
-the lots `left`, the `bar` in which it last filled, and the lots of that bar that it `used`."""
+trade: its time, values in and out, fees; of a perpetual its `cost`, held at entry prices, and the tick at which it is ended, 0 for none.
+Of the orders: where they stand and when they end; `hit`: whether the stop was touched; of each the lots `left`, the `bar` in
+which it last filled, and the lots of that bar that it `used`."""
 
 ACCOUNT = np.dtype(
     [
         (name, np.int64)
         for name in (
             *("clock", "cash", "trades", "wins", "losses", "gained", "lost", "orders", "logged", "broken"),
-            *("no_stop", "no_short", "no_day_trade", "no_size", "no_close", "not_taken"),
+            *("no_stop", "no_room", "no_short", "no_day_trade", "no_size", "no_close", "not_taken"),
         )
     ]
     + [("day_trades", np.int64, 3)]
@@ -119,9 +120,9 @@ def next_bar(desk: Desk, s: int, after: int) -> int:
     elif book.left[STOP] == 0 and book.left[TARGET] == 0:
         return FAR
     elif book.side == BUY:
-        low, high = book.stop, book.target if book.left[TARGET] > 0 else high
+        low, high = max(book.stop, book.end), book.target if book.left[TARGET] > 0 else high
     else:
-        low, high = book.target if book.left[TARGET] > 0 else low, book.stop
+        low, high = book.target if book.left[TARGET] > 0 else low, min(book.stop, book.end) if book.end > 0 else book.stop
     number, last = max(begun(desk, s, after), symbol.bar0), min(symbol.bar1, book.row_bar + 1)
     if bars[number].end <= after:
         number += 1

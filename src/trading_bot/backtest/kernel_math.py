@@ -68,8 +68,18 @@ def split_price(ticks: int, numerator: int, denominator: int) -> int:
 
 @inner
 def requirement(symbol: Row, side: int, value: int) -> int:
-    """`margin.requirement`: a long its value by the leverage cap, a short half its value."""
-    return part_up(value, symbol.leverage_denominator, symbol.leverage_numerator) if side > 0 else part_up(value, 1, 2)
+    """`margin.requirement`: its value over what its side may be worth as a multiple of what it takes."""
+    if side > 0:
+        return part_up(value, symbol.long_turns_denominator, symbol.long_turns_numerator)
+    return part_up(value, symbol.short_turns_denominator, symbol.short_turns_numerator)
+
+
+@inner
+def liquidation(symbol: Row, lots: int, cost: int) -> int:
+    """`margin.liquidation`: ticks at which signed `lots` that cost `cost` quanta are ended, 0 for nowhere."""
+    if lots > 0:
+        return int(part_down(cost, symbol.long_end_numerator, symbol.long_end_denominator) // (lots * symbol.worth))
+    return int(-(-part_up(cost, symbol.short_end_numerator, symbol.short_end_denominator) // (-lots * symbol.worth)))
 
 
 @inner

@@ -8,8 +8,11 @@ from typing import Any
 
 from trading_bot.backtest.compiled import apart, inner
 from trading_bot.backtest.kernel_desk import CLOSE, ENTRY, STOP, TARGET, Desk, begun, standing
-from trading_bot.backtest.kernel_math import BUY, allowance, at_market, fee, requirement, stopped_inside
+from trading_bot.backtest.kernel_math import BUY, allowance, at_market, fee, liquidation, part_down, requirement, stopped_inside
 from trading_bot.brokers.units import DAY
+
+_MANY = 2**31
+"""More lots than this, multiplied by each other, may not fit into 64 bits."""
 
 # -- fills ---------------------------------------------------------------------------------------------------------------
 
@@ -27,8 +30,9 @@ def fill(desk: Desk, s: int, which: int, lots: int, price: int, at: int, bar: in
     book.left[which] -= lots
     write(desk, at, s, which, side * lots, price, charge)
     if book.lots == 0:
-        book.opened, book.entered, book.exited, book.fees = at, 0, 0, 0
+        book.opened, book.entered, book.exited, book.fees, book.cost = at, 0, 0, 0, 0
     book.lots += side * lots
+    _carry(desk, s, lots, value, which == ENTRY)
     book.fees += charge
     if which == ENTRY:
         book.entered += value
@@ -38,6 +42,31 @@ def fill(desk: Desk, s: int, which: int, lots: int, price: int, at: int, bar: in
         _shrink(book, which, lots)
         if book.lots == 0:
             _end_trade(desk, s, at)
+
+
+@inner
+def _carry(desk: Desk, s: int, lots: int, value: int, adds: bool) -> None:  # noqa: FBT001 - a fill's own words
+    """What a perpetual is held at after a fill, and where the venue would end it."""
+    book, symbol = desk.books[s], desk.lanes.symbols[s]
+    book.end = 0
+    if symbol.borrowed or book.lots == 0:
+        return
+    held = abs(book.lots)
+    if adds:
+        book.cost += value
+    else:
+        desk.account[0].broken |= held + lots > _MANY
+        book.cost = part_down(book.cost, held, held + lots)
+    book.end = liquidation(symbol, book.lots, book.cost)
+
+
+@apart
+def liquidate(desk: Desk, s: int, price: int, at: int) -> None:
+    """`venue.liquidate`: the whole position at `price`, by an order of the venue's own."""
+    book = desk.books[s]
+    book.left[ENTRY], book.left[CLOSE] = 0, abs(book.lots)
+    desk.account[0].orders += 1
+    fill(desk, s, CLOSE, abs(book.lots), price, at, -1, False)  # noqa: FBT003 - who is closed is no maker
 
 
 @inner
@@ -152,6 +181,7 @@ def trade_at_open(desk: Desk, s: int, at: int) -> None:
     if bar.start != at or bar.volume == 0:
         return
     bid, ask = bar.open_bid, bar.open_ask
+    _end_at_open(desk, s, bid, ask, at)
     if book.left[STOP] > 0 and -book.side * (bid + ask - 2 * book.stop) >= 0:
         book.hit = 1
     for which in (STOP, CLOSE, ENTRY):
@@ -176,8 +206,7 @@ def trade_inside(desk: Desk, s: int, at: int) -> None:
     if bar.end != at or bar.volume == 0:
         return
     rested = book.left[TARGET]
-    if book.left[STOP] > 0 and not book.hit:
-        _try_stop(desk, s, number, at)
+    _try_exits(desk, s, number, at)
     if book.left[TARGET] > 0 and book.target_from <= bar.start:
         _try_target(desk, s, number, rested, at)
     if not begins:
@@ -185,6 +214,27 @@ def trade_inside(desk: Desk, s: int, at: int) -> None:
         for which in (ENTRY, STOP, CLOSE):
             if which != STOP or book.hit:
                 take(desk, s, which, bar.close_bid, bar.close_ask, at)
+
+
+@inner
+def _end_at_open(desk: Desk, s: int, bid: int, ask: int, at: int) -> None:
+    """`timeline._end_at_quote`: a gap beyond liquidation takes all."""
+    book = desk.books[s]
+    if book.end > 0 and -book.side * (bid + ask - 2 * book.end) >= 0:
+        liquidate(desk, s, at_market(desk.lanes.costs[0], -book.side, bid, ask), at)
+
+
+@inner
+def _try_exits(desk: Desk, s: int, number: int, at: int) -> None:
+    """The stop, unless the price passes liquidation before it; and liquidation, of what the stop leaves."""
+    bar, book = desk.lanes.bars[number], desk.books[s]
+    reached = (bar.low <= book.end) if book.side == BUY else (bar.high >= book.end)
+    end = book.end if reached else 0
+    if book.left[STOP] > 0 and not book.hit and (end == 0 or book.side * (book.stop - end) >= 0):
+        _try_stop(desk, s, number, at)
+    if end > 0 and book.lots != 0:
+        half = (bar.open_ask - bar.open_bid + 1) // 2
+        liquidate(desk, s, stopped_inside(desk.lanes.costs[0], -book.side, end, half, bar.low, bar.high), at)
 
 
 @apart

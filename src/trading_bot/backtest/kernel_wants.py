@@ -112,13 +112,14 @@ def _enter(desk: Desk, s: int, at: int, side: int, stop: int, target: int) -> No
     """Judge, size and send an entry as the gate and the venue's intake do."""
     bar, symbol, account = desk.lanes.bars[begun(desk, s, at)], desk.lanes.symbols[s], desk.account[0]
     price = bar.open_ask if side == BUY else bar.open_bid
-    distance = (price - max(stop, 1)) * side
+    stop = stop if stop > 0 or side != BUY else part_down(price, symbol.long_end_numerator, symbol.long_end_denominator) + 1
+    distance = (price - stop) * side
     if distance <= 0 or (stop == 0 and side != BUY) or (target > 0 and (target - price) * side <= 0):
         return
     twice, available = standing(desk, at)
-    if _is_refused(desk, s, bar, side, distance, twice):
+    if _is_refused(desk, s, bar, side, price, distance, twice):
         return
-    lots = _size(desk.lanes.costs[0], side, price * symbol.worth, distance * symbol.worth, twice, available)
+    lots = _size(desk, s, side, price * symbol.worth, distance * symbol.worth, twice, available)
     if lots * price * symbol.worth < symbol.least:
         account.no_size += 1
         return
@@ -128,31 +129,44 @@ def _enter(desk: Desk, s: int, at: int, side: int, stop: int, target: int) -> No
         account.not_taken += 1
         return
     account.orders += 1
-    book.side, book.stop, book.target, book.reserve = side, max(stop, 1), target, reserve
+    book.side, book.stop, book.target, book.reserve = side, stop, target, reserve
     book.left[ENTRY], book.bar[ENTRY], book.entry_until = lots, -1, bar.expires
     take(desk, s, ENTRY, bar.open_bid, bar.open_ask, at)
 
 
 @inner
-def _is_refused(desk: Desk, s: int, bar: Any, side: int, distance: int, twice: int) -> bool:  # noqa: ANN401, PLR0913, PLR0917 - what the gate looks at; a record of BAR
+def _is_refused(desk: Desk, s: int, bar: Any, side: int, price: int, distance: int, twice: int) -> bool:  # noqa: ANN401, PLR0913, PLR0917 - what the gate looks at; a record of BAR
     """The gate's rules that no limit turns off; each that speaks is counted."""
     account = desk.account[0]
     near = distance < max(_SPREADS * (bar.open_ask - bar.open_bid), 1)
     unborrowed = side != BUY and not desk.lanes.symbols[s].shortable
+    late = _is_late(desk.lanes.symbols[s], side, price, price - side * distance)
     pattern = account.day_trades[0] >= bar.window and twice < 2 * desk.lanes.costs[0].pattern_equity
     account.no_stop += near
+    account.no_room += late
     account.no_short += unborrowed
     account.no_day_trade += pattern
-    return bool(near or unborrowed or pattern)
+    return bool(near or late or unborrowed or pattern)
 
 
 @inner
-def _size(costs: Any, side: int, value: int, loss: int, twice: int, available: int) -> int:  # noqa: ANN401, PLR0913, PLR0917 - a record of COSTS; what a size depends on
+def _is_late(symbol: Any, side: int, price: int, stop: int) -> bool:  # noqa: ANN401 - a record of SYMBOL
+    """Whether the venue would end the position before it comes to its stop."""
+    if side == BUY:
+        return bool(symbol.long_end_numerator > 0 and stop * symbol.long_end_denominator <= price * symbol.long_end_numerator)
+    return bool(symbol.short_end_numerator > 0 and stop * symbol.short_end_denominator >= price * symbol.short_end_numerator)
+
+
+@inner
+def _size(desk: Desk, s: int, side: int, value: int, loss: int, twice: int, available: int) -> int:  # noqa: PLR0913, PLR0917 - what a size depends on
     """`sizing.size`: the least of a share of equity, of usable buying power, and of what may be lost. `value`, `loss`: quanta of a lot."""
-    equity, usable = max(twice, 0), max(available, 0)
+    costs, symbol, equity, usable = desk.lanes.costs[0], desk.lanes.symbols[s], max(twice, 0), max(available, 0)
     lots = part_down(equity, costs.share_numerator, costs.share_denominator) // (2 * value)
-    halves = 1 if side == BUY else 2
-    lots = min(lots, part_down(halves * usable, costs.free_numerator, costs.free_denominator) // value)
+    if side == BUY:
+        power = part_down(usable, symbol.long_power_numerator, symbol.long_power_denominator)
+    else:
+        power = part_down(usable, symbol.short_power_numerator, symbol.short_power_denominator)
+    lots = min(lots, power // value)
     if costs.risk_numerator > 0:
         lots = min(lots, part_down(equity, costs.risk_numerator, costs.risk_denominator) // (2 * loss))
     return lots

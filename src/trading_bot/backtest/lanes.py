@@ -28,7 +28,10 @@ from trading_bot.brokers.units import QUANTUM, Units, moment, quanta, stamp
 from trading_bot.brokers.venue import ratio_of
 from trading_bot.domain.errors import NoDataError, StrategyError
 from trading_bot.domain.instrument import AssetClass, Instrument
+from trading_bot.domain.margin import turns
 from trading_bot.domain.market import Funding, Split
+from trading_bot.domain.orders import Side
+from trading_bot.domain.perpetual import is_leveraged, liquidation_share
 from trading_bot.domain.values import Symbol
 from trading_bot.risk.rules import DAY_TRADE_REGIMES, DAY_TRADE_SESSIONS
 
@@ -44,6 +47,8 @@ _EARLIER = timedelta(days=21)
 _BPS = 10_000
 _YEAR = 365
 SPLIT, CASH = 0, 1
+TERMS = ("numerator", "denominator")
+"""Of a fraction."""
 
 
 BAR = np.dtype(
@@ -59,23 +64,20 @@ SYMBOL = np.dtype(
         (name, np.int64)
         for name in (
             *("bar0", "bar1", "row0", "row1", "action0", "action1", "split0", "split1", "fee0", "fee1"),
-            *("worth", "leverage_numerator", "leverage_denominator", "least", "least_sent", "shortable", "borrowed"),
+            *("worth", "least", "least_sent", "shortable", "borrowed"),
+            *(f"{side}_{rate}_{term}" for side in ("long", "short") for rate in ("turns", "power", "end") for term in TERMS),
         )
     ]
     + [("tick", np.float64), ("top", np.float64)]
 )
 """Where a symbol's bars, rows, actions, splits and fees begin and end; quanta that an entry must be worth at the gate, and at the venue;
-`borrowed`: whether a short pays for it; `top`: twice the greatest value of a lot, in quanta."""
+`borrowed`: whether a short pays for it; `top`: twice the greatest value of a lot, in quanta. Of each side: `turns`, its value as a multiple
+of what it takes; `power`, the same of what may be used; `end`, liquidation as a share of the entry price, 0 for none."""
 COSTS = np.dtype(
     [("cash", np.int64), ("pattern_equity", np.int64)]
-    + [
-        (f"{name}_{term}", np.int64)
-        for name in ("slip", "participation", "borrow", "share", "risk", "free")
-        for term in ("numerator", "denominator")
-    ]
+    + [(f"{name}_{term}", np.int64) for name in ("slip", "participation", "borrow", "share", "risk") for term in TERMS]
 )
-"""What a run is reckoned with: quanta and fractions. `free`: share of buying power that may be used; a `risk` of 0 is no limit;
-`pattern_equity`: below it day trades are counted."""
+"""What a run is reckoned with: quanta and fractions. A `risk` of 0 is no limit; `pattern_equity`: below it day trades are counted."""
 
 
 class Lanes(NamedTuple):
@@ -162,6 +164,8 @@ def _lane(market: Market, prices: Prices, plan: Plan, symbol: Symbol, sentiment:
     tape, units = prices.tape(symbol), prices.units(symbol)
     if len(tape.starts) > 1 and (tape.starts[1:] < tape.ends[:-1]).any():
         raise StrategyError(f"{symbol}: bars overlap, which the vector engine does not know: run the event engine")
+    if is_leveraged(seen.instrument) and tape.splits:
+        raise StrategyError(f"{symbol}: a perpetual that splits, which the vector engine does not know: run the event engine")
     ticks = [quote_ticks(column, seen.instrument, market.spread_bps) for column in tape.told()]
     lane = _Lane(seen, units, tape, np.stack([*ticks[0], *ticks[1]]), _days(market, seen.instrument, tape))
     _probe(market, symbol, lane)
@@ -210,7 +214,7 @@ def _lanes(ordered: Sequence[_Lane], market: Market, plan: Plan) -> Lanes:
         ends = np.cumsum([len(part) for part in parts])
         symbols[f"{name}0"][1:], symbols[f"{name}1"] = ends[:-1], ends
     for row, one in zip(symbols, ordered, strict=True):
-        _describe(row, one)
+        _describe(row, one, plan)
     traded = bars["volume"] > 0
     reach = np.stack([np.where(traded, bars["low"], FAR), np.where(traded, bars["high"], -FAR)], axis=1)
     firsts = np.arange(0, len(reach), BLOCK)
@@ -235,12 +239,17 @@ def _bars(lane: _Lane) -> Records:
     return bars
 
 
-def _describe(row: Any, lane: _Lane) -> None:  # noqa: ANN401 - a record of SYMBOL
+def _describe(row: Any, lane: _Lane, plan: Plan) -> None:  # noqa: ANN401 - a record of SYMBOL
     instrument = lane.sheet.instrument
-    row["borrowed"] = instrument.asset_class is not AssetClass.CRYPTO_PERPETUAL
+    row["borrowed"] = not is_leveraged(instrument)
     row["worth"], row["tick"], row["shortable"] = lane.units.worth, float(instrument.tick_size), instrument.shortable
     row["top"] = 2.0 * float(lane.quotes.max()) * lane.units.worth
-    row["leverage_numerator"], row["leverage_denominator"] = _terms(Fraction(instrument.leverage_cap), "leverage_cap")
+    for name, side in (("long", Side.BUY), ("short", Side.SELL)):
+        times = Fraction(turns(instrument, side))
+        end = liquidation_share(side, instrument) if is_leveraged(instrument) else Fraction(0)
+        _write(row, f"{name}_turns", times)
+        _write(row, f"{name}_power", times * (1 - Fraction(plan.reserve)))
+        _write(row, f"{name}_end", max(end, Fraction(0)))
     row["least"] = -(-max(instrument.minimum_notional, instrument.tick_size) // QUANTUM)
     row["least_sent"] = -(-instrument.minimum_notional // QUANTUM)
 
@@ -305,11 +314,16 @@ def _costs(market: Market, plan: Plan) -> Records:
         "borrow": Fraction(costs.borrow_bps_per_year) / (2 * _BPS * _YEAR),
         "share": Fraction(plan.share),
         "risk": Fraction(plan.risk or 0),
-        "free": 1 - Fraction(plan.reserve),
     }
     for name, share in shares.items():
-        row[f"{name}_numerator"], row[f"{name}_denominator"] = _terms(share, name)
+        _write(row, name, share)
     return row
+
+
+def _write(row: Any, name: str, value: Fraction) -> None:  # noqa: ANN401 - a record, or one of them
+    """Write both terms of a fraction."""
+    for term, number in zip(TERMS, _terms(value, name), strict=True):
+        row[f"{name}_{term}"] = number
 
 
 def _terms(value: Fraction, name: str) -> Pair:

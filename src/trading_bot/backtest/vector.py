@@ -46,6 +46,7 @@ _LOG_ROWS = 4096
 _ROLES = {ENTRY: OrderRole.ENTRY, STOP: OrderRole.STOP_LOSS, TARGET: OrderRole.TAKE_PROFIT, CLOSE: OrderRole.CLOSE}
 _REFUSALS = {
     "no_close": "closable",
+    "no_room": "liquidation",
     "no_size": "minimum_size",
     "no_day_trade": "pattern_day_trader",
     "no_short": "short_selling",

@@ -156,7 +156,7 @@ def _beyond_buying_power(request: Request) -> str | None:
         return None
     more = adding(request.side, request.lots, request.state.lots(request.spec.symbol))
     value = more * (request.price or 0) * request.units.worth
-    needed = requirement(request.side, value, request.instrument.leverage_cap)
+    needed = requirement(request.instrument, request.spec.side, value)
     if needed > request.available:
         has = f"buying power is {cash(max(request.available, 0)):f}"
         return f"it needs {cash(needed):f} {request.instrument.currency}, {has}: send less, or cancel other entries"

@@ -1,21 +1,19 @@
-"""What an account may carry: equity, requirements, buying power, in cash quanta.
+"""What an account may carry: equity, requirements, buying power, liquidation, in cash quanta and ticks.
 
-A long needs its value divided by the instrument's leverage cap (1: a cash account); a short needs its proceeds and half its
-value more, 150 % in all (Regulation T, 12 CFR 220.12); maintenance is 30 % of a short's value. Working entries reserve what they
-would need. Refuses to sell anyone out: a margin call is the desk's business.
+What a position takes and needs is `domain/margin.py`'s; working entries reserve what they would need. Refuses to sell anyone out but of
+a perpetual: another margin call is the desk's business.
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
+from math import ceil, floor
 
-from trading_bot.brokers.state import Holding, State, VenueOrder
+from trading_bot.brokers.state import SIDE_OF, SIDES, Holding, State, VenueOrder
 from trading_bot.brokers.tape import Prices
-from trading_bot.domain.books import MAINTENANCE, SHORT_INITIAL
-
-_SHORT_TURNS = (1 / Fraction(SHORT_INITIAL)).as_integer_ratio()
-"""What a short may be worth, as a multiple of what it takes."""
-_SHORT_MAINTENANCE = Fraction(MAINTENANCE)
+from trading_bot.domain.instrument import Instrument
+from trading_bot.domain.margin import maintenance, turns
+from trading_bot.domain.orders import Side
+from trading_bot.domain.perpetual import is_leveraged, liquidation_share
 
 
 @dataclass(frozen=True)
@@ -27,29 +25,37 @@ class Standing:
     maintenance: int
 
 
-def requirement(side: int, value: int, leverage: Decimal) -> int:
+@dataclass(frozen=True)
+class End:
+    """Where the venue ends a position by itself: the side of the order that does it, and its price in ticks."""
+
+    side: int
+    price: int
+
+
+def requirement(instrument: Instrument, side: Side, value: int) -> int:
     """Cash quanta that opening a position of `value` (above 0) takes from what is available, rounded up."""
-    whole, part = leverage.as_integer_ratio() if side > 0 else _SHORT_TURNS
+    whole, part = turns(instrument, side).as_integer_ratio()
     return -(-value * part // whole)
 
 
 def standing(state: State, prices: Prices) -> Standing:
     """Return how the account stands at the middle of the newest quotes (at entry prices before the first quote)."""
-    equity, needed, maintenance = state.cash, 0, 0
+    equity, needed, least = state.cash, 0, 0
     for holding in state.holdings.values():
-        value = _value(holding, prices, state.clock)
+        value, instrument = _value(holding, prices, state.clock), prices.instrument(holding.symbol)
         equity += value
-        needed += requirement(holding.lots, abs(value), prices.instrument(holding.symbol).leverage_cap)
-        maintenance += round(_SHORT_MAINTENANCE * -value) if value < 0 else 0
+        needed += requirement(instrument, holding.side, abs(value))
+        least += round(Fraction(maintenance(instrument, holding.side)) * abs(value))
     for order in state.orders.values():
         needed += need(order, order.reserve, state, prices)
-    return Standing(equity, equity - needed, maintenance)
+    return Standing(equity, equity - needed, least)
 
 
 def need(order: VenueOrder, price: int, state: State, prices: Prices) -> int:
     """What `order` would take from what is available if it filled at `price` ticks; 0 for what closes a position."""
     lots = 0 if order.is_exit else adding(order.side, order.remaining, state.lots(order.symbol))
-    return requirement(order.side, lots * price * order.units.worth, prices.instrument(order.symbol).leverage_cap)
+    return requirement(prices.instrument(order.symbol), SIDE_OF[order.side], lots * price * order.units.worth)
 
 
 def covers(state: State, order: VenueOrder, price: int, prices: Prices) -> bool:
@@ -63,6 +69,18 @@ def covers(state: State, order: VenueOrder, price: int, prices: Prices) -> bool:
 def adding(side: int, lots: int, held: int) -> int:
     """Lots by which an order of `lots` would open or enlarge a position, beyond closing what is `held` on the other side."""
     return max(lots - max(-side * held, 0), 0)
+
+
+def liquidation(holding: Holding, instrument: Instrument) -> End | None:
+    """Where the venue ends a position, reckoned from its average price alone (isolated margin); None where it never does.
+
+    The first tick at which its margin is lost but for the maintenance: rounded down for a long, up for a short.
+    """
+    if not is_leveraged(instrument):
+        return None
+    exact = liquidation_share(holding.side, instrument) * holding.cost / (abs(holding.lots) * holding.units.worth)
+    ticks = floor(exact) if holding.lots > 0 else ceil(exact)
+    return End(SIDES[holding.side.opposite], ticks) if ticks > 0 else None
 
 
 def _value(holding: Holding, prices: Prices, at: int) -> int:

@@ -5,15 +5,14 @@ desk lives or not; that an id known to the venue is never placed twice, and a re
 Refuses an account that is not the one it was made for.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import TypeVar
 
-from trading_bot.brokers import intake
-from trading_bot.brokers.margin import standing
+from trading_bot.brokers import intake, margin
 from trading_bot.brokers.state import SleepingLeg, State, VenueOrder
 from trading_bot.brokers.tape import Prices
 from trading_bot.brokers.timeline import Rules, Timeline
@@ -24,6 +23,7 @@ from trading_bot.domain.books import Account, Position
 from trading_bot.domain.errors import NoDataError, OrderNotFoundError, OrderRejectedError, StorageError
 from trading_bot.domain.events import BrokerEvent, CashReason
 from trading_bot.domain.orders import ApprovedOrder, Order, OrderClass, OrderIntent, OrderRole, OrderSpec, OrderState
+from trading_bot.domain.perpetual import MarginState, is_leveraged
 from trading_bot.domain.traits import PAPER, VenueTraits
 from trading_bot.domain.values import ClientOrderId, Symbol
 from trading_bot.ports import Calendar, Clock, MarketSource
@@ -75,6 +75,10 @@ class PaperBroker:
     def positions(self) -> tuple[Position, ...]:
         """Open positions by symbol."""
         return self._turn(lambda _, venue: tuple([holding.record for _, holding in sorted(venue.state.holdings.items())]))
+
+    def standing(self) -> Mapping[Symbol, MarginState]:
+        """Perpetuals held, each with the middle of its newest quote (its average price before the first) and where it would be ended."""
+        return self._turn(lambda _, venue: self._margins(venue.state))
 
     def open_orders(self) -> tuple[Order, ...]:
         """Working orders, woken legs included, by client order id."""
@@ -170,7 +174,7 @@ class PaperBroker:
             state=judged,
             quote=self._prices.quote(spec.symbol, state.clock),
             slippage=self._slippage,
-            available=standing(judged, self._prices).available,
+            available=margin.standing(judged, self._prices).available,
             known=known,
         )
 
@@ -190,7 +194,7 @@ class PaperBroker:
             return found
 
     def _account(self, state: State) -> Account:
-        found = standing(state, self._prices)
+        found = margin.standing(state, self._prices)
         return Account(
             account_id=self._settings.account,
             cash=cash(state.cash),
@@ -198,6 +202,16 @@ class PaperBroker:
             buying_power=cash(max(found.available, 0)),
             maintenance_margin=cash(found.maintenance),
         )
+
+    def _margins(self, state: State) -> dict[Symbol, MarginState]:
+        found = {}
+        for symbol, held in sorted(state.holdings.items()):
+            instrument, quote = self._prices.instrument(symbol), self._prices.quote(symbol, state.clock)
+            if is_leveraged(instrument):
+                mark = held.record.average_price if quote is None else held.units.price(quote.bid + quote.ask) / 2
+                end = margin.liquidation(held, instrument)
+                found[symbol] = MarginState(symbol=symbol, mark=mark, liquidation=None if end is None else held.units.price(end.price))
+        return found
 
     def _ahead(self, venue: Venue, until: datetime) -> datetime | None:
         version = venue.state.version + venue.changed

@@ -115,6 +115,11 @@ class Holding:
     cost: int
     opened_at: int
 
+    @property
+    def side(self) -> Side:
+        """BUY for a long, SELL for a short: the side that opened it."""
+        return Side.BUY if self.lots > 0 else Side.SELL
+
     @cached_property
     def record(self) -> Position:
         """The position as the port tells it."""

@@ -136,12 +136,13 @@ class Prices:
         self._source = source
         self._calendars = calendars
         self._tapes: dict[Symbol, Tape] = {}
+        self._instruments: dict[Symbol, Instrument] = {}
         self._units: dict[Symbol, Units] = {}
         self._quotes: dict[Symbol, tuple[int, TickQuote | None]] = {}
 
     def instrument(self, symbol: Symbol) -> Instrument:
         """Grid and limits of `symbol`."""
-        return self._source.instrument(symbol)
+        return self._instruments.get(symbol) or self._source.instrument(symbol)
 
     def units(self, symbol: Symbol) -> Units:
         """Its integers. ValueError if the instrument's grid is finer than cash."""
@@ -156,6 +157,7 @@ class Prices:
         known = self._tapes.get(symbol)
         if known is None or known.series != series:  # a series is equal to itself alone
             fundings = self._source.fundings(symbol) if isinstance(self._source, Funded) else ()
+            self._instruments[symbol] = self._source.instrument(symbol)
             known = self._tapes[symbol] = Tape(series, self.units(symbol), self._source.actions(symbol), fundings)
         return known
 

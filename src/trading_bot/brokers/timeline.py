@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
-from trading_bot.brokers.margin import covers
+from trading_bot.brokers.margin import End, covers, liquidation
 from trading_bot.brokers.matching import (
     BUY,
     TickBar,
@@ -79,10 +79,10 @@ class Timeline:
             return None
         symbols = {order.symbol for order in state.orders.values()}
         for symbol in sorted({*symbols, *state.holdings}):
-            tape = self._prices.tape(symbol)
+            tape, end = self._prices.tape(symbol), self._end(state, symbol)
             found = min(found, tape.action_after(after) or found)
-            if symbol in symbols:
-                found = min(found, tape.next_moment(after, min(found, until), _band(state.working(symbol))) or found)
+            if symbol in symbols or end is not None:
+                found = min(found, tape.next_moment(after, min(found, until), _band(state.working(symbol), end)) or found)
         expiries = (o.expires for o in state.orders.values() if o.expires is not None and o.expires > after)
         found = min((found, *expiries))
         if any(holding.lots < 0 for holding in state.holdings.values()):
@@ -110,7 +110,18 @@ class Timeline:
         tape = self._prices.tape(symbol)
         number = tape.begun(at)
         if number >= 0 and tape.starts[number] == at and tape.volumes[number] > 0:
+            self._end_at_quote(venue, symbol, at)
             self.trade_at_quote(venue, symbol, at)
+
+    def _end(self, state: State, symbol: Symbol) -> End | None:
+        holding = state.holdings.get(symbol)
+        return None if holding is None else liquidation(holding, self._prices.instrument(symbol))
+
+    def _end_at_quote(self, venue: Venue, symbol: Symbol, at: int) -> None:
+        """A gap beyond liquidation takes the whole position, whatever stops it passed too: their price would be the same."""
+        quote, end = self._prices.fresh(symbol, at), self._end(venue.state, symbol)
+        if quote is not None and end is not None and gapped(end.side, end.price, quote):
+            venue.liquidate(symbol, at_market(end.side, quote, self._rules.slippage_bps), at)
 
     def trade_at_quote(self, venue: Venue, symbol: Symbol, at: int, since: int = 0) -> None:
         """Trade with the newest quote, if it is fresh. `since`: number of the first order that takes part."""
@@ -174,15 +185,22 @@ class Timeline:
             self._take_close(venue, symbol, at)
 
     def _trade_inside(self, venue: Venue, symbol: Symbol, bar: TickBar) -> None:
-        """Worst order of events: exits by stop, entries, stops of those entries, and last the targets that rested before."""
+        """Worst order of events: exits by stop, entries, stops of those entries, and last the targets that rested before.
+
+        Liquidation comes among the stops, in its place by price.
+        """
         quote = self._prices.quote(symbol, bar.start)
         half = 0 if quote is None else quote.half_spread
         resting = {o.number: o.remaining for o in venue.state.working(symbol)}
         for phase in (_is_guard, _is_entry, _is_guard, _is_target):
-            for number in [o.number for o in venue.state.working(symbol) if phase(o)]:
+            end = self._end(venue.state, symbol) if phase is _is_guard else None
+            reached = end if end is not None and touched(end.side, end.price, bar) else None
+            for number in [o.number for o in venue.state.working(symbol) if phase(o) and not _comes_after(o, reached)]:
                 order = venue.state.orders.get(number)
                 if order is not None:
                     self._try_inside(venue, order, bar, half, resting.get(number, 0))
+            if reached is not None and symbol in venue.state.holdings:
+                venue.liquidate(symbol, stopped_inside(reached.side, reached.price, bar, half, self._rules.slippage_bps), bar.end)
         for order in venue.state.working(symbol):
             _follow_inside(venue, order, bar)
 
@@ -243,9 +261,10 @@ def funded(rate: Decimal, units: Units, quote: TickQuote | None) -> Fraction:
     return Fraction(round(exact * _FINE), _FINE)
 
 
-def _band(orders: Iterable[VenueOrder]) -> Band:
-    """The band outside of which one of `orders` may trade."""
-    low, high = -_FAR, _FAR
+def _band(orders: Iterable[VenueOrder], end: End | None) -> Band:
+    """The band outside of which one of `orders` may trade, or the position is ended."""
+    low = end.price if end is not None and end.side != BUY else -_FAR
+    high = end.price if end is not None and end.side == BUY else _FAR
     for order in orders:
         price = order.stop if order.waits_for_stop else order.limit
         if price is None:
@@ -287,6 +306,11 @@ def _nothing_begins(tape: Tape, number: int, at: int) -> bool:
 def _takes(order: VenueOrder) -> bool:
     """Whether it trades at any price: a market order, or a stop that was touched."""
     return order.limit is None and not order.waits_for_stop
+
+
+def _comes_after(order: VenueOrder, end: End | None) -> bool:
+    """Whether the price passes liquidation before it comes to this stop."""
+    return end is not None and order.side == end.side and order.side * ((order.stop or 0) - end.price) > 0
 
 
 def _is_guard(order: VenueOrder) -> bool:

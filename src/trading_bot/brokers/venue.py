@@ -10,9 +10,10 @@ from itertools import chain
 
 from trading_bot.brokers.fees import Trade, fee
 from trading_bot.brokers.matching import split_lots, split_price
-from trading_bot.brokers.state import SIDE_OF, Holding, SleepingLeg, State, VenueOrder
+from trading_bot.brokers.state import SIDE_OF, SIDES, Holding, SleepingLeg, State, VenueOrder
 from trading_bot.brokers.units import cash, moment
 from trading_bot.domain.events import BrokerEvent, CashReason, CashUpdate, OrderUpdate, SplitUpdate
+from trading_bot.domain.instrument import AssetClass
 from trading_bot.domain.market import Split
 from trading_bot.domain.orders import Fill, OrderRole, OrderState, OrderType, TimeInForce
 from trading_bot.domain.values import ClientOrderId, Symbol
@@ -21,6 +22,7 @@ POSITION_CLOSED = "position closed"
 SIBLING_FILLED = "the other leg filled"
 EXIT_FILLED = "an exit of its bracket filled"
 SESSION_CLOSED = "the session closed"
+LIQUIDATED = "liquidated by the venue"
 TOO_SMALL = "a split left less than one lot"
 _RATIO_TERMS = 10_000
 
@@ -93,6 +95,31 @@ class Venue:
         else:
             self._after_entry(after, lots, legs, at)
         self._cap_exits(order.symbol, at)
+
+    def liquidate(self, symbol: Symbol, price: int, at: int) -> None:
+        """Close a position at `price` ticks by an order of the venue's own. Entries end before, so that none opens it again."""
+        for resting in self.state.working(symbol):
+            if not resting.is_exit:
+                self.end(resting, OrderState.CANCELED, LIQUIDATED, at)
+        held, number = self.state.holdings[symbol], self.next_number()
+        order = VenueOrder(
+            number=number,
+            group=number,
+            client_order_id=ClientOrderId(f"venue-{number}"),
+            symbol=symbol,
+            asset=AssetClass.CRYPTO_PERPETUAL,
+            units=held.units,
+            side=SIDES[held.side.opposite],
+            type=OrderType.MARKET,
+            role=OrderRole.CLOSE,
+            time_in_force=TimeInForce.GTC,
+            quantity=abs(held.lots),
+            active_from=at,
+            submitted_at=at,
+            updated_at=at,
+            reason=LIQUIDATED,
+        )
+        self.fill(self.tell(order, at), order.quantity, price, at, maker=False, bar=0)
 
     def _charge(self, order: VenueOrder, lots: int, value: int, at: int, *, maker: bool) -> int:
         trade = Trade(SIDE_OF[order.side], order.units.quantity(lots), cash(value), maker, at)

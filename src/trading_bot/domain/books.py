@@ -13,12 +13,6 @@ from trading_bot.domain.events import BrokerEvent, CashReason, CashUpdate, Order
 from trading_bot.domain.orders import Fill, Order, OrderRole, Side, move
 from trading_bot.domain.values import ZERO, Amount, ClientOrderId, NonNegative, Record, Symbol, UtcTime, divided
 
-SHORT_INITIAL = Decimal("0.5")
-"""What a short needs beside its proceeds, as a share of its value: 150 % in all (Regulation T, 12 CFR 220.12)."""
-MAINTENANCE = Decimal("0.3")
-"""Share of a position's value that equity may not fall below (FINRA Rule 4210(c): 30 % of a short; a long needs less)."""
-
-
 _Changes = dict[str, object]
 """New values of the books' fields."""
 
@@ -49,7 +43,8 @@ class Account(Record):
     cash: Amount
     equity: Amount
     buying_power: Amount
-    """What new positions may still take: a long its value, a short `SHORT_INITIAL` of it."""
+    """Available balance: what new positions may still take, each its value by `margin.turns`. A venue that lends for stocks has counted
+    that in."""
     maintenance_margin: NonNegative = ZERO
 
 

@@ -48,7 +48,7 @@ class Instrument(Record):
     """What a position may be worth as a multiple of its margin."""
     maintenance_rate: Fraction = Decimal("0.3")
     """Share of a position's value that equity may not fall below (FINRA Rule 4210(c): 30 % of a short; a long needs less). Of a
-    perpetual, the venue's rate of its lowest tier: below it the venue liquidates."""
+    perpetual, the venue's rate of its lowest tier, on either side: below it the venue liquidates."""
 
     def round_price(self, price: float | Decimal, direction: Rounding = Rounding.NEAREST) -> Decimal:
         """Return `price` on the tick grid. ValueError if it is not finite or not above 0 after rounding."""

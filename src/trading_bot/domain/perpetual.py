@@ -1,14 +1,15 @@
-"""Perpetuals carried with leverage: margin, and the price at which the venue would end a position. Pure.
+"""Perpetuals carried with leverage: the price at which the venue would end a position. Pure.
 
 Promises the isolated price: where other money of the account stands behind a position too, liquidation lies further away, and what is
 reckoned here is the nearer. Refuses nothing else: the rules of the gate decide by it.
 """
 
 from decimal import Decimal
+from fractions import Fraction
 
 from trading_bot.domain.instrument import AssetClass, Instrument
 from trading_bot.domain.orders import Side
-from trading_bot.domain.values import ONE, ZERO, Positive, Record, Symbol, divided
+from trading_bot.domain.values import ZERO, Positive, Record, Symbol, divided
 
 
 class MarginState(Record):
@@ -25,11 +26,16 @@ def is_leveraged(instrument: Instrument) -> bool:
     return instrument.asset_class is AssetClass.CRYPTO_PERPETUAL
 
 
-def liquidation_price(side: Side, entry: Decimal, instrument: Instrument) -> Decimal | None:
-    """Price at which a position entered at `entry` has lost its margin but for the maintenance; None if no price above 0 does.
+def liquidation_share(side: Side, instrument: Instrument) -> Fraction:
+    """The liquidation price as an exact share of the entry price; not above 0 where no price brings it about.
 
-    entry x (1 - 1/leverage + maintenance) of a long, its mirror of a short (Bybit, isolated margin, USDT contracts, without fees).
+    1 - 1/leverage + maintenance of a long, its mirror of a short (Bybit, isolated margin, USDT contracts, without fees).
     """
-    share = divided(ONE, instrument.leverage_cap) - instrument.maintenance_rate
-    price = entry * (ONE - side.sign * share)
+    return 1 - side.sign * (1 / Fraction(instrument.leverage_cap) - Fraction(instrument.maintenance_rate))
+
+
+def liquidation_price(side: Side, entry: Decimal, instrument: Instrument) -> Decimal | None:
+    """Price at which a position entered at `entry` has lost its margin but for the maintenance; None if no price above 0 does."""
+    share = liquidation_share(side, instrument)
+    price = divided(entry * share.numerator, Decimal(share.denominator))
     return price if price > ZERO else None

@@ -61,8 +61,9 @@ class Judge:
             return rule_unseen(proposal, self.clock.now(), reject("universe", "symbols of the mandate", proposal.symbol), consent)
         instrument = self.view.instrument(proposal.symbol)
         situation = self._situation(mandate, instrument.calendar, proposal.symbol)
-        quote, traits = self.view.quote(proposal.symbol), self.traits(proposal.symbol)
-        return rule_on_entry(Case(proposal, situation, instrument, quote, consent, traits), self.desk)
+        quote, contract = self.view.quote(proposal.symbol), self.view.contract(proposal.symbol)
+        mark = None if contract is None else contract.mark
+        return rule_on_entry(Case(proposal, situation, instrument, quote, consent, self.traits(proposal.symbol), mark), self.desk)
 
     def exit(self, symbol: Symbol) -> Exit:
         """What a ruling on an exit looks at."""

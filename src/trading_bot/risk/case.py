@@ -12,6 +12,7 @@ from functools import cached_property
 from trading_bot.domain.books import Account, Books
 from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.mandate import Discipline, Limits, Mandate
+from trading_bot.domain.margin import turns
 from trading_bot.domain.market import Quote
 from trading_bot.domain.orders import Side
 from trading_bot.domain.proposals import EntryStyle, Proposal
@@ -98,6 +99,8 @@ class Case:
     quote: Quote | None
     consent: Consent = ALONE
     traits: VenueTraits = PAPER
+    mark: Decimal | None = None
+    """Price by which a perpetual's venue liquidates; None where it does not say, or for anything else."""
 
     @property
     def limits(self) -> Limits:
@@ -127,6 +130,11 @@ class Case:
     def risk_per_share(self) -> Decimal:
         """Loss of one share at the stop; not above 0 if the price is already beyond it."""
         return (self.price - (self.proposal.stop_loss or self.price)) * self.proposal.side.sign
+
+    @property
+    def turns(self) -> Decimal:
+        """What the position may be worth, as a multiple of what it takes from the available balance."""
+        return turns(self.instrument, self.proposal.side)
 
     @property
     def held(self) -> Decimal:

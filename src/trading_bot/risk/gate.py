@@ -19,7 +19,7 @@ from trading_bot.domain.values import ZERO, ClientOrderId, DecisionId, ProposalI
 from trading_bot.risk.case import Case, Consent
 from trading_bot.risk.rules import RULES, reject
 from trading_bot.risk.shapes import Namer, entries, market_exit, pairs, resting_stops, resting_targets, trailing_stop, trailing_stops
-from trading_bot.risk.sizing import Sizing, size
+from trading_bot.risk.sizing import Sizing, size, too_small
 
 _DONE = {
     "protect": "protected",
@@ -81,8 +81,8 @@ def rule_on_entry(case: Case, desk: str) -> Ruling:
         refused = any(f.effect is Effect.REJECT for f in findings)
         return Ruling(_entry_verdict(case, VerdictOutcome.REJECTED if refused else VerdictOutcome.NEEDS_APPROVAL, findings))
     sizing = size(case)
-    if sizing.quantity * case.price < max(case.instrument.minimum_notional, case.instrument.tick_size):
-        small = reject("minimum_size", f"{case.instrument.minimum_notional} {case.instrument.currency}", f"{sizing.quantity} units")
+    small = too_small(case, sizing)
+    if small is not None:
         return Ruling(_entry_verdict(case, VerdictOutcome.REJECTED, (*sizing.findings, small)))
     outcome = VerdictOutcome.REDUCED if sizing.findings else VerdictOutcome.APPROVED
     specs = entries(case.proposal, sizing.quantity, case.instrument, case.traits, Namer(desk, case.proposal.decision_id))

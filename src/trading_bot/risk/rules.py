@@ -12,8 +12,10 @@ from decimal import Decimal
 from trading_bot.domain.instrument import AssetClass
 from trading_bot.domain.mandate import Autonomy
 from trading_bot.domain.orders import Side
+from trading_bot.domain.perpetual import is_leveraged, liquidation_price
 from trading_bot.domain.proposals import NOISE_SPREADS, Effect, Finding
 from trading_bot.domain.records import DeskState
+from trading_bot.domain.values import ZERO, amount_text
 from trading_bot.risk.case import Case
 
 Rule = Callable[[Case], Finding | None]
@@ -121,6 +123,24 @@ def target_ahead(case: Case) -> Finding | None:
     nearest = min((t.price for t in case.proposal.targets), key=lambda price: price * sign, default=None)
     reached = nearest is not None and (nearest - case.price) * sign <= 0
     return reject("target_ahead", nearest, case.price) if reached else None
+
+
+def stop_before_liquidation(case: Case) -> Finding | None:
+    """The stop of a perpetual comes before the venue's own end of the position, by the mandate's buffer, reckoned at the entry price.
+
+    A mark price that stands nearer to liquidation than the quote brings it so much nearer to the stop.
+    """
+    stop, side = case.proposal.stop_loss, case.proposal.side
+    end = liquidation_price(side, case.price, case.instrument) if is_leveraged(case.instrument) else None
+    if stop is None or end is None:
+        return None
+    ahead = ZERO if case.mark is None or case.quote is None else max((case.quote.mid - case.mark) * side.sign, ZERO)
+    buffer = ZERO if case.limits.liquidation_buffer == "none" else case.limits.liquidation_buffer
+    room = (stop - end) * side.sign - ahead
+    if room > 0 and room >= buffer * case.price:
+        return None
+    mark = f", the mark price {ahead} nearer to it" if ahead else ""
+    return reject("liquidation", f"a stop {percent(buffer)} of the price before {amount_text(end)}{mark}", stop)
 
 
 def short_selling_allowed(case: Case) -> Finding | None:
@@ -247,6 +267,7 @@ RULES: tuple[Rule, ...] = (
     price_near_quote,
     stop_on_right_side,
     target_ahead,
+    stop_before_liquidation,
     short_selling_allowed,
     not_held_yet,
     positions_left,

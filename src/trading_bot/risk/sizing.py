@@ -1,22 +1,21 @@
 """How much: the size that a proposal asks for, and the table of rules that cap it.
 
-Wanted is the least of risk-based, capital-based and buying-power-based quantity, times the proposal's exposure multiplier and the
+Wanted is the least of the quantities based on risk, capital, buying power and margin, times the proposal's exposure multiplier and the
 streak factor (both at most 1). Each cap is a pure function from a case to the largest quantity it allows. Quantities are in the
 instrument's units, before rounding down to lots; a cap below zero counts as zero.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import NamedTuple
 
-from trading_bot.domain.books import MAINTENANCE, SHORT_INITIAL
 from trading_bot.domain.mandate import NoLimit
-from trading_bot.domain.orders import Side
+from trading_bot.domain.perpetual import is_leveraged
 from trading_bot.domain.proposals import Effect, Finding
-from trading_bot.domain.values import ONE, ZERO
+from trading_bot.domain.values import ONE, ZERO, divided
 from trading_bot.risk.case import Case
-from trading_bot.risk.rules import percent
+from trading_bot.risk.rules import percent, reject
 
 
 class Cap(NamedTuple):
@@ -90,17 +89,24 @@ def leverage(case: Case) -> Cap:
 def buying_power(case: Case) -> Cap:
     """What the venue would still accept, less the reserve."""
     usable = case.situation.account.buying_power * (1 - case.limits.buying_power_reserve)
-    share = ONE if case.proposal.side is Side.BUY else SHORT_INITIAL
-    return Cap("buying_power", usable / (case.price * share), f"{usable:.2f}")
+    return Cap("buying_power", usable * case.turns / case.price, f"{usable:.2f}")
+
+
+def margin_per_trade(case: Case) -> Cap:
+    """Margin of the position, as a share of the available balance; of perpetuals."""
+    limit = case.limits.margin_per_trade
+    if limit == "none" or not is_leveraged(case.instrument):
+        return Cap("margin_per_trade", None, str(limit))
+    return Cap("margin_per_trade", case.situation.account.buying_power * limit * case.turns / case.price, percent(limit))
 
 
 def margin(case: Case) -> Cap:
-    """Equity must stay above maintenance margin by the reserve after the trade (binds shorts and leverage; cash covers a long)."""
+    """Equity must stay above maintenance margin by the reserve after the trade (binds shorts and leverage; cash covers what is bought)."""
     spare = case.situation.equity / (1 + case.limits.margin_reserve) - case.situation.account.maintenance_margin
-    return Cap("margin", spare / (case.price * MAINTENANCE), percent(case.limits.margin_reserve))
+    return Cap("margin", spare / (case.price * case.instrument.maintenance_rate), percent(case.limits.margin_reserve))
 
 
-BASES: tuple[Callable[[Case], Cap], ...] = (risk_per_trade, position, buying_power)
+BASES: tuple[Callable[[Case], Cap], ...] = (risk_per_trade, position, buying_power, margin_per_trade)
 CAPS: tuple[Callable[[Case], Cap], ...] = (*BASES, approval_above, tainted_position, sector, open_risk, gross_exposure, leverage, margin)
 
 
@@ -109,6 +115,8 @@ class Sizing:
     """What was wanted, what is allowed, and the caps that made the difference."""
 
     wanted: Decimal
+    exact: Decimal
+    """What is allowed, before it is rounded down to lots."""
     quantity: Decimal
     findings: tuple[Finding, ...]
 
@@ -124,7 +132,28 @@ def size(case: Case) -> Sizing:
     caps = [*bases, *(rule(case) for rule in CAPS[len(BASES) :])]
     binding = [c for c in caps if c.quantity is not None and c.quantity < max(wanted, case.instrument.lot_size)]
     allowed = min([wanted, *(max(c.quantity, ZERO) for c in binding if c.quantity is not None)])
-    return Sizing(wanted, case.instrument.round_quantity(allowed), tuple(_finding(c, wanted) for c in binding))
+    return Sizing(wanted, allowed, case.instrument.round_quantity(allowed), tuple(_finding(c, wanted) for c in binding))
+
+
+def too_small(case: Case, sizing: Sizing) -> Finding | None:
+    """Why what the caps left is not worth an order: the venue's least value, or of a perpetual the mandate's least margin.
+
+    What rounding down to lots takes away is not held against the margin.
+    """
+    instrument, price = case.instrument, case.price
+    least = max(instrument.minimum_notional, instrument.tick_size)
+    if sizing.quantity * price < least:
+        order = (least / (price * instrument.lot_size)).to_integral_value(ROUND_CEILING) * instrument.lot_size
+        told = f"{sizing.quantity} units; the least order is {order} units, {order * price:.2f} {instrument.currency}"
+        return reject("minimum_size", f"{instrument.minimum_notional} {instrument.currency}", told)
+    share, available = case.limits.least_margin, case.situation.account.buying_power
+    if share == "none" or not is_leveraged(instrument):
+        return None
+    margin, wanted = divided(sizing.exact * price, case.turns), divided(share * available, ONE)
+    if margin >= wanted:
+        return None
+    limit = f"{percent(share)} of {available:.2f} {instrument.currency}"
+    return reject("least_margin", limit, f"{margin:.2f}; {wanted - margin:.2f} {instrument.currency} are missing")
 
 
 def streak_factor(case: Case) -> Decimal:

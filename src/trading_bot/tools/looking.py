@@ -12,11 +12,12 @@ from math import isfinite
 from zoneinfo import ZoneInfo
 
 from trading_bot.backtest.facts import Material
-from trading_bot.domain.books import SHORT_INITIAL, Books, Position
+from trading_bot.domain.books import Books, Position
 from trading_bot.domain.errors import NoDataError, ToolFailedError
 from trading_bot.domain.instrument import Instrument
+from trading_bot.domain.margin import maintenance, turns
 from trading_bot.domain.market import Feed, Quote, Timeframe
-from trading_bot.domain.orders import OrderRole
+from trading_bot.domain.orders import OrderRole, Side
 from trading_bot.domain.proposals import Decision
 from trading_bot.domain.values import ZERO, Symbol
 from trading_bot.market.snapshot import LEAST_BARS, Snapshot, take
@@ -102,8 +103,12 @@ class Worth:
     gross: Decimal
     net: Decimal
     unrealized: Decimal
+    reserved: Decimal
+    """What working entries need."""
     buying_power: Decimal
-    """Equity less what positions and working entries need: a long its value over its leverage, a short half its value."""
+    """Equity less what positions and working entries need: each its value by `margin.turns`."""
+    maintenance: Decimal
+    """What equity may not fall below."""
 
 
 def worth(scope: Scope) -> Worth:
@@ -111,34 +116,34 @@ def worth(scope: Scope) -> Worth:
     books = scope.material.books
     marks = {symbol: held_at(scope, position) for symbol, position in sorted(books.positions.items())}
     values = {symbol: books.positions[symbol].market_value(mark.price) for symbol, mark in marks.items()}
-    entering = _entering(scope, books)
+    sides = {symbol: (scope.view.instrument(symbol), books.positions[symbol].side) for symbol in values}
+    entries = _entries(scope, books)
+    reserved = sum((value / turns(scope.view.instrument(symbol), side) for symbol, side, value in entries), ZERO)
     equity = books.cash + sum(values.values(), ZERO)
     cost = sum((p.quantity * p.average_price for p in books.positions.values()), ZERO)
-    needed = sum((_needed(scope, symbol, value) for symbol, value in values.items()), sum(entering.values(), ZERO))
+    needed = sum((abs(value) / turns(*sides[symbol]) for symbol, value in values.items()), reserved)
     return Worth(
         books=books,
         marks=marks,
-        entering=entering,
+        entering={s: sum((v for symbol, _, v in entries if symbol == s), ZERO) for s, _, _ in entries},
         equity=equity,
         gross=sum(map(abs, values.values()), ZERO),
         net=sum(values.values(), ZERO),
         unrealized=sum(values.values(), ZERO) - cost,
+        reserved=reserved,
         buying_power=max(equity - needed, ZERO),
+        maintenance=sum((abs(value) * maintenance(*sides[symbol]) for symbol, value in values.items()), ZERO),
     )
 
 
-def _needed(scope: Scope, symbol: Symbol, value: Decimal) -> Decimal:
-    return -value * SHORT_INITIAL if value < 0 else value / scope.view.instrument(symbol).leverage_cap
-
-
-def _entering(scope: Scope, books: Books) -> dict[Symbol, Decimal]:
-    """Value of working entries by symbol, at their limit, else at the newest quote."""
-    found: dict[Symbol, Decimal] = {}
+def _entries(scope: Scope, books: Books) -> list[tuple[Symbol, Side, Decimal]]:
+    """Symbol, side and value of each working entry, at its limit, else at the newest quote."""
+    found = []
     for order in books.working_orders():
         if order.role is OrderRole.ENTRY:
             quote = scope.view.quote(order.symbol)
             price = order.limit_price or order.stop_price or (ZERO if quote is None else quote.ask)
-            found[order.symbol] = found.get(order.symbol, ZERO) + price * order.remaining
+            found.append((order.symbol, order.side, price * order.remaining))
     return found
 
 

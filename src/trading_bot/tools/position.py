@@ -162,7 +162,7 @@ def get_buying_power(scope: Scope, query: queries.Nothing) -> results.BuyingPowe
         buying_power_usd=found.buying_power,
         reserve_usd=reserve,
         usable_usd=None if reserve is None else found.buying_power - reserve,
-        reserved_by_orders_usd=sum(found.entering.values(), ZERO),
+        reserved_by_orders_usd=found.reserved,
         positions_left=None if most == "none" else max(most - len(taken), 0),
     )
 

@@ -32,7 +32,7 @@ def cash_of(wallet: Row, positions: Iterable[Row]) -> Decimal:
     return amount(coin_of(wallet).get("walletBalance")) - cost
 
 
-def linear_account(identity: str, wallet: Row, positions: tuple[Row, ...], leverage: Decimal) -> Account:
+def linear_account(identity: str, wallet: Row, positions: tuple[Row, ...]) -> Account:
     """The account with its perpetuals."""
     coin = coin_of(wallet)
     return Account(
@@ -40,7 +40,7 @@ def linear_account(identity: str, wallet: Row, positions: tuple[Row, ...], lever
         currency=SETTLE_COIN,
         cash=_money(cash_of(wallet, positions)),
         equity=_money(amount(coin.get("equity"))),
-        buying_power=_money(max(amount(wallet.get("totalAvailableBalance")), ZERO) * leverage),
+        buying_power=_money(max(amount(wallet.get("totalAvailableBalance")), ZERO)),
         maintenance_margin=_money(amount(wallet.get("totalMaintenanceMargin"))),
     )
 

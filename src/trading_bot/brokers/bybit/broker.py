@@ -130,10 +130,7 @@ class BybitBroker:
         """Cash, equity and buying power now."""
         self._check_account()
         wallet = self._reader.wallet()
-        if self._linear:
-            found = linear_account(self._uid, wallet, self._reader.positions(), self._settings.leverage)
-        else:
-            found = spot_account(self._uid, wallet)
+        found = linear_account(self._uid, wallet, self._reader.positions()) if self._linear else spot_account(self._uid, wallet)
         self._hurry_unless(abs(found.cash - self._books.books.cash) <= self.cash_tolerance)
         return found
 

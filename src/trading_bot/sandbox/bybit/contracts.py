@@ -59,6 +59,7 @@ def instrument_of(symbol: Symbol, category: str) -> Instrument:
         calendar="24/7",
         shortable=perpetual,
         leverage_cap=_D(100) if perpetual else _D(1),
+        maintenance_rate=MAINTENANCE,
     )
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from trading_bot.domain.books import Account, Books, Position
 from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.mandate import Autonomy, Cure, Discipline, GuardianOrders, Limits, Mandate, Mode
+from trading_bot.domain.margin import turns
 from trading_bot.domain.orders import ApprovedOrder, Order, Side
 from trading_bot.domain.proposals import EntryStyle, Proposal, ProposalKind, Target
 from trading_bot.domain.records import DeskState
@@ -149,8 +150,7 @@ class Asker:
 
 def _power(wish: Wish, price: Decimal, instrument: Instrument) -> Decimal:
     """Buying power that lets the gate size to exactly the quantity wished for."""
-    share = Decimal(1) if wish.side is Side.BUY else Decimal("0.5")
-    return (wish.quantity + instrument.lot_size / 2) * price * share
+    return (wish.quantity + instrument.lot_size / 2) * price / turns(instrument, wish.side)
 
 
 def _only(ruling: Ruling) -> ApprovedOrder:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 
 import numpy as np
@@ -36,6 +36,8 @@ _SETTINGS = BrokerSettings(
 
 class AlwaysOpen:
     """Every day is a session from midnight to midnight."""
+
+    zone: tzinfo = UTC
 
     def __init__(self, name: str) -> None:
         self.name = name
