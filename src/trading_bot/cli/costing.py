@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING
 import click
 
 from trading_bot.cli.context import Context, json_option
+from trading_bot.cli.homes import homes_options, known
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.table import Table
 
+    from trading_bot.cli.homes import Known
     from trading_bot.llm.tally import Costs, Share, TierShare
+    from trading_bot.settings import BudgetSettings
+    from trading_bot.storage.home import Home
 
 _REMEMBERED = timedelta(days=7)
 """How far back the forecast looks."""
@@ -21,18 +27,51 @@ _REMEMBERED = timedelta(days=7)
 @click.command()
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="YYYY-MM-DD, a UTC day; default: today.")
 @click.option("--days", type=click.IntRange(min=1, max=3660), default=1, show_default=True, help="So many days, up to that one.")
+@homes_options
 @json_option
 @click.pass_obj
-def costs(context: Context, *, day: datetime | None, days: int, as_json: bool) -> None:
+def costs(context: Context, *, day: datetime | None, days: int, others: "Sequence[Path] | None", as_json: bool) -> None:
     """What models cost, by tier, workflow, model, trade and token class; forecast of the day and budget left."""
-    found = _costs(context, None if day is None else day.date(), days)
+    last = None if day is None else day.date()
+    if others is not None:
+        desks = known(context, others)
+        _tell_all(desks, [_costs(desk.home, desk.config.budget, last, days) for desk in desks], as_json=as_json)
+        return
+    found = _costs(context.home, context.config().budget, last, days)
     if as_json:
         click.echo(json.dumps(found.model_dump(mode="json"), indent=2))
     else:
         _show(found)
 
 
-def _costs(context: Context, last: date | None, days: int) -> "Costs":
+def _tell_all(desks: "Sequence[Known]", found: "Sequence[Costs]", *, as_json: bool) -> None:
+    """Each desk as by itself, then their sum."""
+    from rich.console import Console
+
+    from trading_bot.llm.tally import together
+
+    both = together(found)
+    if as_json:
+        each = [{**desk.told, "costs": one.model_dump(mode="json")} for desk, one in zip(desks, found, strict=True)]
+        click.echo(json.dumps({"desks": each, "together": both.model_dump(mode="json")}, indent=2))
+        return
+    out = Console(highlight=False, markup=False)
+    for desk, one in zip(desks, found, strict=True):
+        out.print(desk.name, style="bold", soft_wrap=True)
+        _show(one)
+        out.print()
+    out.print("All desks", style="bold")
+    out.print(
+        _table(
+            "desk", [*(one.total.model_copy(update={"name": desk.kind.desk}) for desk, one in zip(desks, found, strict=True)), both.total]
+        )
+    )
+    for purse in both.purses:
+        spent = f"{purse.spent_today_usd:.4f} USD of {purse.limit_usd:.2f} today, {purse.forecast_usd:.4f} expected"
+        out.print(f"{purse.tier:<9}{spent}; {purse.left_usd:.4f} left", soft_wrap=True)
+
+
+def _costs(home: "Home", limits: "BudgetSettings", last: date | None, days: int) -> "Costs":
     """Read the ledger at one moment; a home without one has spent nothing."""
     from trading_bot.domain.news import Tier
     from trading_bot.execution.clock import SystemWallClock
@@ -40,12 +79,12 @@ def _costs(context: Context, last: date | None, days: int) -> "Costs":
     from trading_bot.llm.budget import HOUR, PAID, ledger_time
     from trading_bot.storage.spending import SpendingLedger
 
-    wall, limits = SystemWallClock(), context.config().budget
-    if not context.home.has_journal:
+    wall = SystemWallClock()
+    if not home.has_journal:
         today = wall.now().date()
         last = last or today
         return tally.costs((), (), days=(_first(last, days), last), today=today, hour=0, limits=limits)
-    with SpendingLedger.open(context.home.database) as ledger, ledger.reading() as page:
+    with SpendingLedger.open(home.database) as ledger, ledger.reading() as page:
         now = ledger_time(page, wall)
         today, last = now.date(), last or now.date()
         first = _first(last, days)

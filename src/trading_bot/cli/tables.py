@@ -11,7 +11,6 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from trading_bot.analysts.scoreboard import Scoreboard
 from trading_bot.cli.times import NEW_YORK, clock_name, eastern, told
 from trading_bot.domain.approvals import ApprovalRequest
 from trading_bot.domain.events import OrderUpdate
@@ -117,28 +116,6 @@ def approvals_table(found: Sequence[tuple[ApprovalRequest, Proposal]]) -> None:
 def plain(thesis: str) -> str:
     """The beginning of what somebody else wrote, without what could move the cursor or repaint the terminal."""
     return "".join(c if c.isprintable() else " " for c in thesis[:_REASON])
-
-
-def score_table(board: Scoreboard) -> None:
-    """What each analyst's plans came to."""
-    columns = ("analyst", "plans", "entered", "ended", "R", "USD", "cost", "net USD")
-    table = new_table(*columns, numbers=frozenset(columns[1:]))
-    for score in board.scores:
-        counts = (str(score.plans), str(score.entered), str(score.ended))
-        table.add_row(score.analyst, *counts, f"{score.r:+.2f}", f"{score.usd:+.2f}", f"{score.cost_usd:.4f}", f"{score.net_usd:+.2f}")
-    note = f"Every plan with {board.stake_usd:f} USD at risk, by one rule (docs/claude.md), as of {board.as_of:%Y-%m-%d %H:%M} UTC."
-    show("Plans of each analyst", table, note)
-
-
-def calibration_table(board: Scoreboard) -> None:
-    """How well stated confidences came true."""
-    columns = ("analyst", "persona", "model", "plans", "Brier", "stated", "came true")
-    table = new_table(*columns, numbers=frozenset(columns[3:]))
-    for one in board.calibrations:
-        stated = sum(b.stated * b.count for b in one.bins) / one.count
-        true = sum(b.came_true * b.count for b in one.bins) / one.count
-        table.add_row(one.analyst, one.persona, one.model or "-", str(one.count), f"{one.brier:.3f}", f"{stated:.0%}", f"{true:.0%}")
-    show("Confidence and what came true", table, "Brier: 0 is perfect, 0.25 is what always saying 50 % earns.")
 
 
 def _filled(ledger: Ledger, session: date) -> dict[Symbol, Decimal]:

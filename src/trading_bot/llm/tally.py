@@ -70,6 +70,32 @@ class Costs(Record):
     """Calls of Claude within this hour."""
 
 
+class Together(Record):
+    """What several desks cost in the same days, and how they stand today; each has a budget of its own."""
+
+    total: Share
+    purses: tuple[Purse, ...]
+    """Of each paid tier."""
+
+
+def together(desks: Sequence[Costs]) -> Together:
+    """Sum the costs of `desks`, at least one."""
+    totals = [d.total for d in desks]
+    counts = {name: sum(getattr(t, name) for t in totals) for name in ("calls", "failures", "open")}
+    money = {name: sum((getattr(t, name) for t in totals), ZERO) for name in ("settled_usd", "reserved_usd")}
+    purses = zip(*(d.purses for d in desks), strict=True)
+    return Together(
+        total=Share(name="all desks", **counts, **money, tokens=Tokens.sum(t.tokens for t in totals)),
+        purses=tuple(_pooled(same) for same in purses),
+    )
+
+
+def _pooled(purses: Sequence[Purse]) -> Purse:
+    """Several desks' purses of one tier."""
+    amounts = ("spent_today_usd", "forecast_usd", "limit_usd", "left_usd")
+    return Purse(tier=purses[0].tier, **{name: sum((getattr(p, name) for p in purses), ZERO) for name in amounts})
+
+
 def costs(  # noqa: PLR0913 - what it sums
     shown: Sequence[Spending], recent: Sequence[Spending], *, days: tuple[date, date], today: date, hour: int, limits: BudgetSettings
 ) -> Costs:
