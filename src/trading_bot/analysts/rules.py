@@ -5,10 +5,13 @@ size or to send anything: it proposes.
 """
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Never, TypeVar
 
 import pandas as pd
 
+from trading_bot.analysts import rules_coins
+from trading_bot.analysts.exits import Exit, proposed
 from trading_bot.backtest.facts import Facts
 from trading_bot.backtest.lineup import Lineup, assess
 from trading_bot.backtest.review import review as review_facts
@@ -16,8 +19,9 @@ from trading_bot.domain.books import Position
 from trading_bot.domain.errors import StorageError
 from trading_bot.domain.market import Timeframe
 from trading_bot.domain.proposals import Outcome, Proposal, ProposalKind
-from trading_bot.domain.research import Analysis, Backtested, EntryPlan, Review, Screening
-from trading_bot.domain.values import ONE, ProposalId, Record, Symbol, derive_id
+from trading_bot.domain.research import Analysis, Backtested, EntryPlan, Review, Screening, TradeIdea
+from trading_bot.domain.running import RunningTrade
+from trading_bot.domain.values import Record, Symbol
 from trading_bot.market.analysis import analyze
 from trading_bot.market.entry import plan_entry
 from trading_bot.market.regime import market_regime
@@ -31,7 +35,6 @@ T = TypeVar("T")
 _STRATEGY = "momentum"
 _HORIZON = timedelta(days=28)
 """About twenty sessions: the horizon that its own proposals state."""
-_TTL = timedelta(minutes=30)
 
 
 class RulesAnalyst:
@@ -68,6 +71,18 @@ class RulesAnalyst:
         held = [p for s, p in sorted(brief.books.positions.items()) if s in brief.universe]
         return self._answer(tuple(proposal for p in held if (proposal := self._look_at(brief, p)) is not None))
 
+    def open_trade(self, brief: Brief) -> Answer[TradeIdea]:
+        """Find the one trade in a coin to open now."""
+        return self._answer(rules_coins.open_trade(brief))
+
+    def watch_trade(self, brief: Brief, trade: RunningTrade) -> Answer[tuple[Proposal, ...]]:
+        """Look at a running trade by the rules of `docs/scoring.md`."""
+        position = brief.books.positions.get(trade.symbol)
+        if position is None or position.side is not trade.side:
+            return self._abstain(f"the {trade.side} of {trade.symbol} is over")
+        wanted = rules_coins.watch_trade(brief, trade)
+        return self._answer(() if wanted is None else (proposed(brief, self.name, wanted),))
+
     def review(self, brief: Brief, facts: Record) -> Answer[Review]:  # noqa: ARG002 - the port's signature
         """Grade a period by the table of `docs/scoring.md`."""
         return self._answer(review_facts(facts)) if isinstance(facts, Facts) else self._abstain("these are no facts of a period")
@@ -90,28 +105,11 @@ class RulesAnalyst:
         sign = position.side.sign
         entry = brief.view.instrument(position.symbol).round_price(position.average_price)
         if position.symbol in brief.books.paid and stop is not None and (entry - stop) * sign > 0:
-            return self._propose(brief, position, ProposalKind.MOVE_STOP, "the first target has paid: stop to the entry price")
+            return self._propose(brief, position, ProposalKind.MOVE_STOP, "the first target has paid: stop to the entry price", entry)
         return None
 
-    def _propose(self, brief: Brief, position: Position, action: ProposalKind, reason: str) -> Proposal:
-        now = brief.view.now()
-        entry = brief.view.instrument(position.symbol).round_price(position.average_price)
-        return Proposal(
-            at=now,
-            id=ProposalId(derive_id("proposal", brief.decision_id, position.symbol, action)),
-            decision_id=brief.decision_id,
-            action=action,
-            symbol=position.symbol,
-            side=position.side,
-            strategy=_STRATEGY,
-            stop_loss=entry if action is ProposalKind.MOVE_STOP else None,
-            exposure=ONE,
-            confidence=1.0,
-            horizon_days=1,
-            thesis=reason,
-            analyst=self.name,
-            expires_at=now + _TTL,
-        )
+    def _propose(self, brief: Brief, position: Position, action: ProposalKind, reason: str, stop: Decimal | None = None) -> Proposal:
+        return proposed(brief, self.name, Exit(position.symbol, position.side, _STRATEGY, action, reason, stop))
 
 
 def _with_news(found: Analysis, news: NewsView, signals: Signals) -> Answer[Analysis]:

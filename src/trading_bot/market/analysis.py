@@ -7,10 +7,13 @@ recommended no better than HOLD.
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, prod
+from typing import Generic, TypeVar
 
 from trading_bot.domain.proposals import NOISE_SPREADS
 from trading_bot.domain.research import Analysis, Check, Recommendation, Regime
 from trading_bot.market.snapshot import Snapshot, ratio
+
+T = TypeVar("T")
 
 SIGNAL_POINTS = 20.0
 RECOMMENDATIONS = (
@@ -31,11 +34,11 @@ NOISE_ATR = 0.5
 
 
 @dataclass(frozen=True)
-class Signal:
-    """A bullish sign: it holds if its measure is known and lies from `least` to `most`."""
+class Signal(Generic[T]):
+    """A good sign: it holds if its measure is known and lies from `least` to `most`."""
 
     name: str
-    measure: Callable[[Snapshot], float | None]
+    measure: Callable[[T], float | None]
     least: float
     most: float = inf
     unit: str = ""
@@ -43,11 +46,13 @@ class Signal:
     @property
     def wanted(self) -> str:
         """The bounds, in words."""
+        if self.least == -inf:
+            return f"at most {self.most:g}{self.unit}"
         return f"{self.least:g}{self.unit} {'or more' if self.most == inf else f'to {self.most:g}{self.unit}'}"
 
-    def check(self, snapshot: Snapshot) -> Check:
+    def check(self, seen: T) -> Check:
         """Whether it holds."""
-        actual = self.measure(snapshot)
+        actual = self.measure(seen)
         return Check(name=self.name, passed=actual is not None and self.least <= actual <= self.most, wanted=self.wanted, actual=actual)
 
 
@@ -60,14 +65,15 @@ class Multiplier:
     applies: Callable[[Snapshot, Regime], bool]
 
 
-def _above(snapshot: Snapshot, value: float | None, base: str) -> float | None:
+def above(snapshot: Snapshot, value: float | None, base: str) -> float | None:
+    """By how many per cent `value` lies above the indicator `base`; None where either is unknown."""
     share = ratio(value, snapshot.value(base))
     return None if share is None else 100 * (share - 1)
 
 
-SIGNALS = (
-    Signal("price above SMA 50", lambda s: _above(s, s.price, "sma_50"), 0.0, unit=" %"),
-    Signal("SMA 20 above SMA 50", lambda s: _above(s, s.value("sma_20"), "sma_50"), 0.0, unit=" %"),
+SIGNALS: tuple[Signal[Snapshot], ...] = (
+    Signal("price above SMA 50", lambda s: above(s, s.price, "sma_50"), 0.0, unit=" %"),
+    Signal("SMA 20 above SMA 50", lambda s: above(s, s.value("sma_20"), "sma_50"), 0.0, unit=" %"),
     Signal("RSI", lambda s: s.value("rsi_14"), 50.0, 70.0),
     Signal("MACD less signal", lambda s: s.value("macd_histogram"), 0.0),
     Signal("last volume / average of 20", lambda s: s.relative_volume, 1.0),
