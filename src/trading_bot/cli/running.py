@@ -184,7 +184,8 @@ def trade(
             open_source(assembly.source, config.universe.symbols)
         with desk_socket(assembly), Progress(len(left), zone=assembly.desk.calendar.zone) as progress:
             until = slots[-1].due if slots else None
-            TradingOrchestrator(assembly.desk, assembly.scheduler, stop, until=until, tell=progress.tell).run(Systemd().ready)
+            loop = TradingOrchestrator(assembly.desk, assembly.scheduler, stop, until=until, tell=progress.tell, lookout=assembly.lookout)
+            loop.run(Systemd().ready)
         assembly.close()
         tell_end(assembly, slots, stop.is_set())
         if stop.is_set():

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import date, tzinfo
+from datetime import date, datetime, tzinfo
 from typing import TYPE_CHECKING
 
 from trading_bot.cli.tables import OUT, new_table, plain, show
@@ -22,15 +22,18 @@ if TYPE_CHECKING:
 
 def history_table(found: Sequence[ClosedTrade], zone: tzinfo) -> None:
     """Closed trades, newest first."""
-    columns = ("opened", "closed", "trade", "entry", "exit", "by", "profit", "Claude", "net")
+    columns = ("closed", "trade", "entry", "exit", "by", "profit", "Claude", "net")
     rows = new_table(*columns, numbers=frozenset({"entry", "exit", "profit", "Claude", "net"}))
     for t in found:
-        times = (f"{moment.astimezone(zone):%m-%d %H:%M}" for moment in (t.opened_at, t.closed_at))
         money = (f"{t.profit:+,.2f}", f"{t.claude_usd:.4f}", f"{t.net:+,.2f}")
-        rows.add_row(*times, f"{t.side} {t.symbol}", f"{t.entry:.6g}", f"{t.exit:.6g}", t.closed_by, *money)
-    reasons = [f"{t.closed_at.astimezone(zone):%m-%d %H:%M} {plain(t.why)}" for t in found]
+        rows.add_row(_minute(t.closed_at, zone), f"{t.side} {t.symbol}", f"{t.entry:.6g}", f"{t.exit:.6g}", t.closed_by, *money)
+    reasons = [f"{_minute(t.opened_at, zone)} to {_minute(t.closed_at, zone)}: {plain(t.why)}" for t in found]
     total = [f"profit after fees and funding, less what Claude cost: {sum((t.net for t in found), ZERO):+,.2f}"] if found else []
     show("Closed trades, newest first", rows, *reasons, *total)
+
+
+def _minute(moment: datetime, zone: tzinfo) -> str:
+    return f"{moment.astimezone(zone):%m-%d %H:%M}"
 
 
 def round_rows(found: RoundStatus, zone: tzinfo) -> Iterator[tuple[str, str]]:
