@@ -225,6 +225,10 @@ def test_a_number_without_quotes_is_as_exact_as_one_with() -> None:
         ("position: '0.15'", "position: .nan", "line 21, limits.position"),
         ("position: '0.15'", "posision: 0.15", "line 21, limits.posision: Extra inputs are not permitted"),
         ("position: '0.15'", "", "line 19, limits.position: Field required"),
+        ("margin_per_trade: none", "margin_per_trade: 0", "limits.margin_per_trade"),
+        ("least_margin: none", "least_margin: 1.01", "limits.least_margin"),
+        ("liquidation_buffer: none", "liquidation_buffer: 'off'", "limits.liquidation_buffer"),
+        ("liquidation_buffer: none", "", "limits.liquidation_buffer: Field required"),
         ("account: paper-1", "account: paper-1\naccount: paper-2", "the key account is given twice"),
         ("account: paper-1", "account: [", "line 5: not valid YAML"),
         ("mode: paper", "mode: casino", "line 4, mode"),
@@ -237,6 +241,29 @@ def test_what_cannot_be_used_is_named_with_its_line(before: str, after: str, mes
         edited(before, after)
     assert message in str(error.value)
     assert "mandate.yaml" in str(error.value)
+
+
+MARGINS = ("margin_per_trade", "least_margin", "liquidation_buffer")
+
+
+def test_the_limits_of_margin_are_numbers_or_none() -> None:
+    """A desk of stocks has none of them, one of coins all."""
+    assert {getattr(CONFIG.risk.limits, name) for name in MARGINS} == {"none"}
+    coins = propose(configuration.load(flags={"desk": "coins"}), "paper-1", Mode.PAPER, NOW)
+    assert from_text(to_text(coins)) == coins
+    assert [getattr(coins.limits, name) for name in MARGINS] == [Decimal("0.25"), Decimal("0.05"), Decimal("0.03")]
+    assert edited("margin_per_trade: none", "margin_per_trade: 0.1").limits.margin_per_trade == Decimal("0.1")
+
+
+@pytest.mark.parametrize("name", MARGINS)
+def test_a_limit_of_margin_that_is_changed_wants_a_new_signature(name: str, desk: Desk) -> None:
+    """In the mandate it breaks the signature, in the configuration the digest that was signed."""
+    changed = configuration.load(flags={f"risk.limits.{name}": "0.5"})
+    with pytest.raises(MandateMismatchError, match="section was changed after signing"):
+        desk.load(replace(BINDING, config_digest=changed.risk_digest()))
+    desk.path.write_text(desk.path.read_text().replace(f"{name}: none", f"{name}: '0.5'"))
+    with pytest.raises(MandateTamperedError, match="changed since"):
+        desk.load()
 
 
 @pytest.mark.parametrize("text", ["", "just words", "- a\n- b\n"])

@@ -12,6 +12,7 @@ from tools.scopes import HELD, RISE, WrittenSource, material, scope
 from trading_bot.domain.events import CashReason, CashUpdate
 from trading_bot.domain.instrument import AssetClass, Instrument
 from trading_bot.domain.market import Contract
+from trading_bot.domain.orders import OrderRole, OrderType
 from trading_bot.domain.values import Symbol
 from trading_bot.llm.masking import KINDS, Kind
 from trading_bot.market.view import AsOfView
@@ -79,6 +80,18 @@ def test_a_shorts_liquidation_lies_above(coins: Scope) -> None:
     assert told(short, "get_position_details", "liquidation_price", symbol=HELD) == {"liquidation_price": 142.8}
     plan = told(coins, "calculate_position_risk", "liquidation_price", "entry", symbol=RISE, side="sell", entry=130, stop=136)
     assert plan == {"entry": 130, "liquidation_price": 154.7}
+
+
+@pytest.mark.parametrize(("quantity", "cash", "left"), [("100", 88_000, 98_368.8), ("-100", 102_000, 85_946.8)])
+def test_either_side_takes_its_value_over_its_leverage(coins: Scope, quantity: str, cash: int, left: float) -> None:
+    """13,211 of HELD take 2,642.20 of the equity, long or short; 10 more at 100, which rest, are 1,000 and take 200."""
+    resting = next(iter(coins.material.books.orders.values())).model_copy(
+        update={"role": OrderRole.ENTRY, "type": OrderType.LIMIT, "limit_price": Decimal(100), "stop_price": None, "quantity": Decimal(10)}
+    )
+    held = {"cash": Decimal(cash), "positions": {HELD: position(HELD, quantity, "120")}, "orders": {resting.client_order_id: resting}}
+    of = replace(coins, material=replace(coins.material, books=coins.material.books.model_copy(update=held)))
+    names = ("buying_power_usd", "reserved_by_orders_usd")
+    assert told(of, "get_buying_power", *names) == {"buying_power_usd": left, "reserved_by_orders_usd": 200}
 
 
 def test_of_a_share_nothing_of_this_is_told() -> None:
