@@ -121,3 +121,13 @@ def test_what_is_no_coin_is_not_traded_round_the_clock(trader: Desk) -> None:
     assert "AAPL" in ended.err
     assert "such as BTCUSDT" in ended.err
     assert not trader.home.exists()
+
+
+def test_what_is_unusual_wakes_the_desk_between_two_looks(trader: Desk, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told in a line of its own, and counted at the end."""
+    monkeypatch.setenv("TRADING_BOT__TRADER__ANOMALIES__VOLATILITY", "0.3")
+    data = ("--data", shared / "data" / "crypto_bybit_linear_5m", "--symbols", "SOLUSDT")
+    ended = trader.run("simulate", "--cycles", "9", *data)
+    woken = [line for line in looks(ended) if "wake-" in line]
+    assert woken
+    assert f"woken    {len(woken)} times between two looks" in ended.out

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from trading_bot.cli.tables import OUT, new_table, plain, show
 from trading_bot.cli.times import told
 from trading_bot.domain.events import CashReason, CashUpdate
+from trading_bot.domain.orders import OrderRole
 from trading_bot.domain.records import Anomaly, TaskRun, TaskStatus
 from trading_bot.domain.values import ZERO
 from trading_bot.orchestrator.closed_trades import ClosedTrade
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
     from trading_bot.bootstrap.desk import Assembly
 
 
+_BY = {OrderRole.STOP_LOSS: "stop", OrderRole.TAKE_PROFIT: "target", OrderRole.CLOSE: "close", OrderRole.ENTRY: "turned"}
+
+
 def history_table(found: Sequence[ClosedTrade], zone: tzinfo) -> None:
     """Closed trades, newest first."""
     columns = ("closed", "trade", "entry", "exit", "by", "profit", "Claude", "net")
     rows = new_table(*columns, numbers=frozenset({"entry", "exit", "profit", "Claude", "net"}))
     for t in found:
         money = (f"{t.profit:+,.2f}", f"{t.claude_usd:.4f}", f"{t.net:+,.2f}")
-        rows.add_row(_minute(t.closed_at, zone), f"{t.side} {t.symbol}", f"{t.entry:.6g}", f"{t.exit:.6g}", t.closed_by, *money)
+        rows.add_row(_minute(t.closed_at, zone), f"{t.side} {t.symbol}", f"{t.entry:.6g}", f"{t.exit:.6g}", _BY[t.closed_by], *money)
     reasons = [f"{_minute(t.opened_at, zone)} to {_minute(t.closed_at, zone)}: {plain(t.why)}" for t in found]
     total = [f"profit after fees and funding, less what Claude cost: {sum((t.net for t in found), ZERO):+,.2f}"] if found else []
     show("Closed trades, newest first", rows, *reasons, *total)
