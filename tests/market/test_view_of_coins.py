@@ -2,8 +2,7 @@
 
 import gc
 import weakref
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,100 +13,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frames import random_bars
+from coin_market import COIN, Coins, Telling, funding, quote, series_of, walk
 from trading_bot.domain.errors import NoDataError
-from trading_bot.domain.instrument import AssetClass, Instrument
-from trading_bot.domain.market import Contract, CorporateAction, Feed, Funding, PriceBasis, Quote, Timeframe
-from trading_bot.domain.values import Symbol
+from trading_bot.domain.instrument import AssetClass
+from trading_bot.domain.market import Contract, Feed, Timeframe
 from trading_bot.market.snapshot import take
 from trading_bot.market.view import AsOfView
 from trading_bot.ports import BarSeries
 
-COIN = Symbol("BTCUSDT")
 M5, M15, HOUR, DAY = Timeframe.MINUTE_5, Timeframe.MINUTE_15, Timeframe.HOUR, Timeframe.DAY
 NOON = datetime(2025, 10, 10, 12, tzinfo=UTC)
-
-
-def series_of(frame: pd.DataFrame, timeframe: Timeframe = M5) -> BarSeries:
-    """Bars that close one length after their start."""
-    ends = (pd.DatetimeIndex(frame.index).tz_convert(None) + timeframe.duration).to_numpy("datetime64[ns]")
-    return BarSeries(COIN, timeframe, frame, ends, Feed.CONSOLIDATED, PriceBasis.AS_TRADED, "coins")
-
-
-def walk(count: int, seed: int = 1) -> pd.DataFrame:
-    """Five-minute bars from a midnight on."""
-    frame = random_bars(count, seed, Timeframe.MINUTE)
-    return frame.set_axis(pd.date_range("2025-10-01", periods=count, freq="5min", tz="UTC"))
-
-
-@dataclass
-class Coins:
-    """A source of one perpetual (or, if told so, coin), without a word of its venue."""
-
-    series: dict[Timeframe, BarSeries]
-    paid: tuple[Funding, ...] = ()
-    quotes: Sequence[Quote] = ()
-    kind: AssetClass = AssetClass.CRYPTO_PERPETUAL
-    name: str = "coins"
-    asked: list[Timeframe] = field(default_factory=list)
-
-    def instrument(self, symbol: Symbol) -> Instrument:
-        """It never closes."""
-        return Instrument(symbol=symbol, asset_class=self.kind, calendar="24/7", tick_size=Decimal("0.1"))
-
-    def timeframes(self, symbol: Symbol) -> tuple[Timeframe, ...]:  # noqa: ARG002 - the port's signature
-        """Finest first."""
-        return tuple(self.series)
-
-    def bars(self, symbol: Symbol, timeframe: Timeframe) -> BarSeries:
-        """What it has."""
-        self.asked.append(timeframe)
-        if timeframe not in self.series:
-            raise NoDataError(f"{symbol}: no {timeframe}")
-        return self.series[timeframe]
-
-    def actions(self, symbol: Symbol) -> tuple[CorporateAction, ...]:  # noqa: ARG002 - the port's signature
-        """None."""
-        return ()
-
-    def fundings(self, symbol: Symbol) -> tuple[Funding, ...]:  # noqa: ARG002 - the port's signature
-        """What was paid, and will be."""
-        return self.paid
-
-    def quote(self, symbol: Symbol, at: datetime) -> Quote | None:  # noqa: ARG002 - the port's signature
-        """Newest by then."""
-        return next((quote for quote in reversed(self.quotes) if quote.time <= at), None)
-
-    def notes(self) -> tuple[str, ...]:
-        """None."""
-        return ()
-
-
-@dataclass
-class Telling(Coins):
-    """A source whose venue tells."""
-
-    word: Contract | None = None
-
-    def contract(self, symbol: Symbol, at: datetime) -> Contract | None:  # noqa: ARG002 - the port's signature
-        """Its word, once it was said."""
-        return self.word if self.word is not None and self.word.time <= at else None
 
 
 def shelf(*series: BarSeries) -> Coins:
     """A source of these."""
     return Coins({one.timeframe: one for one in series})
-
-
-def quote(mid: str, at: datetime) -> Quote:
-    """A quote one wide."""
-    bid, ask = Decimal(mid) - Decimal("0.5"), Decimal(mid) + Decimal("0.5")
-    return Quote(symbol=COIN, bid=bid, ask=ask, bid_size=Decimal(1), ask_size=Decimal(1), time=at, source="t", feed=Feed.CONSOLIDATED)
-
-
-def funding(at: datetime, rate: str) -> Funding:
-    """A funding."""
-    return Funding(symbol=COIN, at=at, rate=Decimal(rate))
 
 
 def test_a_timeframe_that_the_source_lacks_is_put_together_from_a_finer_one() -> None:

@@ -19,7 +19,7 @@ from trading_bot.domain.orders import Side
 from trading_bot.domain.perpetual import is_leveraged
 from trading_bot.domain.proposals import NOISE_SPREADS, EntryStyle, Target
 from trading_bot.domain.research import Check, EntryPlan, Regime, TradeIdea
-from trading_bot.domain.values import Symbol
+from trading_bot.domain.values import ONE, ZERO, Symbol
 from trading_bot.market.analysis import NOISE_ATR, SIGNAL_POINTS, Signal, above
 from trading_bot.market.entry import EXTENDED_ATR, TARGETS
 from trading_bot.market.regime import THRESHOLDS, classify
@@ -36,9 +36,9 @@ LOOK_SCORE = 80.0
 """Of the better side, at least: below it a coin is not worth a look."""
 LEAST_SCORE = {Regime.TREND_UP: 80.0, Regime.TREND_DOWN: 80.0, Regime.HIGH_VOLATILITY: 100.0}
 """What the side of the trend needs in each regime to be opened; in one that is not here nothing is."""
-STOP_ATR, LEAST_STOP_ATR, MOST_STOP_ATR = 2.0, 1.5, 3.0
-BEYOND_SWING_ATR = 0.5
-SCORE_EXPOSURE = ((100.0, Decimal(1)), (0.0, Decimal("0.6")))
+STOP_ATR, LEAST_STOP_ATR, MOST_STOP_ATR = Decimal(2), Decimal("1.5"), Decimal(3)
+BEYOND_SWING_ATR = Decimal("0.5")
+SCORE_EXPOSURE = ((100.0, ONE), (0.0, Decimal("0.6")))
 """Least score, factor."""
 REGIME_EXPOSURE = {Regime.HIGH_VOLATILITY: Decimal("0.5")}
 """Factor; 1 in a regime that is not here."""
@@ -203,7 +203,7 @@ def _looks(view: View, symbols: Iterable[Symbol]) -> Iterator[Look]:
 def idea(view: View, symbols: Sequence[Symbol]) -> TradeIdea:
     """Return the best trade to open now, by score, then by the hours' ADX, then by name; or none, and what is missing."""
     chances = [chance for seen in _looks(view, symbols) for chance in seen.chances]
-    planned = ((chance, plan(chance)) for chance in sorted(chances, key=_rank) if not chance.why_no_trade)
+    planned = ((chance, plan(chance)) for chance in sorted(chances, key=rank) if not chance.why_no_trade)
     for chance, found in planned:
         if found is not None:
             held = ", ".join(check.name for check in chance.signals if check.passed)
@@ -213,7 +213,8 @@ def idea(view: View, symbols: Sequence[Symbol]) -> TradeIdea:
     return TradeIdea(plan=None, confidence=0.0, thesis=missing or "no coin has a quote and bars enough, new enough")
 
 
-def _rank(chance: Chance) -> tuple[float, float, Symbol]:
+def rank(chance: Chance) -> tuple[float, float, Symbol]:
+    """What chances are sorted by, the best first."""
     return -chance.score, -(chance.look.trend.value("adx_14") or 0.0), chance.look.symbol
 
 
@@ -235,20 +236,19 @@ def plan(chance: Chance) -> EntryPlan | None:
         stop_loss=stop,
         targets=tuple(Target(price=price, fraction=share) for price, share in reached),
         noise=seen.noise,
-        exposure=_step(chance.score) * REGIME_EXPOSURE.get(seen.regime, Decimal(1)),
+        exposure=_step(chance.score) * REGIME_EXPOSURE.get(seen.regime, ONE),
         reason=f"Stop by {basis}.",
     )
 
 
 def _stop_distance(chance: Chance) -> tuple[Decimal, str]:
     """From the entry to a little beyond the nearest swing behind it, within bounds in ATR; a multiple of it where there is no swing."""
-    trend, entry = chance.look.trend, float(chance.entry)
-    atr, swing = trend.atr or 0.0, trend.support if chance.side is Side.BUY else trend.resistance
-    behind = 0.0 if swing is None else (entry - swing) * chance.side.sign
+    trend = chance.look.trend
+    atr, swing = Decimal(repr(trend.atr or 0.0)), trend.support if chance.side is Side.BUY else trend.resistance
+    behind = ZERO if swing is None else (chance.entry - Decimal(repr(swing))) * chance.side.sign
     if behind <= 0:
-        return Decimal(repr(STOP_ATR * atr)), f"{STOP_ATR:g} ATR"
-    distance = min(max(behind + BEYOND_SWING_ATR * atr, LEAST_STOP_ATR * atr), MOST_STOP_ATR * atr)
-    return Decimal(repr(distance)), "the nearest swing"
+        return STOP_ATR * atr, f"{STOP_ATR} ATR"
+    return min(max(behind + BEYOND_SWING_ATR * atr, LEAST_STOP_ATR * atr), MOST_STOP_ATR * atr), "the nearest swing"
 
 
 def _step(score: float) -> Decimal:
