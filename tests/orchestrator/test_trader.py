@@ -193,8 +193,17 @@ def test_a_desk_that_may_take_no_risk_asks_nobody(quiet: Path, tmp_path: Path) -
     assembly = assembled(tmp_path, quiet, script)
     assembly.desk.switch.reduce_only("a person", "a test", assembly.desk.clock.now())
     ended = run(assembly, "10-06 00:00")
-    assert ended == [("look-0000", "skipped", "the desk is reduce_only")]
+    assert ended == [("look-0000", "skipped", "desk_state: reduce_only (limit running)")]
     assert script.heard == []
+
+
+def test_a_desk_that_has_had_its_trades_of_the_day_asks_nobody(quiet: Path, tmp_path: Path) -> None:
+    """The gate would say no to whatever comes."""
+    script = Script(opens={"00:00": opening()}, watches={"00:15": proposing(ProposalKind.CLOSE)})
+    assembly = assembled(tmp_path, quiet, script, {"risk.limits.trades_per_day": 1})
+    ended = run(assembly, "10-06 00:30")
+    assert ended[-1] == ("look-0030", "skipped", "trades_per_day: 1 (limit 1)")
+    assert [when for when, _ in script.heard] == ["00:00", "00:15"]
 
 
 def test_the_day_is_reviewed_at_midnight_before_the_next_look(quiet: Path, tmp_path: Path) -> None:

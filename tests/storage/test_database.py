@@ -338,3 +338,13 @@ def test_many_that_open_one_new_file_at_once_and_write_all_get_it(tmp_path: Path
         for again in range(10):
             for done in [pool.submit(use, tmp_path / f"{again}.db", number) for number in range(everybody.parties)]:
                 done.result()
+
+
+def test_a_relaxed_file_keeps_its_commits_from_a_process_alone(tmp_path: Path) -> None:
+    """synchronous=NORMAL is 1; the next who opens it is not relaxed."""
+    database = Database.open(tmp_path / "journal.db")
+    database.relax()
+    with closing(database), database.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1
+    with closing(Database.open(tmp_path / "journal.db")) as again, again.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2

@@ -23,7 +23,7 @@ from trading_bot.ports import Calendar, Clock, View
 from trading_bot.risk.case import ALONE, Case, Consent, Situation
 from trading_bot.risk.gate import Exit, Ruling, rule_on_entry, rule_on_exit, rule_unseen
 from trading_bot.risk.halt import DeskSwitch
-from trading_bot.risk.rules import DAY_TRADE_SESSIONS, reject
+from trading_bot.risk.rules import DAY_TRADE_SESSIONS, DESK_RULES, reject
 
 _MINUTE = timedelta(minutes=1)
 
@@ -47,6 +47,15 @@ class Judge:
     def preview(self, proposal: Proposal) -> Verdict:
         """What the gate would say now."""
         return self.rule(proposal).verdict
+
+    def closed_door(self, symbol: Symbol) -> str:
+        """What forbids any new position in the market of `symbol` now, whatever might be proposed; empty if nothing does."""
+        mandate = self.authority.mandate
+        if mandate is None:
+            return self.authority.why_not or "there is no mandate"
+        situation = self._situation(mandate, self.view.instrument(symbol).calendar, symbol)
+        found = (rule(situation) for rule in DESK_RULES)
+        return "; ".join(f"{f.rule}: {f.actual} (limit {f.limit})" for f in found if f is not None)
 
     def rule(self, proposal: Proposal, consent: Consent = ALONE) -> Ruling:
         """The gate's ruling now, with the orders that it would allow."""

@@ -45,6 +45,8 @@ def look(desk: Desk, slot: Slot) -> Ending:
 
 def _open(desk: Desk, slot: Slot) -> Ending:
     desk.workflow.fire(Event.ANALYZE)
+    if desk.engine.ledger.equity_newest != desk.engine.ledger.books.cash:
+        mark(desk, slot, slot.task)  # a trade has ended since the last look
     priced = [s for s in desk.universe if desk.fresh(s)]
     asked = desk.has_decided(slot, OPEN, _MARKET)
     closed = "" if asked else _closed_door(desk)
@@ -63,10 +65,9 @@ def _open(desk: Desk, slot: Slot) -> Ending:
 
 def _closed_door(desk: Desk) -> str:
     """Why no new risk could be taken whatever anybody says, empty if it could."""
-    state = desk.switch.state()
-    if state is not DeskState.RUNNING:
-        return f"the desk is {state}"
-    return "an entry is on its way" if desk.engine.ledger.pending_entries(desk.clock.now()) else ""
+    if desk.engine.ledger.pending_entries(desk.clock.now()):
+        return "an entry is on its way"
+    return desk.engine.judge.closed_door(desk.universe[0])
 
 
 def _file(desk: Desk, decision: Decision, idea: TradeIdea, plan: EntryPlan) -> Proposal:

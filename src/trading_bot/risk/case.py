@@ -55,6 +55,16 @@ class Situation:
     suspended: frozenset[str] = field(default_factory=frozenset)
     """Strategies that discipline has stopped."""
 
+    @property
+    def limits(self) -> Limits:
+        """The mandate's limits."""
+        return self.mandate.limits
+
+    @property
+    def discipline(self) -> Discipline:
+        """The mandate's brakes on behaviour."""
+        return self.mandate.discipline
+
     @cached_property
     def equity(self) -> Decimal:
         """Equity at the marks."""
@@ -105,12 +115,12 @@ class Case:
     @property
     def limits(self) -> Limits:
         """The mandate's limits."""
-        return self.situation.mandate.limits
+        return self.situation.limits
 
     @property
     def discipline(self) -> Discipline:
         """The mandate's brakes on behaviour."""
-        return self.situation.mandate.discipline
+        return self.situation.discipline
 
     @property
     def symbol(self) -> Symbol:

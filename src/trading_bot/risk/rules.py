@@ -16,7 +16,7 @@ from trading_bot.domain.perpetual import is_leveraged, liquidation_price
 from trading_bot.domain.proposals import NOISE_SPREADS, Effect, Finding
 from trading_bot.domain.records import DeskState
 from trading_bot.domain.values import ZERO, amount_text
-from trading_bot.risk.case import Case
+from trading_bot.risk.case import Case, Situation
 
 Rule = Callable[[Case], Finding | None]
 
@@ -31,16 +31,16 @@ def percent(share: Decimal) -> str:
     return f"{share * 100:.2f} %"
 
 
-def desk_running(case: Case) -> Finding | None:
+def desk_running(situation: Situation) -> Finding | None:
     """New risk needs a running desk."""
-    state = case.situation.desk_state
+    state = situation.desk_state
     return None if state is DeskState.RUNNING else reject("desk_state", DeskState.RUNNING, state)
 
 
-def mandate_in_force(case: Case) -> Finding | None:
+def mandate_in_force(situation: Situation) -> Finding | None:
     """A mandate whose time is over allows no new risk."""
-    expired = case.situation.mandate_expired
-    return reject("mandate_expiry", case.situation.mandate.expires_at.isoformat(), "expired") if expired else None
+    expired = situation.mandate_expired
+    return reject("mandate_expiry", situation.mandate.expires_at.isoformat(), "expired") if expired else None
 
 
 def autonomy_allows(case: Case) -> Finding | None:
@@ -156,17 +156,17 @@ def not_held_yet(case: Case) -> Finding | None:
     return reject("one_position", "no position or working entry", f"{case.held:.2f} held") if case.held else None
 
 
-def positions_left(case: Case) -> Finding | None:
+def positions_left(situation: Situation) -> Finding | None:
     """Number of positions and symbols being entered."""
-    limit = case.limits.open_positions
-    count = len(set(case.situation.books.positions) | set(case.situation.pending))
+    limit = situation.limits.open_positions
+    count = len(set(situation.books.positions) | set(situation.pending))
     return reject("open_positions", limit, count) if limit != "none" and count >= limit else None
 
 
-def trades_left_today(case: Case) -> Finding | None:
+def trades_left_today(situation: Situation) -> Finding | None:
     """New positions of this session."""
-    limit = case.limits.trades_per_day
-    count = case.situation.entries_today
+    limit = situation.limits.trades_per_day
+    count = situation.entries_today
     return reject("trades_per_day", limit, count) if limit != "none" and count >= limit else None
 
 
@@ -177,34 +177,34 @@ def order_rate(case: Case) -> Finding | None:
     return reject("orders_per_minute", limit, count) if limit != "none" and count > limit else None
 
 
-def daily_loss(case: Case) -> Finding | None:
+def daily_loss(situation: Situation) -> Finding | None:
     """Loss since the last session's close, open positions included."""
-    limit = case.limits.daily_loss
-    start = case.situation.equity_last_close
+    limit = situation.limits.daily_loss
+    start = situation.equity_last_close
     if limit == "none":
         return None
-    loss = 1 - case.situation.equity / start if start > 0 else Decimal(1)
+    loss = 1 - situation.equity / start if start > 0 else Decimal(1)
     return reject("daily_loss", percent(limit), percent(loss)) if loss >= limit else None
 
 
-def drawdown(case: Case) -> Finding | None:
+def drawdown(situation: Situation) -> Finding | None:
     """Loss from the highest equity."""
-    limit = case.limits.drawdown
-    high = case.situation.equity_high
+    limit = situation.limits.drawdown
+    high = situation.equity_high
     if limit == "none":
         return None
-    loss = 1 - case.situation.equity / high if high > 0 else Decimal(1)
+    loss = 1 - situation.equity / high if high > 0 else Decimal(1)
     return reject("drawdown", percent(limit), percent(loss)) if loss >= limit else None
 
 
-def cooled_down(case: Case) -> Finding | None:
+def cooled_down(situation: Situation) -> Finding | None:
     """After some losses in a row the desk rests."""
-    limit = case.discipline.cooldown_losses
-    streak = case.situation.losing_streak
+    limit = situation.discipline.cooldown_losses
+    streak = situation.losing_streak
     if limit == "none" or streak < limit:
         return None
-    until = case.situation.history[-1].closed_at + timedelta(minutes=case.discipline.cooldown_minutes)
-    return reject("cooldown", f"none before {until.isoformat()}", f"{streak} losses") if case.situation.now < until else None
+    until = situation.history[-1].closed_at + timedelta(minutes=situation.discipline.cooldown_minutes)
+    return reject("cooldown", f"none before {until.isoformat()}", f"{streak} losses") if situation.now < until else None
 
 
 def no_revenge(case: Case) -> Finding | None:
@@ -254,9 +254,25 @@ def day_trades(case: Case) -> Finding | None:
     return None
 
 
-RULES: tuple[Rule, ...] = (
+DESK_RULES: tuple[Callable[[Situation], Finding | None], ...] = (
     desk_running,
     mandate_in_force,
+    positions_left,
+    trades_left_today,
+    daily_loss,
+    drawdown,
+    cooled_down,
+)
+"""Those that forbid whatever might be proposed."""
+
+
+def _of_desk(rule: Callable[[Situation], Finding | None]) -> Rule:
+    return lambda case: rule(case.situation)
+
+
+RULES: tuple[Rule, ...] = (
+    _of_desk(desk_running),
+    _of_desk(mandate_in_force),
     autonomy_allows,
     not_vetoed,
     in_universe,
@@ -270,12 +286,12 @@ RULES: tuple[Rule, ...] = (
     stop_before_liquidation,
     short_selling_allowed,
     not_held_yet,
-    positions_left,
-    trades_left_today,
+    _of_desk(positions_left),
+    _of_desk(trades_left_today),
     order_rate,
-    daily_loss,
-    drawdown,
-    cooled_down,
+    _of_desk(daily_loss),
+    _of_desk(drawdown),
+    _of_desk(cooled_down),
     no_revenge,
     strategy_active,
     day_trades,
