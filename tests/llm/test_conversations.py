@@ -110,8 +110,8 @@ def test_a_login_of_the_desks_own_keeps_conversations_in_its_own_folder(tmp_path
     assert not user.exists()
 
 
-def test_no_key_is_in_a_transcript_and_none_but_this_user_can_read_it(tmp_path: Path, api: ClaudeApi) -> None:
-    """The key that pays, and the token of the run."""
+def test_no_key_is_in_a_transcript_that_this_user_alone_can_read(tmp_path: Path, api: ClaudeApi) -> None:
+    """Neither the one that pays nor the token of the run; and of the log of each connection nothing is left."""
     with bench(tmp_path / "home", api.url) as desk:
         assert desk.ask("d1", session=OPENED).ending is Ending.ANSWERED
         claude = desk.home.claude
@@ -120,3 +120,4 @@ def test_no_key_is_in_a_transcript_and_none_but_this_user_can_read_it(tmp_path: 
     assert holding(tmp_path, [KEY[-20:], "Bearer "]) == []
     assert {stat.S_IMODE(path.stat().st_mode) for path in (claude, claude / "conversations", claude / "sessions")} == {0o700}
     assert list((claude / "run").iterdir()) == []
+    assert [path for path in claude.rglob("*") if "mcp-logs" in path.name] == []

@@ -35,6 +35,8 @@ SUM = {**RESULT, "total_cost_usd": 0.01 * runs, "modelUsage": {"claude-haiku-4-5
 """
 """Tells how it was called, and what the conversation cost in all."""
 HONEST = "say(INIT, WORD, SUM)"
+ONCE_MORE = 110 * Decimal("0.000002")
+"""USD that it may cost to read what one run read and said."""
 
 
 def seen(folder: Path) -> list[Mapping[str, Any]]:
@@ -50,13 +52,16 @@ def options(folder: Path) -> list[tuple[str, int]]:
 
 
 def test_a_trade_has_one_conversation_and_each_run_is_paid_once(tmp_path: Path) -> None:
-    """A repair goes on with it; a question that opens another trade does not."""
+    """A repair goes on with it, a question that opens another trade does not; what is remembered is reserved for."""
     with bench(tmp_path / "home", NOWHERE, program=program(tmp_path, NOTES, HONEST)) as desk:
         desk.ask("d1", session=OPENED)
         desk.ask("d1", session=OPENED, complaint="no such symbol")
         desk.ask("d2", session=Session(DecisionId("t2")))
         desk.ask("d3", session=WATCHED)
-        assert [call.counted for name in ("d1", "d2", "d3") for call in desk.calls(name)] == [Decimal("0.01")] * 4
+        calls = [call for name in ("d1", "d2", "d3") for call in desk.calls(name)]
+    assert [call.counted for call in calls] == [Decimal("0.01")] * 4
+    more = [call.reserved_usd - calls[0].reserved_usd for call in calls]
+    assert more == [0, ONCE_MORE, 0, ONCE_MORE]
     assert options(tmp_path) == [("session-id", 1), ("resume", 1), ("session-id", 2), ("resume", 1)]
     assert [run["prompt"].count("The trade so far") for run in seen(tmp_path)] == [0] * 4
 
@@ -86,6 +91,9 @@ UNCLEAN = {
     ),
     "a refusal": "say(INIT, WORD, {**SUM, 'stop_reason': 'refusal', 'structured_output': None})",
     "a stall": "say(INIT, WORD); time.sleep(60)",
+    "a bill of ten tokens for a thousand words": (
+        "say(INIT, {**WORD, 'message': {'model': 'x', 'content': [{'type': 'text', 'text': 'word ' * 1000}]}}, SUM)"
+    ),
     "an answer whose cost nobody knows": "say(INIT, WORD, {**SUM, 'modelUsage': {'x': {'inputTokens': 10**400}}})",
 }
 
@@ -129,23 +137,23 @@ def test_a_damaged_note_is_no_conversation_and_no_name_is_taken_twice(tmp_path: 
     assert options(tmp_path) == [("session-id", 1), ("session-id", 2)]
 
 
-def test_what_has_been_silent_for_days_is_swept_but_not_the_trade_that_is_asked_about(tmp_path: Path) -> None:
+def test_what_has_been_silent_for_days_is_swept_when_another_begins(tmp_path: Path) -> None:
     """So that a desk of many looks a day does not grow."""
     long_ago = (datetime.now(UTC) - timedelta(days=4)).timestamp()
     with bench(tmp_path / "home", NOWHERE, program=program(tmp_path, NOTES, HONEST)) as desk:
         projects, sessions = desk.home.claude / "conversations" / "projects" / "x", desk.home.claude / "sessions"
         projects.mkdir(parents=True)
-        for number in (1, 2, 3):
+        for number in (0, 1, 2, 3):
             desk.ask(f"d{number}", session=Session(DecisionId(f"t{number}")))
             (projects / f"{seen(tmp_path)[-1]['name']}.jsonl").touch()
         for path in (*projects.iterdir(), *sessions.iterdir()):
-            if path.name != "t2.json" and seen(tmp_path)[1]["name"] not in path.name:
+            if path.name != "t2.json" and seen(tmp_path)[2]["name"] not in path.name:
                 os.utime(path, (long_ago, long_ago))
         desk.ask("d4", session=Session(DecisionId("t1"), "{}"))
-        assert options(tmp_path)[-1] == ("resume", 1)
+        assert options(tmp_path)[-1] == ("resume", 2)
         desk.ask("d5", session=Session(DecisionId("t3")))
         assert {path.name for path in sessions.iterdir()} == {"t1.json", "t2.json", "t3.json"}
-        assert [path.stem for path in projects.iterdir()] == [seen(tmp_path)[1]["name"]]
+        assert [path.stem for path in projects.iterdir()] == [seen(tmp_path)[2]["name"]]
 
 
 @pytest.mark.parametrize("billing", BILLING)
@@ -209,7 +217,7 @@ def purse(usd: str) -> dict[str, str]:
 
 
 def test_the_questions_of_a_conversation_are_replayed_whether_it_was_begun_or_gone_on_with(tmp_path: Path) -> None:
-    """A record of a program that knew no conversations still answers; another briefing is another question."""
+    """A record of a program that knew no conversations still answers; another trade or briefing is another question."""
     with bench(tmp_path / "home", NOWHERE, program=program(tmp_path, NOTES, HONEST)) as desk:
         host = HttpToolHost(lambda _: pytest.fail("nobody asks a tool"))
         questions = [
@@ -221,8 +229,9 @@ def test_the_questions_of_a_conversation_are_replayed_whether_it_was_begun_or_go
         begun, resumed, alone = desk.cassettes()
         player = Player([begun, resumed, without_conversations(alone)], Describer(config.load().claude, host))
         assert [player.ask(question) for question in questions] == replies
-        with pytest.raises(ReplayMissError, match="briefing"):
-            player.ask(desk.question("d2", "analyze", "AAPL", session=Session(DecisionId("t1"), '{"symbol":"MSFT"}')))
+        for differs, session in (("briefing", Session(DecisionId("t1"), '{"symbol":"MSFT"}')), ("trade", Session(DecisionId("t2"), "{}"))):
+            with pytest.raises(ReplayMissError, match=f"{differs}: "):
+                player.ask(desk.question("d2", "analyze", "AAPL", session=session))
     host.close()
     assert [cassette.attempts[0].conversation for cassette in (begun, resumed, alone)] == ["begun", "resumed", "alone"]
 

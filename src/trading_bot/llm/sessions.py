@@ -5,7 +5,7 @@
 
 Promises that only a conversation whose last run ended well, and that is short enough, is gone on with: it counts as lost from before a
 run begins until that run has answered, so that whatever kills run or desk, the next question begins a fresh one. Its ids are derived.
-Refuses to let old conversations pile up, and to forget the one that is asked in.
+Refuses to let old conversations pile up: to begin one sweeps those that have been silent for days.
 """
 
 import os
@@ -93,11 +93,11 @@ class Sessions:
         return turn
 
     def begin(self, turn: Turn) -> None:
-        """Count the conversation as lost until `end` is told; sweep what is old. StorageError if that cannot be written."""
+        """Count the conversation as lost until `end` is told. StorageError if that cannot be written."""
         self.folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
         self._write(turn, None)
         if turn.resumed is None:
-            self._sweep(turn.trade)
+            self._sweep()
 
     def end(self, turn: Turn, healthy: Healthy) -> None:
         """Keep how it stands after a run that answered. StorageError if that cannot be written."""
@@ -126,9 +126,9 @@ class Sessions:
     def _transcripts(self, name: str) -> list[Path]:
         return list(self.folder.glob(f"projects/*/{name}.jsonl"))
 
-    def _sweep(self, current: DecisionId) -> None:
+    def _sweep(self) -> None:
         """Remove what has been silent for long: the last words of trades that are over, and of conversations that were given up."""
         before = (self._now() - KEPT).timestamp()
         for path in (*self._notes.iterdir(), *self.folder.glob("projects/*/*.jsonl")):
-            if path != self._note(current) and path.stat().st_mtime < before:
+            if path.stat().st_mtime < before:
                 path.unlink(missing_ok=True)
