@@ -2,27 +2,33 @@
 
 import re
 from collections.abc import Callable, Iterable
+from datetime import timedelta
+from math import sqrt
 from pathlib import Path
 
+from trading_bot.analysts import rules_coins
 from trading_bot.domain.instrument import Instrument
 from trading_bot.domain.proposals import NOISE_SPREADS
 from trading_bot.domain.research import Regime
 from trading_bot.domain.values import Symbol
-from trading_bot.market import entry, levels
+from trading_bot.market import coins, entry, levels
 from trading_bot.market.analysis import (
     MULTIPLIERS,
     NOISE_ATR,
     RECOMMENDATIONS,
+    SIGNAL_POINTS,
     SIGNALS,
     STOP_ATR,
     STOP_SHARE,
     analyze,
 )
+from trading_bot.market.indicators import RANK_BARS, VOLATILITY_BARS
 from trading_bot.market.regime import BENCHMARKS, THRESHOLDS
 from trading_bot.market.screen import TERMS, filters, score
 from trading_bot.market.snapshot import LEAST_BARS, Snapshot
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs/scoring.md").read_text().split("## Review")[0]
+COINS = re.sub(r"\s+", " ", DOCUMENT.split("## Coins round the clock")[1])
 
 
 def table(heading: str) -> list[tuple[str, ...]]:
@@ -94,3 +100,40 @@ def test_the_worked_example_comes_out_as_written(snapshot: Callable[..., Snapsho
         ("second target", str(plan.targets[1].price)),
         ("exposure", str(plan.exposure)),
     ]
+
+
+def test_the_tables_of_coins_are_the_codes_own() -> None:
+    """Filters, signals, gates and exposure."""
+    assert table("filter of a coin") == written((one.name, one.wanted) for one in coins.FILTERS)
+    assert table("signal of a side") == written((one.name, one.wanted) for one in coins.SIGNALS)
+    assert table("regime of a coin") == written(coins.LEAST_SCORE.items())
+    assert table("score of a coin, at least") == written(coins.SCORE_EXPOSURE)
+    assert table("regime of a coin that makes it smaller") == written(coins.REGIME_EXPOSURE.items())
+
+
+def test_the_numbers_in_the_sentences_on_coins_are_the_codes_own() -> None:
+    """What is looked at, how a trade is opened, and how it is watched."""
+    first, second = entry.TARGETS
+    hours = rules_coins.HORIZON // timedelta(hours=1)
+    for sentence in (
+        f"{RANK_BARS} volatilities of {VOLATILITY_BARS} bars need {RANK_BARS + VOLATILITY_BARS} quarters of an hour",
+        f"closed more than {coins.STALE_BARS} lengths of it ago",
+        f"told more than {coins.STALE_FUNDING // timedelta(hours=1)} hours ago is unknown",
+        f"Five signals of {SIGNAL_POINTS:g} points",
+        f"and has {coins.LOOK_SCORE:g} points, in a regime that is known",
+        f"is {THRESHOLDS.high_volatility_rank:g} or more, and the volatility {coins.VOLATILE:g} a bar or more",
+        f"(about {100 * coins.VOLATILE * sqrt(96 * 365):.0f} % a year)",
+        f"The stop lies {coins.BEYOND_SWING_ATR} ATR of an hour beyond",
+        f"no nearer than {coins.LEAST_STOP_ATR} and no further than {coins.MOST_STOP_ATR} ATR; {coins.STOP_ATR} ATR away",
+        f"half at {first[0]}, half at {second[0]} times the risk",
+        f"The noise is {'half' if NOISE_ATR == 0.5 else NOISE_ATR} an ATR of an hour",
+        f"The confidence is {coins.CONFIDENCE:g}, the chance of {first[0]} before -1",
+        f"{hours} hours after the opening it is closed",
+        f"Funding that takes {100 * rules_coins.HARD_FUNDING:.1f} % or more",
+        f"and {rules_coins.SHAKEN} of one that wins is given up",
+        f"has reached {rules_coins.TRAIL_FROM} times the first risk, to {rules_coins.TRAIL_ATR:g} ATR of an hour behind",
+        f"It moves by {rules_coins.STEP_ATR:g} ATR or more",
+    ):
+        assert sentence in COINS
+    assert len(coins.SIGNALS) == 5
+    assert len(rules_coins.RULES) == len(re.findall(r" \d\. ", COINS.split("### While it runs")[1]))
