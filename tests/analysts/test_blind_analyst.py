@@ -3,8 +3,9 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,13 @@ from trading_bot.analysts import sense
 from trading_bot.analysts.answers import Judged
 from trading_bot.analysts.masking import MaskedAsker
 from trading_bot.analysts.sense import Grounds
+from trading_bot.domain.orders import Side
+from trading_bot.domain.proposals import Target
 from trading_bot.domain.research import Recommendation
-from trading_bot.domain.values import Symbol
-from trading_bot.llm.calls import CallId, Ending, Question, Reply
+from trading_bot.domain.running import RunningTrade
+from trading_bot.domain.running import Turn as Looked
+from trading_bot.domain.values import DecisionId, Symbol
+from trading_bot.llm.calls import CallId, Ending, Question, Reply, Session
 from trading_bot.llm.mask import Mask
 from trading_bot.llm.masking import KINDS, Kind
 from trading_bot.ports import Brief, ToolGrant
@@ -83,6 +88,34 @@ def test_the_question_goes_out_masked_and_says_by_which_mask() -> None:
     }
     assert ask(inner, "--period 7 --detailed").note == "RISE it is"
     assert inner.asked.arguments == "--period 7 --detailed"
+
+
+def test_the_briefing_of_a_trade_goes_out_masked_too() -> None:
+    """No name, price or day of it; what opens a trade has none."""
+    trade = RunningTrade(
+        id=DecisionId("opened"),
+        symbol=RISE,
+        side=Side.BUY,
+        quantity=Decimal(10),
+        entry=Decimal("136.34"),
+        opened_at=NOW,
+        first_stop=Decimal(130),
+        stop=Decimal(131),
+        targets=(Target(price=Decimal(150), fraction=Decimal(1)),),
+        confidence=0.7,
+        thesis="RISE holds 130",
+        turns=(Looked(at=NOW, who="claude", said="RISE holds 131"),),
+    )
+    inner = Answering({})
+    asker = MaskedAsker(inner, MASK, lambda call: call)
+    asker.ask(replace(question("RISE"), session=Session(trade=trade.id, briefing=trade.canonical())))
+    assert inner.asked is not None
+    assert inner.asked.session is not None
+    told = json.loads(inner.asked.session.briefing)
+    assert (told["symbol"], told["entry"], told["thesis"]) == ("ASSET02", "182.055", "ASSET02 holds #")
+    assert not re.search(r"RISE|2024|13[016]", inner.asked.session.briefing)
+    asker.ask(replace(question("RISE"), session=Session(trade=trade.id)))
+    assert inner.asked.session == Session(trade=trade.id)
 
 
 def test_an_answer_comes_back_in_the_desk_s_own_terms() -> None:

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysts import coins
+from analysts.coins import UP, price
 from builders import AAPL
 from desks import ScriptedSource
 from trading_bot.analysts.following import HORIZON, Bar, Course, State, follow
@@ -15,7 +17,7 @@ from trading_bot.analysts.scoreboard import Bin, Calibration, Followed, Score, S
 from trading_bot.domain.market import CorporateAction, Feed, PriceBasis, Split, Timeframe
 from trading_bot.domain.orders import Side
 from trading_bot.domain.proposals import Decision, EntryStyle, Outcome, Shadow, Target
-from trading_bot.domain.research import Analysis, EntryPlan, Recommendation
+from trading_bot.domain.research import Analysis, EntryPlan, Recommendation, TradeIdea
 from trading_bot.domain.values import DecisionId, Digest, Record, Symbol, TaskRunId
 from trading_bot.market.calendar import open_calendar
 from trading_bot.market.view import AsOfView
@@ -67,6 +69,16 @@ def plan(entry: str = "100", stop: str = "96", *targets: tuple[str, str]) -> Ent
 def test_a_plan_is_followed_with_every_doubt_against_it(bars: Sequence[Bar], course: Course) -> None:
     """Entry at 100 or better, stop first, targets at their price, the rest at the twentieth close. Risk is 4 a share."""
     assert follow(plan(), bars) == course
+
+
+def test_a_short_is_followed_as_the_mirror_of_a_long() -> None:
+    """To sell at 100 with a stop at 104: half leaves at 96, half at 92; a horizon of its own."""
+    short = plan("100", "104", ("96", "0.5"), ("92", "0.5")).model_copy(update={"side": Side.SELL})
+    fallen = [Bar(100, 101, 99, 100), Bar(99, 100, 95, 96), Bar(96, 97, 91, 92)]
+    assert follow(short, fallen) == Course(State.ENDED, 1.5, hit=True)
+    assert follow(short, [QUIET, Bar(102, 105, 101, 104)]) == Course(State.ENDED, -1.0, hit=False)
+    assert follow(short, [QUIET, Bar(106, 107, 105, 106)]) == Course(State.ENDED, -1.5, hit=False)
+    assert follow(short, [Bar(97, 99, 96, 98)] * 3, horizon=3) == Course(State.NOT_ENTERED)
 
 
 class DailySource(ScriptedSource):
@@ -208,3 +220,30 @@ def test_nothing_decided_is_an_empty_board() -> None:
     board = board_at(3, [], [], DailySource(ROWS))
     assert [(s.analyst, s.plans, s.net_usd) for s in board.scores] == [("claude", 0, Decimal("-0.12"))]
     assert (board.calibrations, board.followed) == ((), ())
+
+
+def idea(side: Side, stop: str, target: str, confidence: float, at: datetime) -> TradeIdea:
+    """A trade in a coin at the quote."""
+    entry = price(coins.brief(at=at), UP)
+    legs = (Target(price=entry * Decimal(target), fraction=Decimal(1)),)
+    made = plan(str(entry), str(entry * Decimal(stop))).model_copy(update={"symbol": UP, "side": side, "targets": legs})
+    return TradeIdea(plan=made, confidence=confidence, thesis="test")
+
+
+def test_trades_in_coins_are_followed_by_quarters_of_an_hour_each_for_two_days() -> None:
+    """Claude buys what rises, the rules would have sold it short; beside the stock's plans, with a calibration of its own persona."""
+    at = coins.NOW
+    asked = decision("open", idea(Side.BUY, "0.97", "1.002", 0.7, at)).model_copy(update={"at": at, "subject": "market"})
+    short = beside(asked, idea(Side.SELL, "1.002", "0.97", 0.4, at))
+    nothing = decision("open", TradeIdea(plan=None, confidence=0.0, thesis="flat")).model_copy(update={"id": DecisionId("flat")})
+    source = coins.CoinSource()
+    early, late = AsOfView(source, lambda: at), AsOfView(source, lambda: at + timedelta(hours=60))
+    waiting = scoreboard([asked, nothing], [short], early, {})
+    assert [(f.analyst, f.state) for f in waiting.followed] == [("claude", State.WAITING), ("rules", State.WAITING)]
+    board = scoreboard([asked, nothing], [short], late, {"claude": Decimal("0.12")})
+    assert [(f.analyst, f.persona, f.state, f.hit) for f in board.followed] == [
+        ("claude", "open", State.ENDED, True),
+        ("rules", "open", State.ENDED, False),
+    ]
+    assert [(s.analyst, s.plans, s.r < 0) for s in board.scores] == [("claude", 1, False), ("rules", 1, True)]
+    assert [(c.analyst, c.persona, c.count) for c in board.calibrations] == [("claude", "open", 1), ("rules", "open", 1)]

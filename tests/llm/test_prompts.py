@@ -40,8 +40,8 @@ GRANTS = {
         "generate_equity_curve",
     ),
     "approve": ("check_trade_rules", "calculate_indicators"),
-    "open": ("calculate_indicators", "calculate_position_risk", "get_position_details", "get_sentiment"),
-    "watch": ("calculate_indicators", "calculate_position_risk", "get_position_details", "get_sentiment"),
+    "open": ("calculate_indicators", "get_quote", "calculate_position_risk", "get_position_details", "get_sentiment"),
+    "watch": ("calculate_indicators", "get_quote", "calculate_position_risk", "get_position_details", "get_sentiment"),
     "judge-news": (),
 }
 SCHEMAS = {

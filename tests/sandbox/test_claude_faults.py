@@ -98,7 +98,7 @@ def test_rules_are_read_from_a_file(tmp_path: Path) -> None:
     ("text", "complaint"),
     [
         ("- {fault: http_500}\n- {fault: gremlins}\n", f"line 2: fault gremlins is not known; known are {', '.join(FAULTS)}"),
-        ("- {fault: empty, persona: trader}\n", "line 1: persona trader is not known"),
+        ("- {fault: empty, persona: broker}\n", "line 1: persona broker is not known"),
         ("- {fault: empty, when: now}\n", "line 1: when: Extra inputs are not permitted"),
         ("- {fault: empty, call: 0}\n", "line 1: call"),
         ("- nothing\n", "line 1: Input should be"),

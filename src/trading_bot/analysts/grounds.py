@@ -8,17 +8,13 @@ from decimal import Decimal
 
 from trading_bot.analysts.sense import Coin, Grounds, OwnQuote, Resting
 from trading_bot.backtest.lineup import Lineup, trust_in
-from trading_bot.domain.instrument import Rounding
-from trading_bot.domain.market import Timeframe
 from trading_bot.domain.research import Analysis, EntryPlan, Screening
 from trading_bot.domain.running import RunningTrade
 from trading_bot.domain.values import Symbol
-from trading_bot.market.analysis import NOISE_ATR
+from trading_bot.market.coins import Look, candidates
 from trading_bot.market.screen import screen
-from trading_bot.market.snapshot import take
 from trading_bot.ports import Brief
 
-TIMEFRAME = Timeframe.HOUR
 _COLLAR = Decimal("0.01")
 """An entry at the market that lies further off the quote is none."""
 
@@ -41,16 +37,14 @@ def of_screen(brief: Brief, own: Screening) -> Grounds:
 
 def own_coins(brief: Brief) -> tuple[Coin, ...]:
     """Every coin that passes the desk's own screen and is not held, with what its prices will be held to."""
-    found = (_coin(brief, symbol) for symbol in brief.universe if symbol not in brief.books.positions)
-    return tuple(coin for coin in found if coin is not None)
+    seen = candidates(brief.view, [symbol for symbol in brief.universe if symbol not in brief.books.positions])
+    return tuple(_coin(one) for one in seen)
 
 
-def _coin(brief: Brief, symbol: Symbol) -> Coin | None:
-    snapshot, quote, instrument = take(brief.view, symbol, TIMEFRAME), own_quote(brief, symbol), brief.view.instrument(symbol)
-    if snapshot is None or snapshot.atr is None or quote is None:
-        return None
-    noise = instrument.round_price(max(NOISE_ATR * snapshot.atr, float(instrument.tick_size)), Rounding.UP)
-    return Coin(instrument=instrument, quote=quote, noise=noise)
+def _coin(seen: Look) -> Coin:
+    quote = OwnQuote(bid=seen.quote.bid, ask=seen.quote.ask, tick=seen.instrument.tick_size)
+    sides = tuple(chance.side for chance in seen.chances if not chance.why_not)
+    return Coin(instrument=seen.instrument, quote=quote, noise=seen.noise, sides=sides)
 
 
 def of_opening(brief: Brief, coins: Sequence[Coin]) -> Grounds:

@@ -6,11 +6,12 @@ that only bars that have closed by now are looked at. Refuses to follow a symbol
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 import pandas as pd
 
+from trading_bot.analysts import rules_coins
 from trading_bot.analysts.following import HORIZON, Bar, Course, State, follow
 from trading_bot.domain.errors import NoDataError
 from trading_bot.domain.market import Timeframe
@@ -27,8 +28,6 @@ BINS = 5
 _CENT = Decimal("0.01")
 _ENTERS = frozenset({Recommendation.STRONG_BUY, Recommendation.BUY})
 _SPARE_DAYS = 7
-_IDEAS_LIFE = timedelta(days=2)
-"""In which a trade in a coin may be entered and has to end: it goes round the clock."""
 
 
 class Followed(Record):
@@ -227,7 +226,7 @@ def _bars_after(voice: _Voice, view: View) -> tuple[list[Bar], int]:
         except NoDataError:
             continue
         if len(frame) and frame.index[0] <= voice.at:
-            return _bars(frame[frame.index >= voice.at], 1.0), _IDEAS_LIFE // timeframe.duration
+            return _bars(frame[frame.index >= voice.at], 1.0), rules_coins.HORIZON // timeframe.duration
     return [], 1
 
 

@@ -41,6 +41,8 @@ class Coin(Record):
     instrument: Instrument
     quote: OwnQuote
     noise: NonNegative
+    sides: tuple[Side, ...]
+    """From which it passes the desk's own screen."""
 
 
 class Resting(Record):
@@ -156,7 +158,7 @@ def of_opening(said: Opening, grounds: Grounds, calls: Calls) -> list[str]:
 def _of_trade(trade: Trade, coin: Coin, collar: Decimal) -> list[str]:
     sign, end = trade.side.sign, liquidation_price(trade.side, trade.entry, coin.instrument)
     wrong = _Levels(trade.side, trade.entry, trade.stop, trade.targets).complaints(coin.quote, coin.noise, collar)
-    wrong += [f"{trade.symbol} cannot be sold short"] if trade.side is Side.SELL and not coin.instrument.shortable else []
+    wrong += [f"a {trade.side} of {trade.symbol} does not pass the desk's screen"] if trade.side not in coin.sides else []
     beyond = end is not None and (trade.stop - end) * sign <= 0
     return wrong + ([f"stop {trade.stop} lies beyond liquidation at {end:f}"] if beyond else [])
 

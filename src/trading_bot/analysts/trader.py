@@ -7,21 +7,22 @@ table) and for whether the trade is over (the books say).
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 
 from trading_bot.analysts import grounds, sense
 from trading_bot.analysts.answers import clean
 from trading_bot.analysts.chair import Chair, Step
+from trading_bot.analysts.exits import Exit, proposed
 from trading_bot.analysts.sense import Coin
 from trading_bot.analysts.trade_answers import Opening, Trade, Watched, WatchingAction
 from trading_bot.domain.proposals import EntryStyle, Proposal, ProposalKind, Target
 from trading_bot.domain.research import EntryPlan, TradeIdea
 from trading_bot.domain.running import RunningTrade
-from trading_bot.domain.values import ONE, ProposalId, derive_id
+from trading_bot.domain.values import ONE
 from trading_bot.llm import prompts
 from trading_bot.llm.calls import Session
+from trading_bot.market.coins import TREND
 from trading_bot.ports import Answer, Brief
 
 CONVICTION_EXPOSURE = (
@@ -33,7 +34,7 @@ CONVICTION_EXPOSURE = (
 )
 """Least conviction, share of the size that the mandate would allow."""
 _STRATEGY = "coins"
-_TTL = timedelta(minutes=30)
+_TIMEFRAME = f"--timeframe {TREND}"
 _LONGEST_WAKING = 200
 
 
@@ -42,7 +43,7 @@ def open_trade(chair: Chair, brief: Brief) -> Answer[TradeIdea]:
     coins = grounds.own_coins(brief)
     if not coins:
         return chair.abstain("no coin passes the desk's own screen")
-    arguments = f"{','.join(coin.instrument.symbol for coin in coins)} --timeframe {grounds.TIMEFRAME}"
+    arguments = f"{', '.join(f'{coin.instrument.symbol} {side}' for coin in coins for side in coin.sides)} {_TIMEFRAME}"
     known, session = grounds.of_opening(brief, coins), Session(trade=brief.decision_id)
     return chair.ask(brief, Step("open", arguments, Opening, known, sense.of_opening, partial(_idea, coins), session))
 
@@ -86,29 +87,14 @@ def watch_trade(chair: Chair, brief: Brief, trade: RunningTrade) -> Answer[tuple
 def _about(brief: Brief, trade: RunningTrade) -> str:
     """The coin, and what woke the desk in words that name no file and run nothing."""
     woken = clean(brief.woken_by, _LONGEST_WAKING).translate(prompts.EXPANDED)
-    return f"{trade.symbol} --timeframe {grounds.TIMEFRAME}{f' woken by: {woken}' if woken else ''}"
+    return f"{trade.symbol} {_TIMEFRAME}{f' woken by: {woken}' if woken else ''}"
 
 
 def _proposals(brief: Brief, trade: RunningTrade, analyst: str, said: Watched) -> tuple[Proposal, ...]:
     """What is to be done about the trade: nothing to hold it."""
     if said.action is WatchingAction.HOLD:
         return ()
-    now, action = brief.view.now(), ProposalKind(said.action)
-    made = Proposal(
-        at=now,
-        id=ProposalId(derive_id("proposal", brief.decision_id, trade.symbol, action)),
-        decision_id=brief.decision_id,
-        action=action,
-        symbol=trade.symbol,
-        side=trade.side,
-        strategy=_STRATEGY,
-        stop_loss=said.stop if action is ProposalKind.MOVE_STOP else None,
-        fraction=said.fraction if action is ProposalKind.REDUCE else None,
-        exposure=ONE,
-        confidence=1.0,
-        horizon_days=1,
-        thesis=said.reason,
-        analyst=analyst,
-        expires_at=now + _TTL,
-    )
-    return (made,)
+    action = ProposalKind(said.action)
+    stop = said.stop if action is ProposalKind.MOVE_STOP else None
+    fraction = said.fraction if action is ProposalKind.REDUCE else None
+    return (proposed(brief, analyst, Exit(trade.symbol, trade.side, _STRATEGY, action, said.reason, stop, fraction)),)

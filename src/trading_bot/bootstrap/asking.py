@@ -27,7 +27,7 @@ _ABOUT = {
     "optimize": "NVDA",
     "backtest": "momentum AAPL,SPY --period 1y",
     "approve": '{"symbol":"NVDA","side":"buy","entry":"130","stop":"125"}',
-    "open": "BTCUSDT,ETHUSDT --timeframe 1h",
+    "open": "BTCUSDT buy, ETHUSDT sell --timeframe 1h",
     "watch": "BTCUSDT --timeframe 1h",
 }
 """Workflows that need an argument, with an example."""

@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from trading_bot.domain.values import Record
 from trading_bot.sandbox.claude_lies import ANSWERS, DEEDS, SPEECH, Lie, answer_of
-from trading_bot.sandbox.claude_turn import PERSONAS, Turn
+from trading_bot.sandbox.claude_turn import COMMANDS, PERSONAS, Turn
 from trading_bot.sandbox.claude_wire import Failure, Manner, Reply
 from trading_bot.sandbox.rule_files import rules_of
 
@@ -41,7 +41,9 @@ class Rule(Record):
 
     fault: str
     persona: str = "*"
-    """Whose conversations: screener, analyzer, optimizer, reviewer, approver, fallback, or `*` for all."""
+    """Whose conversations: screener, analyzer, optimizer, reviewer, approver, trader, fallback, or `*` for all."""
+    command: str = "*"
+    """Which slash command of theirs, `watch-trade` for one, or `*` for all."""
     call: Call = "every"
     """Which conversation of that persona, from 1 on."""
     turn: Annotated[int, Field(ge=1)] | None = None
@@ -64,11 +66,14 @@ class Rule(Record):
             raise ValueError(f"fault {self.fault} is not known; known are {', '.join(FAULTS)}")
         if self.persona not in {*PERSONAS, "*"}:
             raise ValueError(f"persona {self.persona} is not known; known are {', '.join(PERSONAS)} and *")
+        if self.command not in {*COMMANDS, "*"}:
+            raise ValueError(f"command {self.command} is not known; known are {', '.join(COMMANDS)} and *")
         return self
 
     def strikes(self, turn: Turn, call: int) -> bool:
         """Whether it is meant for this request."""
-        return self.persona in {"*", turn.persona} and self.call in {"every", call} and self.turn in {None, turn.number}
+        meant = self.persona in {"*", turn.persona} and self.command in {"*", turn.command}
+        return meant and self.call in {"every", call} and self.turn in {None, turn.number}
 
     def headers(self) -> dict[str, str]:
         """What the answer's headers tell of limits."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from trading_bot.sandbox.claude_personas import inputs
+from trading_bot.sandbox.claude_speaking import inputs
 from trading_bot.sandbox.claude_turn import ANSWER_TOOL, Turn
 from trading_bot.sandbox.claude_wire import Reply, Text, Use
 
@@ -89,11 +89,26 @@ def _priced(_turn: Turn, said: Spoken) -> Spoken:
     return said | {"entry": round(float(said["entry"]) * 2, 2), "stop": round(float(said["stop"]) * 2, 2), "targets": targets}
 
 
+def _says_closed(_turn: Turn, said: Spoken) -> Spoken:
+    """Say that a trade is over, in a word for which there is none."""
+    return said | {"action": "closed"} if "action" in said else said
+
+
+def _loosened(turn: Turn, said: Spoken) -> Spoken:
+    """Move the stop of a running trade to more risk, and claim to have read it there."""
+    held = next((r.value["position"] for r in turn.results if r.value and "position" in r.value), None)
+    if "action" not in said or held is None:
+        return said
+    stop = round(float(held.get("stop") or held["average_price"]) * (0.5 if held["side"] == "buy" else 2.0), 8)
+    claims = [*said.get("claims", ()), *({**c, "value": stop} for c in said.get("claims", ()))]
+    return said | {"action": "move_stop", "stop": stop, "claims": claims}
+
+
 def _stop_above(_turn: Turn, said: Spoken) -> Spoken:
     if "stop" not in said or "entry" not in said:
         return said
     entry, stop = float(said["entry"]), float(said["stop"])
-    return said | {"stop": round(2 * entry - stop, 2)}
+    return said | {"stop": round(2 * entry - stop, 8)}
 
 
 def _thousand(_turn: Turn, said: Spoken) -> Spoken:
@@ -117,6 +132,8 @@ ANSWERS: Mapping[str, Lie] = {
     "invented_evidence": _claiming({"evidence": "aaaaaaaa"}),
     "wrong_claim": _claiming({"value": 99.9}),
     "stop_wrong_side": _stop_above,
+    "stop_to_more_risk": _loosened,
+    "says_closed": _says_closed,
     "thousand": _thousand,
     "repeat_old": _repeated,
 }

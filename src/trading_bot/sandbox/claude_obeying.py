@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from trading_bot.sandbox.claude_personas import inputs, play
+from trading_bot.sandbox.claude_personas import play
+from trading_bot.sandbox.claude_speaking import inputs
 from trading_bot.sandbox.claude_turn import ANSWER_TOOL, Turn
 from trading_bot.sandbox.claude_wire import Reply, Use
 from trading_bot.sandbox.ollama.scripts import demanded, judged

@@ -4,30 +4,22 @@ Promises a pure function of the request: the same conversation gets the same ans
 result, with the evidence id that stands on it. Refuses to answer from a tool that failed or gave nothing: then it abstains.
 """
 
-import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trading_bot.sandbox.claude_turn import ANSWER_TOOL, NOBODY, SEARCH_TOOL, Result, Turn
+from trading_bot.sandbox.claude_speaking import Answer, answered, claims, inputs, searching, tried, why
+from trading_bot.sandbox.claude_trader import trade
+from trading_bot.sandbox.claude_turn import ANSWER_TOOL, NOBODY, Turn
 from trading_bot.sandbox.claude_wire import Reply, Text, Use
 from trading_bot.sandbox.ollama.scripts import judged
 
 Script = Callable[[Turn], Reply]
 """Decides each answer."""
-Answer = Mapping[str, Any]
 Answerer = Callable[[Mapping[str, Mapping[str, Any]]], Answer | None]
 """From the tools' results by bare name to an answer, None if they hold none."""
 
-_SYMBOL = re.compile(r"\b[A-Z][A-Z0-9]{0,9}(?:[./-][A-Z0-9]{1,6})?\b")
-_NUMBER = re.compile(r"\b\d+\b")
-_OBJECT = re.compile(r"\{.*\}", re.DOTALL)
-_PAIR = re.compile(r"--?([a-z_]+)[ =](\S+)|\b([a-z_]+)[=:] ?([^\s,;]+)")
-_TRIED = re.compile(r"([a-z_]+(?:,[a-z_]+)*)\s+([A-Z0-9][A-Z0-9./-]*(?:,[A-Z0-9][A-Z0-9./-]*)*)(?:\s|$)")
-"""Strategies, then symbols."""
 _BUYS = ("STRONG_BUY", "BUY")
-_FAILED = "a tool failed or gave nothing"
 
 
 @dataclass(frozen=True)
@@ -42,6 +34,8 @@ def play(turn: Turn) -> Reply:
     """Return the honest next turn of whoever is asked."""
     if turn.persona in READERS:
         return answered(turn, READERS[turn.persona](turn.arguments))
+    if turn.persona == "trader":
+        return trade(turn)
     persona = _COMPARING if turn.persona == "backtest" and _several(turn.arguments) else PERSONAS.get(turn.persona)
     if persona is None:
         return _improvise(turn)
@@ -50,83 +44,31 @@ def play(turn: Turn) -> Reply:
         return Reply(missing)
     told = {r.tool: r.value for r in turn.results if r.value is not None and not r.failed}
     said = persona.answer(told) if persona.tools[0] in told else None
-    return answered(turn, said or {"abstain": _why(turn.results)})
-
-
-def answered(turn: Turn, said: Answer) -> Reply:
-    """Return an answer in the form that is wanted: by the answer tool, with its nonce, or in words."""
-    if turn.answer_schema is None:
-        return Reply((Text("\n".join(_prose(said))),))
-    known = turn.answer_schema.get("properties") or said
-    proof = {} if turn.nonce is None else {"nonce": turn.nonce}
-    return Reply((Use(ANSWER_TOOL, proof | {name: value for name, value in said.items() if name in known}),))
-
-
-def inputs(turn: Turn, full: str) -> dict[str, Any]:
-    """Return what a tool would be asked: those of the question's facts that its schema knows."""
-    schema = turn.tools.get(full) or {}
-    wanted = schema.get("properties") or {}
-    return {name: value for name, value in _facts(turn.arguments).items() if name in wanted}
+    return answered(turn, said or {"abstain": why(turn.results)})
 
 
 def _next_tools(turn: Turn, persona: Persona) -> tuple[Use, ...]:
     """Tools of the persona that were not asked yet: the first alone, then all others at once."""
     asked = {result.tool for result in turn.results}
     offered = [tool for tool in persona.tools if turn.full_name(tool)]
-    hidden = [name for tool in persona.tools if (name := turn.deferred_name(tool)) and tool not in offered]
-    if hidden and not turn.searched:
-        return (Use(SEARCH_TOOL, {"query": "select:" + ",".join(hidden)}),)
+    search = searching(turn, persona.tools)
+    if search is not None:
+        return (search,)
     left = [tool for tool in offered if tool not in asked]
     now = left[:1] if not asked else left
     return tuple(Use(full, inputs(turn, full)) for tool in now if (full := turn.full_name(tool)))
 
 
-def _facts(arguments: str) -> dict[str, Any]:
-    """What a question says, under the names by which tools ask for it."""
-    braced = _OBJECT.search(arguments)
-    told = _value(braced[0]) if braced else None
-    named = dict(told) if isinstance(told, dict) else {a or c: _value(b or d) for a, b, c, d in _PAIR.findall(arguments.partition("\n")[0])}
-    symbol, number = _SYMBOL.search(arguments), _NUMBER.search(arguments)
-    facts: dict[str, Any] = {"timeframe": "1d"}
-    facts |= {"symbol": symbol[0]} if symbol else {}
-    facts |= {"top": int(number[0]), "period_days": int(number[0])} if number else {}
-    facts |= {"stop": named["stop_loss"]} if "stop_loss" in named else {}
-    facts |= {"period_days": named["period"]} if "period" in named else {}
-    tried = _TRIED.match(arguments)
-    if tried:
-        facts |= {"strategy": tried[1], "strategies": tried[1].split(","), "symbols": tried[2].split(",")}
-    return facts | named
-
-
 def _several(arguments: str) -> bool:
     """Whether a question about backtests names more than one strategy."""
-    found = _TRIED.match(arguments)
-    return found is not None and "," in found[1]
-
-
-def _value(word: str) -> object:
-    try:
-        return json.loads(word)
-    except ValueError:
-        return word
-
-
-def _why(results: Sequence[Result]) -> str:
-    words = next((r.text for r in results if r.failed), "")
-    return f"{_FAILED}: {words[:120]}" if words else _FAILED
-
-
-def _claims(source: Mapping[str, Any], values: Mapping[str, Any], *fields: str) -> list[dict[str, Any]]:
-    """Quote fields of a result (or of a part of it), with the result's evidence."""
-    known = [field for field in fields if values.get(field) is not None]
-    return [{"evidence": source.get("evidence", ""), "field": field, "value": values[field]} for field in known]
+    return "," in tried(arguments)[0]
 
 
 def _screen(told: Mapping[str, Mapping[str, Any]]) -> Answer | None:
     scan = told["scan_momentum"]
     return {
         "candidates": [
-            {"symbol": c["symbol"], "reason": "; ".join(c.get("reasons") or ()) or "passed the screen", "claims": _claims(scan, c, "score")}
+            {"symbol": c["symbol"], "reason": "; ".join(c.get("reasons") or ()) or "passed the screen", "claims": claims(scan, c, "score")}
             for c in scan.get("candidates") or ()
         ]
     }
@@ -143,7 +85,7 @@ def _analyze(told: Mapping[str, Mapping[str, Any]]) -> Answer | None:
         "recommendation": desk["recommendation"],
         "confidence": 0.6 if desk["recommendation"] in _BUYS else 0.4,
         "thesis": f"The desk's rules hold {held}; a close below the stop proves it wrong.",
-        "claims": _claims(seen, desk, "score", "stop"),
+        "claims": claims(seen, desk, "score", "stop"),
     }
 
 
@@ -159,7 +101,7 @@ def _optimize(told: Mapping[str, Mapping[str, Any]]) -> Answer | None:
         "targets": [{"price": t["price"], "fraction": t["fraction"]} for t in plan.get("targets") or ()],
         "exposure": plan["exposure"],
         "reason": "; ".join(plan.get("why") or ()) or "the desk's own plan",
-        "claims": _claims(plan, plan, "entry", "stop_loss"),
+        "claims": claims(plan, plan, "entry", "stop_loss"),
     }
 
 
@@ -170,7 +112,7 @@ def _review(told: Mapping[str, Mapping[str, Any]]) -> Answer | None:
         "summary": f"The period is {seen['grade']} by the rules.",
         "observations": list(seen.get("observations") or ()),
         "recommendations": list(seen.get("recommendations") or ()),
-        "claims": _claims(seen, seen, "trades", "profit_usd", "grade"),
+        "claims": claims(seen, seen, "trades", "profit_usd", "grade"),
     }
 
 
@@ -193,7 +135,7 @@ def _trusting(seen: Mapping[str, Any], best: Mapping[str, Any], what: str) -> An
         "summary": f"{what}: {verdict} by the desk's own checks.",
         "observations": [],
         "recommendations": list(trust["reasons"])[:3],
-        "claims": [*_claims(seen, trust, "validated"), *_claims(seen, best, "sharpe", "total_return_percent", "trades")],
+        "claims": [*claims(seen, trust, "validated"), *claims(seen, best, "sharpe", "total_return_percent", "trades")],
     }
 
 
@@ -201,7 +143,7 @@ def _approve(told: Mapping[str, Mapping[str, Any]]) -> Answer | None:
     seen = told["check_trade_rules"]
     outcome = str(seen.get("outcome"))
     judgement = {"rejected": "veto", "needs_approval": "approve", "reduced": "approve"}.get(outcome, "none")
-    return {"judgement": judgement, "reason": f"The gate says {outcome}.", "claims": _claims(seen, seen, "outcome")}
+    return {"judgement": judgement, "reason": f"The gate says {outcome}.", "claims": claims(seen, seen, "outcome")}
 
 
 def _judge(news: str) -> Answer:
@@ -245,13 +187,3 @@ def _example(schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
         return schema.get("default", _EXAMPLES[kind])
     fields = schema.get("properties") or {}
     return {name: _example(fields[name]) for name in schema.get("required") or () if name in fields}
-
-
-def _prose(said: Mapping[str, Any], indent: str = "") -> Iterator[str]:
-    for name, value in said.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            yield f"{indent}{name}:"
-            for item in value:
-                yield f"{indent}- " + ", ".join(f"{k} {v}" for k, v in item.items() if not isinstance(v, list))
-        else:
-            yield f"{indent}{name}: {'; '.join(map(str, value)) if isinstance(value, list) else value}"

@@ -20,10 +20,12 @@ COMMANDS = {
     "backtest-strategy": "backtest",
     "second-opinion": "approver",
     "judge-news": "news-judge",
+    "open-trade": "trader",
+    "watch-trade": "trader",
 }
 """Slash commands, and who works them."""
 NOBODY = "fallback"
-PERSONAS = (*COMMANDS.values(), NOBODY)
+PERSONAS = (*dict.fromkeys(COMMANDS.values()), NOBODY)
 
 _YOU_ARE = re.compile(rf"You are the ({'|'.join(COMMANDS.values())})\b")
 _COMMAND = re.compile(r"<command-name>/?([\w:-]+)</command-name>")
@@ -64,14 +66,19 @@ class Turn:
         named = _YOU_ARE.search("\n".join(self._system()))
         if named:
             return named[1]
-        commands = _COMMAND.findall(self._question)
-        return COMMANDS.get(commands[-1].split(":")[-1], NOBODY) if commands else NOBODY
+        return COMMANDS.get(self.command, NOBODY)
+
+    @cached_property
+    def command(self) -> str:
+        """The last slash command of the question, without its slash; empty if there is none."""
+        commands = _COMMAND.findall(self.question)
+        return commands[-1].split(":")[-1] if commands else ""
 
     @cached_property
     def arguments(self) -> str:
         """What the slash command was given, or the whole question where there was none."""
-        given = _ARGUMENTS.findall(self._question)
-        return given[-1].strip() if given else self._question.strip()
+        given = _ARGUMENTS.findall(self.question)
+        return given[-1].strip() if given else self.question.strip()
 
     @cached_property
     def tools(self) -> Mapping[str, Mapping[str, Any]]:
@@ -126,7 +133,8 @@ class Turn:
         return messages[asked[-1] :] if asked else messages
 
     @cached_property
-    def _question(self) -> str:
+    def question(self) -> str:
+        """The newest words of whoever asks."""
         return "\n".join(text for text in _texts(self._since[0])) if self._since else ""
 
     @cached_property

@@ -14,13 +14,15 @@ from trading_bot.domain.books import Account
 from trading_bot.domain.errors import ToolFailedError
 from trading_bot.domain.instrument import Instrument, Rounding
 from trading_bot.domain.mandate import Mandate
-from trading_bot.domain.market import Quote
+from trading_bot.domain.market import Quote, Timeframe
 from trading_bot.domain.orders import Side
+from trading_bot.domain.perpetual import is_leveraged
 from trading_bot.domain.proposals import INTERACTIVE, NOISE_SPREADS, EntryStyle, Proposal, ProposalKind, Target
 from trading_bot.domain.records import DeskState
 from trading_bot.domain.research import Analysis, EntryPlan, Regime
 from trading_bot.domain.values import ONE, DecisionId, ProposalId, derive_id
 from trading_bot.execution.protection import open_risk
+from trading_bot.market import coins
 from trading_bot.market.analysis import NOISE_ATR, analyze, place_stop
 from trading_bot.market.entry import TARGETS, exposure, plan_entry
 from trading_bot.market.regime import market_regime
@@ -42,12 +44,6 @@ class Ground:
     snapshot: Snapshot
     quote: Quote
 
-    @classmethod
-    def of(cls, scope: Scope, query: queries.OfSymbol) -> "Ground":
-        """Look at the symbol. ToolFailedError without a quote or with too few bars."""
-        instrument = scope.view.instrument(query.symbol)
-        return cls(scope, instrument, snapshot_of(scope, query.symbol), quote_of(scope, query.symbol))
-
     @cached_property
     def regime(self) -> Regime:
         """Of the market."""
@@ -64,16 +60,93 @@ class Ground:
         return plan_entry(self.analysis, self.snapshot, self.instrument, self.regime)
 
     @property
+    def score(self) -> float:
+        """Of the rules, 0 to 100."""
+        return self.analysis.score
+
+    @property
+    def why(self) -> tuple[str, ...]:
+        """What the plan rests on, in words."""
+        return () if self.plan is None else (self.plan.reason,)
+
+    @property
+    def exposure(self) -> Decimal:
+        """Share of the allowed size that the rules would take."""
+        return exposure(self.analysis.score, self.snapshot, self.regime)
+
+    @property
     def noise(self) -> Decimal:
         """Distance within which a stop says nothing, on the tick above."""
         least = max(NOISE_ATR * (self.snapshot.atr or 0.0), float(self.instrument.tick_size), float(NOISE_SPREADS * self.quote.spread))
         return self.instrument.round_price(least, Rounding.UP)
+
+    def plans(self, side: Side) -> bool:
+        """Whether the rules have plans for this side at all."""
+        return side is Side.BUY
+
+    def stop(self, side: Side, entry: Decimal) -> Decimal:
+        """The rules' stop for a long. ToolFailedError for a short, for which they have none, and inside the noise."""
+        if side is Side.SELL:
+            msg = f"the rules place no stop for a short of {self.instrument.symbol}: pass a stop"
+            raise ToolFailedError(msg)
+        found = place_stop(float(entry), self.snapshot.support, self.snapshot.atr, float(self.quote.spread))
+        if found.price is None:
+            msg = f"{found.basis}; pass a stop of your own, or leave the symbol"
+            raise ToolFailedError(msg)
+        return self.instrument.round_price(found.price, Rounding.DOWN)
 
     def why_no_plan(self) -> str:
         """The reason for which the rules find no trade."""
         if self.analysis.stop is None:
             return self.analysis.stop_basis
         return f"no trade: the rules say {self.analysis.recommendation} at a score of {self.analysis.score:.1f}"
+
+
+@dataclass(frozen=True)
+class CoinGround(Ground):
+    """What a plan for a perpetual rests on: the rules of `market.coins`, for either side."""
+
+    chance: coins.Chance
+
+    @property
+    def plan(self) -> EntryPlan | None:
+        """The desk's own plan for what passes its screen, whether or not its rules would open it."""
+        return None if self.chance.why_not else coins.plan(self.chance)
+
+    @property
+    def score(self) -> float:
+        """Of the rules, 0 to 100, from this side."""
+        return self.chance.score
+
+    @property
+    def why(self) -> tuple[str, ...]:
+        """What the plan rests on, and why the rules would not open it."""
+        return (*super().why, *((f"the rules would not: {self.chance.why_no_trade}",) if self.chance.why_no_trade else ()))
+
+    @property
+    def exposure(self) -> Decimal:
+        """Share of the allowed size that the rules would take; their least where they have no plan."""
+        return coins.SCORE_EXPOSURE[-1][1] if self.plan is None else self.plan.exposure
+
+    @property
+    def noise(self) -> Decimal:
+        """Distance within which a stop says nothing, on the tick above."""
+        return max(self.chance.look.noise, self.instrument.round_price(NOISE_SPREADS * self.quote.spread, Rounding.UP))
+
+    def plans(self, side: Side) -> bool:
+        """Whether the rules have plans for this side at all."""
+        return side is self.chance.side
+
+    def stop(self, side: Side, entry: Decimal) -> Decimal:  # noqa: ARG002 - of a stock it depends on them
+        """The plan's stop. ToolFailedError where there is no plan."""
+        if self.plan is None:
+            msg = f"{self.why_no_plan()}; pass a stop of your own, or leave the coin"
+            raise ToolFailedError(msg)
+        return self.plan.stop_loss
+
+    def why_no_plan(self) -> str:
+        """The reason for which the rules find no trade."""
+        return self.chance.why_not or "no stop lies outside the noise"
 
 
 @dataclass(frozen=True)
@@ -96,15 +169,26 @@ class Levels:
         return (self.entry - self.stop) * self.side.sign
 
 
+def ground_of(scope: Scope, query: queries.Prices) -> Ground:
+    """Look at the symbol. ToolFailedError without a quote or with too few bars, and for a short of what cannot be sold short."""
+    instrument = scope.view.instrument(query.symbol)
+    if not is_leveraged(instrument):
+        return Ground(scope, instrument, snapshot_of(scope, query.symbol), quote_of(scope, query.symbol))
+    seen = coins.look(scope.view, query.symbol)
+    chance = None if seen is None else next((one for one in seen.chances if one.side == query.side), None)
+    if seen is None or chance is None:
+        msg = f"{query.symbol} has no quote, too few bars or old ones; try another coin" if seen is None else "it cannot be sold short"
+        raise ToolFailedError(msg)
+    return CoinGround(scope, instrument, seen.trend, seen.quote, chance)
+
+
 def levels(ground: Ground, query: queries.Prices) -> Levels | None:
     """Return the plan's levels or, with prices, theirs; None where the rules are asked and find no trade."""
-    if query.entry is None and query.stop is None and query.side == "buy":
+    if query.entry is None and query.stop is None and ground.plans(Side(query.side)):
         plan = ground.plan
         if plan is None:
             return None
-        return Levels(
-            plan.side, plan.style, plan.entry, plan.stop_loss, plan.targets, plan.noise, plan.exposure, (plan.reason,), sound=True
-        )
+        return Levels(plan.side, plan.style, plan.entry, plan.stop_loss, plan.targets, plan.noise, plan.exposure, ground.why, sound=True)
     return _given(ground, query)
 
 
@@ -113,7 +197,7 @@ def _given(ground: Ground, query: queries.Prices) -> Levels:
     side = Side(query.side)
     now = ground.quote.ask if side is Side.BUY else ground.quote.bid
     entry = level(ground.instrument, query.entry or now)
-    stop = level(ground.instrument, query.stop) if query.stop is not None else _stop(ground, side, entry)
+    stop = level(ground.instrument, query.stop) if query.stop is not None else ground.stop(side, entry)
     risk = (entry - stop) * side.sign
     faults = tuple(_faults(ground, entry, risk))
     targets = () if risk <= 0 else tuple(Target(price=entry + multiple * risk * side.sign, fraction=share) for multiple, share in TARGETS)
@@ -126,22 +210,10 @@ def _given(ground: Ground, query: queries.Prices) -> Levels:
         stop=stop,
         targets=on_tick,
         noise=ground.noise,
-        exposure=exposure(ground.analysis.score, ground.snapshot, ground.regime),
+        exposure=ground.exposure,
         why=faults or ("the stop lies outside the noise, the entry within the collar",),
         sound=not faults,
     )
-
-
-def _stop(ground: Ground, side: Side, entry: Decimal) -> Decimal:
-    """The rules' stop for a long. ToolFailedError for a short, for which they have none, and inside the noise."""
-    if side is Side.SELL:
-        msg = f"the rules place no stop for a short of {ground.instrument.symbol}: pass a stop"
-        raise ToolFailedError(msg)
-    found = place_stop(float(entry), ground.snapshot.support, ground.snapshot.atr, float(ground.quote.spread))
-    if found.price is None:
-        msg = f"{found.basis}; pass a stop of your own, or leave the symbol"
-        raise ToolFailedError(msg)
-    return ground.instrument.round_price(found.price, Rounding.DOWN)
 
 
 def _faults(ground: Ground, entry: Decimal, risk: Decimal) -> list[str]:
@@ -163,7 +235,7 @@ def proposal(scope: Scope, query: queries.Trade, **said: object) -> Proposal:
     """Return the trade as a proposal as of now. ToolFailedError says what is wrong with its prices."""
     instrument, now = scope.view.instrument(query.symbol), scope.view.now()
     decision = DecisionId(f"{INTERACTIVE}-{derive_id(now.isoformat(), query.canonical(), length=12)}")
-    snapshot = take(scope.view, query.symbol)
+    snapshot = take(scope.view, query.symbol, coins.TREND if is_leveraged(instrument) else Timeframe.DAY)
     noise = max(NOISE_ATR * ((snapshot.atr if snapshot else None) or 0.0), float(instrument.tick_size))
     fields = {
         "at": now,
@@ -205,7 +277,14 @@ def case(scope: Scope, mandate: Mandate, wanted: Proposal, quote: Quote) -> Case
     """Return the case that the caps are asked with: the books at their marks, and nothing that would forbid it."""
     found, now, instrument = worth(scope), scope.view.now(), scope.view.instrument(wanted.symbol)
     symbols = {wanted.symbol, *found.books.positions, *found.entering}
-    account = Account(account_id=mandate.account, cash=found.books.cash, equity=found.equity, buying_power=found.buying_power)
+    contract = scope.view.contract(wanted.symbol)
+    account = Account(
+        account_id=mandate.account,
+        cash=found.books.cash,
+        equity=found.equity,
+        buying_power=found.buying_power,
+        maintenance_margin=found.maintenance,
+    )
     situation = Situation(
         now=now,
         session=scope.calendar.session_at(now),
@@ -225,4 +304,4 @@ def case(scope: Scope, mandate: Mandate, wanted: Proposal, quote: Quote) -> Case
         equity_high=found.equity,
         equity_last_close=found.equity,
     )
-    return Case(wanted, situation, instrument, quote)
+    return Case(wanted, situation, instrument, quote, mark=None if contract is None else contract.mark)

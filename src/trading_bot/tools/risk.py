@@ -30,14 +30,14 @@ _TIGHTEST = 3
 
 def calculate_position_risk(scope: Scope, query: queries.Prices) -> results.PositionRiskTold:
     """The desk's plan, or given prices held to the same measures."""
-    ground = planning.Ground.of(scope, query)
+    ground = planning.ground_of(scope, query)
     found = planning.levels(ground, query)
     fields: dict[str, Any] = {
         "as_of": scope.view.now(),
         "symbol": query.symbol,
         "in_universe": query.symbol in scope.universe,
         "side": query.side,
-        "score": ground.analysis.score,
+        "score": ground.score,
         "quote": mark_of(ground.quote, ground.instrument),
     }
     if found is None:
@@ -126,7 +126,7 @@ def _told(findings: tuple[Finding, ...]) -> tuple[results.FindingTold, ...]:
 
 def calculate_max_position_size(scope: Scope, query: queries.Size) -> results.SizeTold:
     """The gate's size now, and the size by the mandate's caps alone, for given prices or for the desk's plan."""
-    ground = planning.Ground.of(scope, query)
+    ground = planning.ground_of(scope, query)
     found = planning.levels(ground, query)
     if found is None:
         msg = f"{ground.why_no_plan()}; pass entry and stop to size other prices"
