@@ -231,3 +231,10 @@ def test_a_wake_that_comes_while_the_desk_runs_is_next() -> None:
     slot = found.next_slot(at("2024-03-09 10:07"))
     assert slot is not None
     assert slot.task == "wake-100700"
+
+
+def test_of_looks_that_follow_each_other_quickly_the_newest_alone_is_made_up_for() -> None:
+    """Every minute, and a start that comes late: the one before looks at the same, and earlier."""
+    found = round_clock(MemoryJournal("desk01"), "2024-03-09 10:00", minutes=1).next_slot(at("2024-03-09 10:04"))
+    assert found is not None
+    assert found.task == "look-1004"

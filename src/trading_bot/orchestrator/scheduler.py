@@ -19,6 +19,7 @@ from trading_bot.settings import TaskSettings
 
 _LOOK_BACK = timedelta(days=6)
 _LOOK_AHEAD = timedelta(days=12)
+_MOMENT = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,8 @@ def slots_of(
     for task in table:
         setting = settings[task.name]
         grace = timedelta(minutes=setting.grace_minutes)
+        if isinstance(task.when, Every):
+            grace = min(grace, task.when.interval - _MOMENT)  # the next one looks at the same, and later
         for name, due in _due(task, session, calendar) if setting.enabled else ():
             yield Slot(due, name, task.workflow, session, grace)
 
