@@ -86,10 +86,10 @@ def planned(chance: Chance) -> EntryPlan:
 
 
 def test_a_coin_that_rises_by_every_signal_is_opened_long_and_not_short() -> None:
-    """100 points for the long, the volume's 20 for the short, which is against the trend besides."""
+    """100 points for the long, the volume's 20 for the short, from whose side the price lies behind its average."""
     buy, sell = rising().chances
     assert (buy.score, buy.why_not, buy.why_no_trade) == (100.0, "", "")
-    assert (sell.score, sell.why_no_trade) == (20.0, "a score of 20 is below 80")
+    assert (sell.score, sell.why_no_trade) == (20.0, "price beyond SMA 20 of hours, in ATR: wanted 0 to 2, is -1")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,8 @@ def test_a_coin_that_rises_by_every_signal_is_opened_long_and_not_short() -> Non
         ({"quote": quote("100", START, "0.03")}, "spread: wanted at most 0.05 %, is 0.06"),
         ({"funding": 0.0006}, "funding that the side pays: wanted at most 0.05 %, is 0.06"),
         ({"funding": None}, "funding that the side pays: wanted at most 0.05 %, is unknown"),
-        ({"sma_20": 97.9}, "price beyond SMA 20 of hours, in ATR: wanted at most 2, is 2.1"),
+        ({"sma_20": 97.9}, "price beyond SMA 20 of hours, in ATR: wanted 0 to 2, is 2.1"),
+        ({"sma_20": 100.1}, "price beyond SMA 20 of hours, in ATR: wanted 0 to 2, is -0.1"),
         ({"volatility_rank": None}, "its regime is unknown"),
         ({"adx_14": None}, "its regime is unknown"),
         ({"rsi_14": 71.0, "macd_histogram": -0.1}, "a score of 60 is below 80"),

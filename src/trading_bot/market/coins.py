@@ -156,7 +156,7 @@ FILTERS: tuple[Signal[Chance], ...] = (
     Signal("ATR of an hour", lambda c: c.look.trend.atr_percent, 0.25, 2.0, " %"),
     Signal("spread", lambda c: float(100 * c.look.quote.spread / c.look.quote.mid), -inf, 0.05, " %"),
     Signal("funding that the side pays", _paid, -inf, 0.05, " %"),
-    Signal("price beyond SMA 20 of hours, in ATR", _ran_ahead, -inf, EXTENDED_ATR),
+    Signal("price beyond SMA 20 of hours, in ATR", _ran_ahead, 0.0, EXTENDED_ATR),
 )
 SIGNALS: tuple[Signal[Chance], ...] = (
     Signal("price beyond SMA 50 of hours", lambda c: _beyond(c, c.look.timing.price, "sma_50"), 0.0, unit=" %"),
