@@ -72,7 +72,7 @@ def test_data_that_cannot_serve_are_named(desk: Desk, tmp_path: Path, flags: tup
 def test_an_unknown_symbol_is_named_with_those_there_are(desk: Desk, shared: Path) -> None:
     """A typo in a ticker is found by reading."""
     ended = desk.run(*BACKTEST, "--data", shared / "data" / "us_daily_core", "--symbols", "AAPL,APPL")
-    assert ended.code == 1
+    assert ended.code == 78
     assert ended.err == "error [no_data]: APPL: no bars in the files; they hold AAPL, NVDA, QQQ, SPY, TSLA\n"
 
 
