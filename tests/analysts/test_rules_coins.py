@@ -134,7 +134,7 @@ def test_a_trade_is_over_after_two_days(side: Side) -> None:
 @BOTH
 def test_a_trade_whose_trend_is_lost_on_the_last_hour_is_closed(side: Side) -> None:
     """0.8 against it by the end of the first hour."""
-    lost = "trend lost: the last hour closed behind its 20-hour average, and MACD behind its signal"
+    lost = "trend lost: the last hour closed behind its 50-hour average"
     assert watched([(11, 99.2)], running(side)) == []
     assert wanted(watched([(12, 99.2)], running(side))) == (ProposalKind.CLOSE, lost)
 
@@ -199,7 +199,8 @@ def test_once_the_first_target_has_paid_the_stop_goes_to_the_entry(side: Side) -
 @BOTH
 def test_a_price_that_has_come_back_to_where_the_stop_should_stand_ends_the_trade(side: Side) -> None:
     """Paid, and back at the entry before the stop was moved there."""
-    found = wanted(watched([(QUIET, 101.0), (QUIET, 100.02)], running(side), paid=True))
+    trade = running(side, entry=price(side, "100.5"))
+    found = wanted(watched([(QUIET, 101.5), (QUIET, 100.52)], trade, paid=True))
     assert found == (ProposalKind.CLOSE, "the first target has paid: stop to the entry price, and the price has come back to there")
 
 

@@ -213,6 +213,14 @@ def test_a_short_is_the_mirror_of_a_long(changed: dict[str, Any]) -> None:
             assert (here.noise, here.exposure, here.reason) == (there.noise, there.exposure, there.reason)
 
 
+@settings(max_examples=200, deadline=None)
+@given(changed=LOOKS, side=st.sampled_from(list(Side)))
+def test_nothing_is_opened_whose_trend_the_watch_would_call_lost(changed: dict[str, Any], side: Side) -> None:
+    """What is opened lies beyond SMA 50 of the hours, behind which a trade is closed."""
+    chance = Chance(rising(**changed), side)
+    assert chance.why_no_trade or (LEVEL - changed["sma_50"]) * side.sign > 0
+
+
 @settings(max_examples=100, deadline=None)
 @given(changed=LOOKS, side=st.sampled_from(list(Side)))
 def test_a_thousandfold_price_changes_nothing_but_prices(changed: dict[str, Any], side: Side) -> None:

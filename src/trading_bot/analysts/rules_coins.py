@@ -122,13 +122,9 @@ def _dear_to_hold(sight: Sight) -> Exit | None:
 def _trend_lost(sight: Sight) -> Exit | None:
     """By the last hour that began after the opening: what the entry saw cannot be lost by it."""
     trend = sight.trend
-    if trend is None or trend.bar < sight.trade.opened_at:
-        return None
-    average, momentum = trend.value("sma_20"), trend.value("macd_histogram")
-    if average is None or momentum is None:
-        return None
-    lost = (trend.price - average) * sight.sign < 0 and momentum * sight.sign < 0
-    return sight.close("trend lost: the last hour closed behind its 20-hour average, and MACD behind its signal") if lost else None
+    average = None if trend is None or trend.bar < sight.trade.opened_at else trend.value("sma_50")
+    lost = trend is not None and average is not None and (trend.price - average) * sight.sign < 0
+    return sight.close("trend lost: the last hour closed behind its 50-hour average") if lost else None
 
 
 def _shaken(sight: Sight) -> Exit | None:
