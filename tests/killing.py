@@ -76,7 +76,7 @@ class Day:
                 if kill_after_s is not None:
                     signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
                     signal.setitimer(signal.ITIMER_REAL, kill_after_s)
-                running._trade(self.settings, self.setting, self.sessions)
+                running.trade(self.settings, self.setting, lambda assembly: assembly.scheduler.first_slots(self.sessions))
                 sys.stdout.flush()
             code = 0
         except BaseException:  # noqa: BLE001  # edge: whatever happens in the child must become its exit status
