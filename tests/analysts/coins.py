@@ -30,7 +30,7 @@ from trading_bot.tools.scope import Scope
 
 UP, DOWN, STILL = map(Symbol, ("UPUSDT", "DOWNUSDT", "STILLUSDT"))
 COINS = (UP, DOWN, STILL)
-NOW = datetime(2025, 10, 10, 12, tzinfo=UTC)
+NOW = datetime(2025, 10, 10, 18, tzinfo=UTC)
 _FIRST, _DAYS = datetime(2025, 7, 20, tzinfo=UTC), 90
 _DRIFT = {UP: 0.00004, DOWN: -0.00004, STILL: 0.0}
 _WAVE = {UP: 0.004, DOWN: -0.004, STILL: 0.0}
