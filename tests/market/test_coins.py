@@ -213,12 +213,14 @@ def test_a_short_is_the_mirror_of_a_long(changed: dict[str, Any]) -> None:
             assert (here.noise, here.exposure, here.reason) == (there.noise, there.exposure, there.reason)
 
 
-@settings(max_examples=200, deadline=None)
-@given(changed=LOOKS, side=st.sampled_from(list(Side)))
-def test_nothing_is_opened_whose_trend_the_watch_would_call_lost(changed: dict[str, Any], side: Side) -> None:
+@settings(max_examples=100, deadline=None)
+@given(fast=HALVES, slow=HALVES, rsi=st.sampled_from([60.0, 80.0]), turn=st.booleans())
+def test_nothing_is_opened_whose_trend_the_watch_would_call_lost(fast: float, slow: float, rsi: float, *, turn: bool) -> None:
     """What is opened lies beyond SMA 50 of the hours, behind which a trade is closed."""
-    chance = Chance(rising(**changed), side)
-    assert chance.why_no_trade or (LEVEL - changed["sma_50"]) * side.sign > 0
+    look = rising(sma_20=LEVEL + fast + 0.125, sma_50=LEVEL + slow, rsi_14=rsi)
+    for chance in (mirrored(look) if turn else look).chances:
+        average = chance.look.trend.indicators["sma_50"]
+        assert chance.why_no_trade or (LEVEL - average) * chance.side.sign >= 0
 
 
 @settings(max_examples=100, deadline=None)
