@@ -247,3 +247,13 @@ def test_trades_in_coins_are_followed_by_quarters_of_an_hour_each_for_two_days()
     ]
     assert [(s.analyst, s.plans, s.r < 0) for s in board.scores] == [("claude", 1, False), ("rules", 1, True)]
     assert [(c.analyst, c.persona, c.count) for c in board.calibrations] == [("claude", "open", 1), ("rules", "open", 1)]
+
+
+def test_a_trade_in_a_coin_that_meets_neither_stop_nor_target_ends_after_two_days() -> None:
+    """At the close of then; whatever comes later changes nothing."""
+    at, source = coins.NOW, coins.CoinSource()
+    asked = decision("open", idea(Side.BUY, "0.5", "2", 0.7, at)).model_copy(update={"at": at, "subject": "market"})
+    early, due, late = (AsOfView(source, (at + timedelta(hours=hours)).astimezone) for hours in (20, 60, 80))
+    (one,), (two,), (three,) = (scoreboard([asked], [], view, {}).followed for view in (early, due, late))
+    assert (one.state, two.state) == (State.OPEN, State.ENDED)
+    assert three == two
