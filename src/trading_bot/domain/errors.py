@@ -15,6 +15,7 @@
     │   ├── NoDataError           the source does not have what was asked for
     │   ├── BadBarsError          bars break a rule that may not be repaired
     │   └── SourceFailedError     the source did not answer
+    │       └── SourceKeysError   it refuses the keys
     ├── MandateError              nothing allows this desk to take risk
     │   ├── MandateMissingError
     │   ├── MandateUnsignedError
@@ -158,6 +159,14 @@ class SourceFailedError(DataError):
     code = "source_failed"
     retryable = True
     requires_human = False
+
+
+class SourceKeysError(SourceFailedError):
+    """The source refuses the keys, or what they may read: asking again helps nothing."""
+
+    code = "source_keys"
+    retryable = False
+    requires_human = True
 
 
 class MandateError(DeskError):

@@ -14,7 +14,7 @@ from typing import Any
 from alpaca.common.exceptions import APIError
 from requests import RequestException
 
-from trading_bot.domain.errors import NoDataError, SourceFailedError
+from trading_bot.domain.errors import NoDataError, SourceFailedError, SourceKeysError
 from trading_bot.domain.instrument import AssetClass, Instrument
 from trading_bot.domain.market import CorporateAction, Dividend, Split
 from trading_bot.domain.values import Symbol, divided
@@ -152,7 +152,7 @@ def explain(keys: Keys, error: Exception) -> Trouble:
         status = error.status_code
         if status in _REFUSED_KEYS:
             return Trouble(
-                SourceFailedError(f"Alpaca refused the keys, or what they may read: look at ALPACA_API_KEY (HTTP {status}: {said})")
+                SourceKeysError(f"Alpaca refused the keys, or what they may read: look at ALPACA_API_KEY (HTTP {status}: {said})")
             )
         if status == 404:  # noqa: PLR2004 - the status code for what is not there
             return Trouble(NoDataError(f"Alpaca has no such thing: {said}"))
