@@ -138,7 +138,8 @@ def listening(venue: str, url: str) -> tuple[Any, Any, Callable[[], None]]:
         stream = alpaca_stream.AlpacaStream(made, watch, lambda told: heard(told["S"], alpaca_wire.streamed(told)), print)
     else:
         plain = {"environment": "demo", "category": "linear", "leverage": "1", "receive_window_ms": 5000, "requests_per_second": 100}
-        stream = bybit_stream.BybitStream(BybitSettings.model_validate({**plain, "url": url}), watch, pulse, heard, print)
+        ears = bybit_stream.Ears(heard, lambda _symbol, _contract: None, print)
+        stream = bybit_stream.BybitStream(BybitSettings.model_validate({**plain, "url": url}), watch, pulse, ears)
     stream.start(SYMBOLS)
 
     def end() -> None:

@@ -30,7 +30,7 @@ _KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
 def _desk(home: Path, more: Mapping[str, str], *command: str) -> float:
     """Run a command of the trader to its end; seconds."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    environment = kept | {"TRADING_BOT_TRADER_HOME": str(home), "NO_PROXY": "127.0.0.1,localhost"} | more
+    environment = {**kept, "TRADING_BOT_TRADER_HOME": str(home), "NO_PROXY": "127.0.0.1,localhost", **more}
     begun = time.perf_counter()
     done = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-m", "trading_bot", "trader", *command],

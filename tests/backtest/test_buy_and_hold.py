@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
 
@@ -27,6 +27,7 @@ class Weekdays:
     """A calendar whose sessions are all weekdays, 14:30 to 21:00 UTC."""
 
     name = "XNYS"
+    zone: tzinfo = UTC
 
     def is_session(self, day: date) -> bool:
         """Monday to Friday."""

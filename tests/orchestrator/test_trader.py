@@ -156,11 +156,11 @@ def test_an_anomaly_that_nobody_answers_makes_the_desk_reduce_only(tmp_path: Pat
 
 def test_three_failures_in_a_row_make_the_desk_reduce_only_and_are_told(quiet: Path, tmp_path: Path) -> None:
     """Each is recorded; the trade that runs keeps its stop all the while, and is watched again as soon as somebody answers."""
-    failing = dict.fromkeys(("00:15", "00:30", "00:45"), lambda _b, _t: unanswered())
     told: list[str] = []
-    script = Script(opens={"00:00": opening()}, watches=failing)
+    script = Script(opens={"00:00": opening()}, watches={when: lambda _b, _t: unanswered() for when in ("00:15", "00:30", "00:45")})
     assembly = assembled(tmp_path, quiet, script)
-    assembly.desk.engine.tell = lambda title, _body: told.append(title)  # type: ignore[method-assign]
+    engine: Any = assembly.desk.engine
+    engine.tell = lambda title, _body: told.append(title)
     run(assembly, "10-06 00:30")
     assert assembly.desk.switch.state() is DeskState.RUNNING
     run(assembly, "10-06 01:00")

@@ -23,10 +23,10 @@ from trading_bot.domain.research import Analysis, Backtested, EntryPlan, Review,
 from trading_bot.domain.values import Symbol, canonical_json, derive_digest
 from trading_bot.llm.calls import Question
 from trading_bot.llm.cassette import Cassette, Player, Request
+from trading_bot.market.calendar import NEW_YORK
 from trading_bot.news.signals import Signals
 from trading_bot.orchestrator.alternatives import alternatives
 from trading_bot.orchestrator.dossier import Dossier
-from trading_bot.market.calendar import NEW_YORK
 from trading_bot.ports import Analyst, Answer, Brief
 from trading_bot.storage.home import Home
 
