@@ -5,6 +5,7 @@ from trading_bot.domain.events import BookedEvent
 from trading_bot.domain.orders import OrderIntent
 from trading_bot.domain.proposals import Decision, Proposal, Shadow, Verdict
 from trading_bot.domain.records import (
+    Anomaly,
     CommandDone,
     DeskStart,
     DeskStateChange,
@@ -17,10 +18,12 @@ from trading_bot.domain.records import (
     StrategySuspension,
     TaskRun,
     Transition,
+    Trouble,
 )
 from trading_bot.domain.values import Journaled
 
 RECORDS: tuple[type[Journaled], ...] = (
+    Anomaly,
     ApprovalEnded,
     ApprovalRequest,
     BookedEvent,
@@ -41,5 +44,6 @@ RECORDS: tuple[type[Journaled], ...] = (
     StrategySuspension,
     TaskRun,
     Transition,
+    Trouble,
     Verdict,
 )
