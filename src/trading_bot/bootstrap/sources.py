@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +80,7 @@ def build_source(
 ) -> MarketSource:
     """Return the market-data source that the configuration names."""
     settings = config.source
-    instruments = partial(instrument_of, config)
+    instruments: Instruments = cache(partial(instrument_of, config))  # asked for at every quote
     lookup = calendars.__getitem__
     if settings.name == "files":
         if not settings.files:

@@ -170,15 +170,17 @@ class Levels:
 
 
 def ground_of(scope: Scope, query: queries.Prices) -> Ground:
-    """Look at the symbol. ToolFailedError without a quote or with too few bars, and for a short of what cannot be sold short."""
+    """Look at the symbol: a perpetual by its hours, all else, and one that has days alone, by its days.
+
+    ToolFailedError without a quote or with too few bars, and for a short of what cannot be sold short.
+    """
     instrument = scope.view.instrument(query.symbol)
-    if not is_leveraged(instrument):
+    seen = coins.look(scope.view, query.symbol) if is_leveraged(instrument) else None
+    if seen is None:
         return Ground(scope, instrument, snapshot_of(scope, query.symbol), quote_of(scope, query.symbol))
-    seen = coins.look(scope.view, query.symbol)
-    chance = None if seen is None else next((one for one in seen.chances if one.side == query.side), None)
-    if seen is None or chance is None:
-        msg = f"{query.symbol} has no quote, too few bars or old ones; try another coin" if seen is None else "it cannot be sold short"
-        raise ToolFailedError(msg)
+    chance = next((one for one in seen.chances if one.side == query.side), None)
+    if chance is None:
+        raise ToolFailedError("it cannot be sold short")
     return CoinGround(scope, instrument, seen.trend, seen.quote, chance)
 
 
