@@ -91,7 +91,7 @@ def test_a_bare_folder_says_what_is_missing_and_works_with_it(desk: Desk, shared
 def test_a_day_that_was_not_recorded_is_named(desk: Desk, plain: Path) -> None:
     """The records end on 2024-02-06; a longer period meets their end on the next day."""
     done = desk.run("backtest", "decisions", "--from", plain, "--end", "2024-02-07")
-    assert done.code == 1
+    assert done.code == 78
     assert "2024-02-07 pre-market: the cassettes do not hold /screen 5 as of 2024-02-07" in done.err
 
 
@@ -115,7 +115,7 @@ def test_a_recording_without_money_ends_at_once_and_can_go_on(
     data = shared / "data/us_daily_core" / "SPY.csv"
     asked = ["backtest", "decisions", "--record", tmp_path / "new", "--data", data, "--symbols", "SPY", "--start", "2024-02-05", "--end"]
     done = desk.run(*asked, "2024-02-09")
-    assert done.code == 1
+    assert done.code == 78
     assert "2024-02-05 pre-market: nobody can be asked (over_budget: " in done.err
     assert "the same command goes on from there" in done.err
     monkeypatch.setenv("TRADING_BOT__BUDGET__CLAUDE_USD_PER_DAY", "5")

@@ -85,7 +85,7 @@ def test_what_holds_for_every_coin_is_said_once() -> None:
 
 def test_the_coins_of_a_desk_of_coins_are_perpetuals_on_their_own_grids() -> None:
     """One that nobody described has the grid of all; at a vendor none is in the vendor's way."""
-    settings = config.load(flags={"desk": "coins"})
+    settings = config.load(flags={"desk": "coins", "source.name": "synthetic"})
     grids = {s: (c.tick_size, c.lot_size) for s in settings.universe.symbols if (c := instrument_of(settings, s)).shortable}
     assert {s: (str(tick), str(lot)) for s, (tick, lot) in grids.items()} == {
         "BTCUSDT": ("0.1", "0.001"), "ETHUSDT": ("0.01", "0.01"), "SOLUSDT": ("0.01", "0.1"), "XRPUSDT": ("0.0001", "0.1"),

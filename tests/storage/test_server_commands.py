@@ -12,7 +12,7 @@ from trading_bot.bootstrap.desk import build
 from trading_bot.bootstrap.setting import Setting
 from trading_bot.cli.root import cli
 from trading_bot.config import load, recall
-from trading_bot.domain.errors import ConfigError, StorageError
+from trading_bot.domain.errors import ConfigError, DatabaseAwayError, StorageError
 from trading_bot.domain.mandate import Mode
 from trading_bot.domain.news import FeedHealth
 from trading_bot.storage.database import Database
@@ -87,7 +87,7 @@ def test_halt_works_while_the_database_is_down(tmp_path: Path) -> None:
         done = CliRunner().invoke(cli, ["--home", str(tmp_path), "halt"])
         started.start()
     assert "HALT is in place" in done.output
-    assert (home.halt_file.is_file(), type(done.exception)) == (True, StorageError)
+    assert (home.halt_file.is_file(), type(done.exception)) == (True, DatabaseAwayError)
 
 
 def test_imported_bars_are_listed_and_read_from_the_server(database: Named, shared: Path, tmp_path: Path) -> None:
