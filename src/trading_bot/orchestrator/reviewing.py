@@ -82,7 +82,8 @@ def _write(desk: Desk, slot: Slot, name: str, reviewed: Reviewed, more: Report |
     if review is None or desk.reports is None or desk.journal.get(ReportMade, name) is not None:
         return
     path = desk.reports / name
-    tasks = [run for run in desk.journal.all(TaskRun) if found.first <= run.session <= slot.session]
+    begin = datetime.combine(found.first, time(), desk.calendar.zone)
+    tasks = [run for run in desk.journal.since(TaskRun, begin) if found.first <= run.session <= slot.session]
     report = daily_report(desk.header(), found, reviewed.inside, tasks, review) | (more or {})
     said = {key: value for key, value in report.items() if key != "audit"}
     made = ReportMade(at=desk.clock.now(), name=path.name, session=slot.session, digest=derive_digest(canonical_json(said)))
