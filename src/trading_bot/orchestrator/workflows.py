@@ -49,9 +49,10 @@ def pre_market(desk: Desk, slot: Slot) -> Ending:
 
 def _unanswered(desk: Desk, slot: Slot) -> str:
     """Questions of this task that nobody answered, told where the task is: a desk without answers looks like a quiet market."""
-    outcomes = Counter(d.outcome for d in desk.journal.all(Decision) if d.task_run == slot.id and d.outcome is not Outcome.ANSWERED)
+    asked = [d for d in desk.journal.since(Decision, slot.due) if d.task_run == slot.id]
+    outcomes = Counter(d.outcome for d in asked if d.outcome is not Outcome.ANSWERED)
     told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-    instead = sum(1 for d in desk.journal.all(Decision) if d.task_run == slot.id and d.outcome is Outcome.ANSWERED and d.note)
+    instead = sum(1 for d in asked if d.outcome is Outcome.ANSWERED and d.note)
     said = [f"unanswered: {told}" if told else "", f"{instead} answered by the rules instead" if instead else ""]
     return f"; {', '.join(filter(None, said))} (see `decisions`)" if any(said) else ""
 
